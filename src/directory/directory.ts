@@ -1,0 +1,61 @@
+/** A 64-bit id as decimal digits, without leading zeros: JavaScript numbers lose the upper half. */
+export type Id = string
+
+export type Status = 'active' | 'disabled'
+
+export interface Integration {
+  readonly id: Id
+  readonly provider: string
+  /** The provider's app this installation belongs to; empty: it serves every app. */
+  readonly appId: string
+  readonly externalId: string
+  readonly enterpriseId: string | undefined
+  readonly defaultOrganizationId: Id | undefined
+  readonly name: string
+  readonly status: Status
+}
+
+export interface Organization {
+  readonly id: Id
+  readonly slug: string
+  readonly name: string
+  readonly region: string
+  readonly status: Status
+  /** How often the organization has moved to another region. */
+  readonly epoch: number
+}
+
+/** An integration with its organizations: those that are active and whose link is active, in id order. */
+export interface Installation {
+  readonly integration: Integration
+  readonly organizations: readonly Organization[]
+}
+
+/** How a webhook names the installation it belongs to. */
+export type InstallationKey =
+  | {
+      readonly by: 'external'
+      readonly provider: string
+      /** Empty when the app is not known. */
+      readonly appId: string
+      readonly externalId: string
+      /** The enterprise that stood beside `externalId` in the payload: asked when the workspace has no integration. */
+      readonly enterpriseId?: string
+    }
+  | { readonly by: 'id'; readonly provider: string; readonly id: Id }
+
+/**
+ * found: fresh enough. absent: asked, and there is none. stale: could not be refreshed, the remembered entry is used.
+ * unknown: could not be asked, nothing remembered; never the same as absent.
+ */
+export type Lookup =
+  | { readonly verdict: 'found' | 'stale'; readonly installation: Installation; readonly ageMs: number }
+  | { readonly verdict: 'absent' }
+  | { readonly verdict: 'unknown'; readonly cause: unknown }
+
+/** Who lives where. Never throws: a store that cannot be asked is a verdict. */
+export interface Directory {
+  find(key: InstallationKey): Promise<Lookup>
+  /** Whether look-ups can be answered at all: the store answers, or something is cached. */
+  usable(): Promise<boolean>
+}

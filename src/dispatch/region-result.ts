@@ -1,0 +1,52 @@
+/** A region's complete reply: status below 500, body read to its end. `rawHeaders` is a flat name, value, … list. */
+export interface RegionReply {
+  readonly status: number
+  readonly rawHeaders: readonly string[]
+  readonly body: Buffer
+}
+
+/** Milliseconds after the webhook's first byte; absent where that step was never reached. */
+export interface AttemptTiming {
+  readonly startedMs: number
+  /** When the region's slot was ours, so `sentMs - startedMs` is the time spent in its queue. */
+  readonly sentMs?: number
+  readonly firstByteMs?: number
+  readonly endedMs: number
+}
+
+/** Why a region was not called at all. */
+export type RefusedReason = 'region_down' | 'region_draining' | 'unknown_region' | 'queue_full'
+
+/** Why a call that was made, or at least begun, failed. A status of 500 and above is `http_<status>`. */
+export type FailedReason =
+  | 'connect_refused'
+  | 'connect_timeout'
+  | 'connection_reset'
+  | 'dns_failed'
+  | 'tls_failed'
+  | 'invalid_response'
+  | 'response_too_large'
+  | `http_${number}`
+
+/** What became of one planned region. Every planned region has exactly one. */
+export type RegionResult = { readonly region: string; readonly timing: AttemptTiming } & (
+  | { readonly kind: 'answered'; readonly reply: RegionReply }
+  | { readonly kind: 'failed'; readonly reason: FailedReason }
+  | { readonly kind: 'timed_out' }
+  | { readonly kind: 'refused'; readonly reason: RefusedReason }
+)
+
+export type AnsweredResult = Extract<RegionResult, { kind: 'answered' }>
+
+/** The stable word for a result that was not good enough, as it stands in logs and in the problem document. */
+export function reasonOf(result: RegionResult): string {
+  switch (result.kind) {
+    case 'answered':
+      return `http_${result.reply.status}`
+    case 'timed_out':
+      return 'timeout'
+    case 'failed':
+    case 'refused':
+      return result.reason
+  }
+}

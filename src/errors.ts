@@ -1,0 +1,75 @@
+import { reasonOf, type RegionResult } from './dispatch/region-result.ts'
+
+/** Every error a caller can meet: its stable code, the step that raises it, and the HTTP status it becomes. */
+export const catalogue = {
+  not_found: { status: 404, stage: 'receive', title: 'Nothing lives at this path' },
+  method_not_allowed: { status: 405, stage: 'receive', title: 'This path does not take this method' },
+  unsupported_content_encoding: { status: 415, stage: 'receive', title: 'The body must not be compressed' },
+  body_too_large: { status: 413, stage: 'receive', title: 'The body is too large' },
+  body_timeout: { status: 408, stage: 'receive', title: 'The body did not arrive in time' },
+  raw_body_consumed: {
+    status: 500,
+    stage: 'receive',
+    title: 'The host application read the body before the gateway could',
+  },
+  invalid_signature: { status: 401, stage: 'identify', title: 'The request is not signed by the provider' },
+  malformed_request: { status: 400, stage: 'identify', title: 'The body is not what this path takes' },
+  no_installation_named: { status: 400, stage: 'identify', title: 'The request names no workspace or enterprise' },
+  invalid_page_token: { status: 400, stage: 'identify', title: 'This link is not valid or has expired' },
+  not_signed_in: { status: 401, stage: 'identify', title: 'Nobody is signed in' },
+  unknown_integration: { status: 400, stage: 'resolve', title: 'No integration is known for this installation' },
+  silo_client_error: { status: 502, stage: 'dispatch', title: 'No region could answer' },
+  internal_error: { status: 500, stage: 'respond', title: 'The gateway failed' },
+} as const satisfies Record<string, { status: number; stage: string; title: string }>
+
+export type ErrorCode = keyof typeof catalogue
+
+/** The request ends here, with the catalogue's status. `detail` is shown to the caller, so it names nothing internal. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: Exclude<ErrorCode, 'silo_client_error'>
+  readonly headers: Readonly<Record<string, string>>
+  /** True where the rest of the request is not worth reading: the connection closes after the answer. */
+  readonly close: boolean
+
+  constructor(
+    code: Exclude<ErrorCode, 'silo_client_error'>,
+    detail: string,
+    options: { headers?: Record<string, string>; close?: boolean } = {},
+  ) {
+    super(detail)
+    this.code = code
+    this.headers = options.headers ?? {}
+    this.close = options.close ?? false
+  }
+}
+
+/**
+ * No region gave an answer that can be passed on. `results` holds one entry per planned region; it is empty when the
+ * directory could not say which regions to ask. Status: 504 when every region timed out, 503 when none could be
+ * tried, 502 otherwise.
+ */
+export class SiloClientError extends Error {
+  override readonly name = 'SiloClientError'
+  readonly code = 'silo_client_error'
+  readonly status: 502 | 503 | 504
+  readonly results: readonly RegionResult[]
+
+  constructor(results: readonly RegionResult[]) {
+    const reasons = results.map((result) => `${result.region}: ${reasonOf(result)}`)
+    super(reasons.length > 0 ? `No region could answer (${reasons.join(', ')})` : 'The directory could not be asked')
+    this.results = results
+    this.status = statusFor(results)
+  }
+
+  /** Region name to reason, as it stands in the problem document. */
+  get regions(): Record<string, string> {
+    return Object.fromEntries(this.results.map((result) => [result.region, reasonOf(result)]))
+  }
+}
+
+function statusFor(results: readonly RegionResult[]): 502 | 503 | 504 {
+  if (results.every((result) => result.kind === 'refused')) return 503
+  if (results.every((result) => result.kind === 'timed_out')) return 504
+  return 502
+}

@@ -1,0 +1,153 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { z } from 'zod'
+import type { Clock } from './clock.ts'
+import type { Id, InstallationKey } from './directory/directory.ts'
+import type { IdentityStore } from './directory/identities.ts'
+import type { AnsweredResult, RegionResult } from './dispatch/region-result.ts'
+import type { Refusal, SiloClientError } from './errors.ts'
+import type { Counters } from './telemetry/counters.ts'
+import type { Log } from './telemetry/log.ts'
+
+/** The request line and headers, before a byte of the body is read. */
+export interface RequestHead {
+  readonly method: string
+  /** Path and query, byte for byte as received. */
+  readonly target: string
+  readonly headers: IncomingHttpHeaders
+  /** Flat name, value, … list: keeps repeated headers and their case. */
+  readonly rawHeaders: readonly string[]
+}
+
+/** Who is at the other end of the connection, after `TRUSTED_PROXIES` has been applied. */
+export interface Peer {
+  /** Value of X-Forwarded-For towards the region: the believed chain, then the address of the connection. */
+  readonly forwardedFor: string
+  readonly proto: string
+  readonly host: string
+  /** Who is signed in, by the identity header of a trusted proxy. */
+  readonly user: string | undefined
+}
+
+/** A webhook whose bytes are all here and untouched. */
+export interface ReceivedWebhook extends RequestHead {
+  /** One id per webhook, the same on every attempt and for every region (ULID). */
+  readonly delivery: string
+  readonly requestId: string
+  readonly body: Buffer
+  /** Unix milliseconds of the first byte. */
+  readonly receivedAt: number
+  /** The same instant and the moment the provider must have its answer, both on the monotonic clock. */
+  readonly startedAt: number
+  readonly deadline: number
+  readonly peer: Peer
+}
+
+export interface Reply {
+  readonly status: number
+  /** Flat name, value, … list. */
+  readonly rawHeaders: readonly string[]
+  readonly body: Buffer
+}
+
+/**
+ * A path that belongs to a provider. Webhooks and region pages travel the journey; control pages are answered by the
+ * control silo itself.
+ */
+export interface Door {
+  readonly kind: 'webhook' | 'region_page' | 'control_page'
+  readonly surface: string
+  readonly methods: readonly string[]
+}
+
+/** Which of the integration's organizations a request means; hints that name none of them are ignored. */
+export type OrganizationHint =
+  /** The first organization, in id order, that is named. */
+  | { readonly by: 'id'; readonly ids: readonly Id[] }
+  /** Slugs, lower case. `pick: 'one'` takes the first organization in id order, `'those'` every one that is named. */
+  | { readonly by: 'slug'; readonly slugs: readonly string[]; readonly pick: 'one' | 'those' }
+
+/** What the journey needs to know of a request; everything else about it stays with its provider. */
+export interface RoutableRequest {
+  readonly surface: string
+  /** The provider's own type of the request, for logs. */
+  readonly type: string
+  readonly installation: InstallationKey
+  /** Where in the request the installation was named, for whoever has to explain the decision. */
+  readonly foundIn: string
+  readonly hint: OrganizationHint | undefined
+  /** The same for a webhook the provider sends again. */
+  readonly dedupKey: string
+}
+
+/** `answered`: the control silo answers by itself, `rule` says by which rule. */
+export type Identified<Request> =
+  | { readonly kind: 'answered'; readonly rule: string; readonly surface: string; readonly reply: Reply }
+  | { readonly kind: 'request'; readonly request: Request }
+
+/**
+ * Whom to ask. For `all`, an empty 2xx waits up to `preferBodyForMs` for a 2xx with a body; 0 takes the first 2xx.
+ */
+export type FanOut = { readonly to: 'first' } | { readonly to: 'all'; readonly preferBodyForMs: number }
+
+/** What dispatch came back with: `winner` is the reply that may be passed on; without one, nothing but failures. */
+export interface Outcome {
+  readonly winner: AnsweredResult | undefined
+  /** One per planned region. */
+  readonly results: readonly RegionResult[]
+}
+
+export interface Admission {
+  /** Whether the head carries a signature; a body without one is only read up to 4 KiB. */
+  readonly signed: boolean
+}
+
+/**
+ * What a provider tells the gateway. Methods are called in this order; each may throw a `Refusal`.
+ * (Method syntax on purpose: a provider's own request type stays assignable to the neutral one.)
+ */
+export interface Provider<Request extends RoutableRequest = RoutableRequest> {
+  readonly name: string
+  /** Milliseconds from a webhook's first byte to our answer. */
+  readonly budgetMs: number
+  /** Which door a path (without query) is, if it is this provider's. */
+  match(path: string): Door | undefined
+  /** Judges the head before the body is read: throws on a signature that can never verify. */
+  admit(door: Door, head: RequestHead): Admission | Promise<Admission>
+  /** Proves that the request is the provider's and reads what it is. */
+  identify(door: Door, webhook: ReceivedWebhook): Identified<Request> | Promise<Identified<Request>>
+  fanOut(request: Request): FanOut
+  /** No integration: the reply, or a thrown `unknown_integration`. */
+  unknownIntegration(request: Request, head: RequestHead): Reply
+  /** The integration is disabled or no organization is linked: an answer that stops the provider asking. */
+  inactive(request: Request): Reply
+  /** What the provider hears. Throws a `SiloClientError` where its users are best served by an error. */
+  respond(request: Request, outcome: Outcome): Reply
+  /** The error in the shape this door's readers expect; undefined: a problem document. */
+  renderError(door: Door, error: Refusal | SiloClientError): Reply | undefined
+  /** Answers a control page. */
+  answerControlPage(door: Door, webhook: ReceivedWebhook): Promise<Reply>
+}
+
+/** What a provider is built from, besides its own settings. */
+export interface ProviderParts {
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly log: Log
+  readonly identities: IdentityStore
+}
+
+/**
+ * A provider before it is configured: the environment variables and the `regions.yaml` section it wants, and how to
+ * build it from them. Registered in one place, `providers/index.ts`.
+ */
+export interface ProviderDefinition<
+  Environment extends z.ZodObject = z.ZodObject,
+  Rules extends z.ZodType = z.ZodType,
+> {
+  /** Also the name of its section in `regions.yaml` and of its rows in the directory. */
+  readonly name: string
+  /** Keys are the variables' names. Values arrive as text, or undefined. */
+  readonly environment: Environment
+  readonly rules: Rules
+  create(settings: { environment: z.output<Environment>; rules: z.output<Rules> }, parts: ProviderParts): Provider
+}

@@ -1,0 +1,38 @@
+/** Everything the gateway counts, with the labels each counter takes. */
+export const counterLabels = {
+  webhooks_total: ['surface', 'outcome'],
+  region_results_total: ['region', 'result'],
+  clock_skew_total: [],
+  app_rate_limited_total: [],
+  hints_total: ['use'],
+  unknown_integration_total: ['surface'],
+  unknown_region_total: ['region'],
+  directory_lookups_total: ['verdict'],
+  config_reload_failed_total: [],
+} as const satisfies Record<string, readonly string[]>
+
+export type CounterName = keyof typeof counterLabels
+export type LabelsOf<Name extends CounterName> = Record<(typeof counterLabels)[Name][number], string>
+
+export interface Counters {
+  count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): void
+}
+
+/** Counters kept in the process. `read` gives each series as `name{label="value"}` and its count. */
+export function createCounters(): Counters & { read(): ReadonlyMap<string, number> } {
+  const series = new Map<string, number>()
+  return {
+    count(name, labels) {
+      let key: string = name
+      for (const label of counterLabels[name]) key += `|${labels[label as keyof typeof labels]}`
+      series.set(key, (series.get(key) ?? 0) + 1)
+    },
+    read: () => new Map([...series].map(([key, value]) => [readable(key), value])),
+  }
+}
+
+function readable(key: string): string {
+  const [name, ...values] = key.split('|') as [CounterName, ...string[]]
+  const labels = counterLabels[name].map((label, index) => `${label}="${values[index]}"`)
+  return labels.length > 0 ? `${name}{${labels.join(',')}}` : name
+}
