@@ -8,7 +8,7 @@ export type Log = Record<LogLevel, (fields: Record<string, unknown>, message: st
 /** JSON lines on stdout, or on `destination`. */
 export function createLog(level: LogLevel | 'silent', destination?: DestinationStream): Log {
   const logger = pino(
-    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     destination ?? pino.destination(1),
   )
   return {
