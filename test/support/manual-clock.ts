@@ -10,7 +10,7 @@ export interface ManualClock extends Clock {
 /** A clock that stands still until told otherwise. `now` is unix milliseconds; the monotonic clock starts at 0. */
 export function createManualClock({ now = 1_700_000_000_000 }: { now?: number } = {}): ManualClock {
   let elapsed = 0
-  const timers = new Set<{ due: number; then: () => void }>()
+  const timers = new Set<{ due: number; run: () => void }>()
   const firstDueBy = (limit: number) =>
     [...timers].filter((timer) => timer.due <= limit).sort((a, b) => a.due - b.due)[0]
 
@@ -18,7 +18,7 @@ export function createManualClock({ now = 1_700_000_000_000 }: { now?: number } 
     now: () => now + elapsed,
     monotonic: () => elapsed,
     after(ms, then) {
-      const timer = { due: elapsed + Math.max(0, ms), then }
+      const timer = { due: elapsed + Math.max(0, ms), run: then }
       timers.add(timer)
       return () => void timers.delete(timer)
     },
@@ -27,7 +27,7 @@ export function createManualClock({ now = 1_700_000_000_000 }: { now?: number } 
       for (let timer = firstDueBy(end); timer !== undefined; timer = firstDueBy(end)) {
         timers.delete(timer)
         elapsed = timer.due
-        timer.then()
+        timer.run()
       }
       elapsed = end
     },
