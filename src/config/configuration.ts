@@ -1,0 +1,124 @@
+import type { ProviderDefinition } from '../provider.ts'
+import { readRegions, type RegionsReading, type Topology } from '../regions/regions.ts'
+import { coreEnvironment, coreVariables, notBuiltYet, type Settings } from './environment.ts'
+import { readNamedFile, readNamedText, readVariables, type Environment } from './read-variables.ts'
+
+/** A provider and what it is told: `definition.create({ environment, rules }, parts)`. */
+export interface ConfiguredProvider {
+  readonly definition: ProviderDefinition
+  readonly environment: Record<string, unknown>
+  readonly rules: unknown
+}
+
+/** Everything the gateway is told from outside, checked as a whole. */
+export interface Configuration {
+  readonly settings: Settings
+  readonly topology: Topology
+  readonly providers: readonly ConfiguredProvider[]
+  /** What works but should not stay: to be logged by whoever starts or reloads. */
+  readonly warnings: readonly string[]
+}
+
+export type ConfigurationReading =
+  | { readonly ok: true; readonly configuration: Configuration }
+  | { readonly ok: false; readonly faults: readonly string[] }
+
+/**
+ * Reads the environment and the files it names. Faults are complete and ready to print, one line each: `NAME message`
+ * for a variable, `FILE:LINE:COL path message` for the regions file. Keeps nothing between calls and blocks while it
+ * reads, so it is for the start and for a reload.
+ */
+export function readConfiguration(source: {
+  readonly definitions: readonly ProviderDefinition[]
+  readonly env?: Environment
+}): ConfigurationReading {
+  const { definitions, env = process.env } = source
+  const core = readVariables(coreEnvironment, env)
+  const environments = definitions.map((definition) => ({ definition, ...readVariables(definition.environment, env) }))
+  const regions = readRegionsFile(definitions, env)
+
+  const faults = [
+    ...refusals(env),
+    ...[core, ...environments, regions].flatMap((reading) => (reading?.ok === false ? reading.faults : [])),
+  ]
+  if (!core.ok || regions?.ok !== true || faults.length > 0) return { ok: false, faults: faults.map(onOneLine) }
+  return {
+    ok: true,
+    configuration: Object.freeze({
+      settings: Object.freeze(core.values),
+      topology: regions.topology,
+      providers: environments.flatMap((reading) =>
+        reading.ok
+          ? [
+              {
+                definition: reading.definition,
+                environment: reading.values,
+                rules: regions.rules.get(reading.definition.name),
+              },
+            ]
+          : [],
+      ),
+      warnings: regions.warnings,
+    }),
+  }
+}
+
+/** Undefined: the variable that names the file is itself at fault. A fault in any other variable does not hide those here. */
+function readRegionsFile(definitions: readonly ProviderDefinition[], env: Environment): RegionsReading | undefined {
+  const named = readVariables(coreVariables.pick({ REGIONS_FILE: true }), env)
+  if (!named.ok) return undefined
+  const file = named.values.REGIONS_FILE
+  const keys = readVariables(coreVariables.pick({ REGION_SIGNING_KEYS: true }), env)
+  let text
+  try {
+    text = readNamedText(file)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'cannot be read'
+    return { ok: false, faults: [`REGIONS_FILE ${message}`] }
+  }
+  return readRegions(text, {
+    file,
+    sections: definitions,
+    signingKeys: keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined,
+    readFile: readNamedFile,
+  })
+}
+
+function refusals(env: Environment): string[] {
+  return Object.entries(notBuiltYet).flatMap(([name, consequence]) =>
+    [name, `${name}_FILE`]
+      .filter((given) => env[given] !== undefined)
+      .map((given) => `${given} is not supported yet: ${consequence}; take it out`),
+  )
+}
+
+/** Names and paths come from outside, and a fault is promised to be one line. */
+function onOneLine(fault: string): string {
+  return fault.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+}
+
+// By name rather than by a mark in the schema, which a provider could forget to set.
+const secret = /(?:SECRET|TOKEN|KEY|PASSWORD)S?$/
+
+/** The effective configuration for the log line of a start or reload; of a secret only whether it is set. */
+export function describeConfiguration({ settings, topology, providers }: Configuration): Record<string, unknown> {
+  const described: Record<string, unknown> = {}
+  const describe = (name: string, value: unknown) => {
+    described[name] = secret.test(name) || value === undefined ? presence(value) : value
+  }
+  for (const name of coreVariables.keyof().options) describe(name, settings[name])
+  for (const { definition, environment } of providers) {
+    for (const name of Object.keys(definition.environment.shape)) describe(name, environment[name])
+  }
+  described.regions = topology.regions.map(({ signingKey, tls, address, ...region }) => ({
+    ...region,
+    address: address.href,
+    signing_key: signingKey?.id ?? 'not set',
+    tls: presence(tls),
+  }))
+  return described
+}
+
+function presence(value: unknown): 'set' | 'not set' {
+  return value === undefined || (Array.isArray(value) && value.length === 0) ? 'not set' : 'set'
+}

@@ -1,0 +1,192 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import type { SigningKey } from '../regions/regions.ts'
+import { parseTrustedProxies } from './trusted-proxies.ts'
+
+/** What the core is told by the environment, checked and typed; keys are the variables' names. */
+export type Settings = Readonly<z.output<typeof coreEnvironment>>
+
+const week = 7 * 24 * 3_600_000
+
+/** The core's variables, one by one; `coreEnvironment` adds what must hold between them. */
+export const coreVariables = z.object({
+  HOST: host().prefault('0.0.0.0').describe('Address of the public listener.'),
+  PORT: wholeNumber(0, 65_535).prefault('8080').describe('Port of the public listener; `0` takes a free one.'),
+  ADMIN_HOST: host()
+    .prefault('127.0.0.1')
+    .describe('Address of the admin listener. One that is not loopback needs `ADMIN_TOKEN`.'),
+  ADMIN_PORT: wholeNumber(0, 65_535).prefault('8081').describe('Port of the admin listener; `0` takes a free one.'),
+  ADMIN_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without blanks, since it travels in a header')
+    .optional()
+    .describe('Bearer token of the admin listener.'),
+  TRUSTED_PROXIES: z
+    .string()
+    .prefault('')
+    .transform((text, context) => {
+      const proxies = parseTrustedProxies(text === '' ? [] : entriesOf(text))
+      if (proxies !== undefined) return proxies
+      context.addIssue('must be IP addresses or CIDR ranges, comma separated')
+      return z.NEVER
+    })
+    .describe('Comma separated addresses and CIDR ranges whose `X-Forwarded-*` and identity header are believed.'),
+  IDENTITY_HEADER: z
+    .string()
+    // RFC 9110, section 5.6.2: token.
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be the name of a header')
+    // As Node names it in a request's headers.
+    .toLowerCase()
+    .prefault('X-Forwarded-User')
+    .describe('Header in which a trusted proxy says who is signed in.'),
+  REGIONS_FILE: z.string().prefault('regions.yaml').describe('The regions: see the keys below.'),
+  DATABASE_URL: z
+    .string()
+    .prefault('sqlite:silo-gateway.db')
+    .transform(toDatabase)
+    .describe('Where the directory is kept: `sqlite:` and the path of a file, or `sqlite::memory:`.'),
+  REGION_SIGNING_KEYS: z
+    .string()
+    .optional()
+    .transform((text, context) => toSigningKeys(text === undefined ? [] : entriesOf(text), context))
+    .describe('`id:base64secret`, comma separated: the keys that `signing_key` in the regions file names.'),
+  // Bodies are held in memory whole, which is what bounds these two.
+  MAX_BODY_BYTES: wholeNumber(1, 67_108_864).prefault('1048576').describe('Largest webhook that is read.'),
+  MAX_REPLY_BYTES: wholeNumber(1, 67_108_864).prefault('2097152').describe('Largest reply of a region that counts.'),
+  CACHE_ENTRIES: wholeNumber(1, 10_000_000).prefault('100000').describe('Directory entries kept in memory.'),
+  CACHE_FRESH_MS: wholeNumber(0, week).prefault('30000').describe('How long a directory entry is used as it is.'),
+  CACHE_HARD_MS: wholeNumber(0, week)
+    .prefault('60000')
+    .describe('How long it is used while it is refreshed behind; beyond, the directory is asked first.'),
+  CACHE_STALE_MS: wholeNumber(0, week)
+    .prefault('86400000')
+    .describe('How long it is still used when the directory cannot be asked.'),
+  DRAIN_DELAY_MS: wholeNumber(0, 600_000)
+    .prefault('0')
+    .describe('How long connections are still accepted after SIGTERM, while ready answers 503.'),
+  DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000)
+    .prefault('10000')
+    .describe('The process ends this long after, at the latest.'),
+  SILO_MODE: oneOf(['CONTROL', 'REGION', 'MONOLITH'])
+    .prefault('CONTROL')
+    .describe('`REGION` and `MONOLITH`: the middleware passes everything on, and `serve` refuses to start.'),
+  LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent'])
+    .prefault('info')
+    .describe('`debug`, `info`, `warn`, `error` or `silent`.'),
+  LOG_SAMPLE: z
+    .string()
+    .regex(/^(0|1|0?\.\d+|[01]\.0+)$/, 'must be a number from 0 to 1')
+    .transform(Number)
+    .prefault('1')
+    .describe('Share of successes that are logged, 0 to 1; failures always are.'),
+})
+
+/** A rule between variables is only asked where none of them is already at fault. */
+const whenSound =
+  (...names: (keyof typeof coreVariables.shape)[]) =>
+  ({ issues }: z.core.ParsePayload) =>
+    !issues.some((issue) => names.some((name) => issue.path?.[0] === name))
+
+export const coreEnvironment = coreVariables
+  .refine(({ ADMIN_HOST, ADMIN_TOKEN }) => ADMIN_TOKEN !== undefined || isLoopback(ADMIN_HOST), {
+    path: ['ADMIN_TOKEN'],
+    error: 'must be set, since ADMIN_HOST is not a loopback address',
+    when: whenSound('ADMIN_HOST', 'ADMIN_TOKEN'),
+  })
+  .refine(({ CACHE_FRESH_MS, CACHE_HARD_MS }) => CACHE_FRESH_MS <= CACHE_HARD_MS, {
+    path: ['CACHE_HARD_MS'],
+    error: 'must not be less than CACHE_FRESH_MS',
+    when: whenSound('CACHE_FRESH_MS', 'CACHE_HARD_MS'),
+  })
+  .refine(({ CACHE_HARD_MS, CACHE_STALE_MS }) => CACHE_HARD_MS <= CACHE_STALE_MS, {
+    path: ['CACHE_STALE_MS'],
+    error: 'must not be less than CACHE_HARD_MS',
+    when: whenSound('CACHE_HARD_MS', 'CACHE_STALE_MS'),
+  })
+
+/** Variables of the contract whose part is not built: set, they are refused rather than ignored. */
+export const notBuiltYet: Readonly<Record<string, string>> = {
+  REDIS_URL: 'each gateway is a single instance',
+  SPOOL_KEYS: 'nothing is kept for later delivery',
+  SLACK_RESPONSE_HOSTS: 'nothing is posted to a response_url',
+  DEDUP_MAX_ENTRIES: 'duplicates are not recognized',
+  SPOOL_MAX_AGE_HOURS: 'nothing is kept for later delivery',
+  DEAD_LETTER_DAYS: 'nothing is kept for later delivery',
+  RATE_LIMIT_PER_MINUTE: 'integrations are not limited',
+  RECORD_BODIES: 'deliveries are not recorded',
+  RECORD_DAYS: 'deliveries are not recorded',
+  RECORD_MAX_MB: 'deliveries are not recorded',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'traces are not exported',
+}
+
+function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`
+  return z
+    .string()
+    .regex(/^(0|[1-9]\d*)$/, message)
+    .transform(Number)
+    .pipe(z.number().min(least, message).max(most, message))
+}
+
+function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, `must be one of ${words.join(', ')}`)
+}
+
+function host() {
+  return z
+    .string()
+    .refine(
+      (text) => isIP(text) !== 0 || /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(text),
+      'must be an IP address or a host name',
+    )
+}
+
+function isLoopback(name: string): boolean {
+  const loopback = parseTrustedProxies(['127.0.0.0/8', '::1'])
+  return name.toLowerCase() === 'localhost' || loopback?.trusts(name) === true
+}
+
+function entriesOf(text: string): string[] {
+  return text.split(',').map((entry) => entry.trim())
+}
+
+/** Where the directory is kept; `path` may be `:memory:`. */
+export interface Database {
+  readonly kind: 'sqlite'
+  readonly path: string
+}
+
+function toDatabase(text: string, context: z.RefinementCtx): Database {
+  if (/^postgres(ql)?:/i.test(text)) {
+    context.addIssue('names PostgreSQL, which is not supported yet: use sqlite: and the path of a file')
+    return z.NEVER
+  }
+  // A second slash would begin a host, which a file does not have: sqlite:///var/lib/gateway.db has an empty one.
+  const path = /^sqlite:(?:\/\/(?=\/)|(?!\/\/))(.+)$/.exec(text)?.[1]
+  if (path !== undefined) return { kind: 'sqlite', path }
+  context.addIssue('must be sqlite: and the path of a file')
+  return z.NEVER
+}
+
+/** Faults name an entry by its place, never by what it holds: a forgotten id would put the secret in its stead. */
+function toSigningKeys(entries: readonly string[], context: z.RefinementCtx): readonly SigningKey[] {
+  const ids: string[] = []
+  return entries.flatMap((entry, index) => {
+    const place = `entry ${index + 1}`
+    const [, id, base64] = /^([\w.-]+):([A-Za-z0-9+/]+={0,2})$/.exec(entry) ?? []
+    const secret = Buffer.from(base64 ?? '', 'base64')
+    if (id === undefined || base64 === undefined || !isSame(secret, base64)) {
+      context.addIssue(`${place} must be id:base64secret`)
+      return []
+    }
+    // 128 bits: below that the key, not HMAC-SHA-256, is what an attacker would search.
+    if (secret.length < 16) context.addIssue(`${place} has a secret of less than 16 bytes`)
+    if (ids.includes(id)) context.addIssue(`${place} repeats the id of entry ${ids.indexOf(id) + 1}`)
+    ids.push(id)
+    return [{ id, secret }]
+  })
+}
+
+function isSame(bytes: Buffer, base64: string): boolean {
+  return bytes.toString('base64').replace(/=+$/, '') === base64.replace(/=+$/, '')
+}

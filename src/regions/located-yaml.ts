@@ -1,0 +1,108 @@
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
+import type { z } from 'zod'
+
+/** A fault at a place in the file: the key that should not be there, or the value that is wrong or missing. */
+export interface YamlFault {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly at: 'key' | 'value'
+}
+
+/** `render` gives `FILE:LINE:COL path message`, one line a fault, in the order of the file. */
+export type LocatedYaml =
+  | { readonly ok: true; readonly value: unknown; render(faults: readonly YamlFault[]): string[] }
+  | { readonly ok: false; readonly faults: readonly string[] }
+
+/** Reads one YAML document and remembers where everything in it stands. `file` is only the name shown in faults. */
+export function readLocatedYaml(text: string, file: string): LocatedYaml {
+  const lines = new LineCounter()
+  const line = (offset: number, message: string) => {
+    const { line, col } = lines.linePos(offset)
+    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)} ${message}`
+  }
+  try {
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+    const faults = [...document.errors, ...document.warnings].map((error) =>
+      line(error.pos[0], wordsFor[error.code] ?? error.message),
+    )
+    if (faults.length > 0) return { ok: false, faults }
+    if (document.contents === null) return { ok: false, faults: [line(0, 'the file is empty')] }
+    // The limit is what stands between a few nested aliases and all of the memory.
+    const value: unknown = document.toJS({ maxAliasCount: 100 })
+    return { ok: true, value, render: (faults) => rendered(faults, document, line) }
+  } catch (error) {
+    // Nesting too deep for the parser's stack, or more aliases than the limit.
+    const reason =
+      error instanceof RangeError ? 'the file is nested too deeply' : 'the file repeats too much by aliases'
+    return { ok: false, faults: [line(0, reason)] }
+  }
+}
+
+const wordsFor: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'this key stands twice in the same map',
+  MULTIPLE_DOCS: 'the file holds more than one document',
+}
+
+/**
+ * What zod found, parsing with `reportInput`, in our words where its own would not help: one fault for each unknown
+ * key, and `is required`.
+ */
+export function faultsOf(issues: readonly z.core.$ZodIssue[]): YamlFault[] {
+  return issues.flatMap((issue): YamlFault[] => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'is not a known key', at: 'key' }))
+    }
+    const refused = issue.code === 'invalid_type' && issue.expected === 'never'
+    const missing = issue.code !== 'custom' && issue.input === undefined
+    return [{ path: issue.path, message: missing ? 'is required' : issue.message, at: refused ? 'key' : 'value' }]
+  })
+}
+
+function rendered(
+  faults: readonly YamlFault[],
+  document: Document.Parsed,
+  line: (offset: number, message: string) => string,
+): string[] {
+  return faults
+    .map((fault) => ({ fault, place: placeOf(document, fault.path) }))
+    .map(({ fault, place }) => ({ fault, place, offset: fault.at === 'key' ? place.key : place.value }))
+    .sort((a, b) => a.offset - b.offset)
+    .map(({ fault, offset }) => line(offset, `${written(fault.path)}${fault.message}`))
+}
+
+/** Offsets of the key and the value a path leads to; where the path breaks off, of the last that is there. */
+function placeOf(document: Document.Parsed, path: readonly PropertyKey[]): { key: number; value: number } {
+  let node: unknown = document.contents
+  let place = { key: offsetOf(node, 0), value: offsetOf(node, 0) }
+  for (const step of path) {
+    const holder = isAlias(node) ? node.resolve(document) : node
+    if (isMap(holder)) {
+      const pair = holder.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(step))
+      if (pair === undefined) break
+      const key = offsetOf(pair.key, place.value)
+      node = pair.value
+      place = { key, value: offsetOf(node, key) }
+    } else if (isSeq(holder) && typeof step === 'number' && step < holder.items.length) {
+      node = holder.items[step]
+      const value = offsetOf(node, place.value)
+      place = { key: value, value }
+    } else break
+  }
+  return place
+}
+
+function offsetOf(node: unknown, otherwise: number): number {
+  return isNode(node) && node.range ? node.range[0] : otherwise
+}
+
+function written(path: readonly PropertyKey[]): string {
+  const text = path
+    .map((step) => {
+      if (typeof step === 'number') return `[${step}]`
+      const name = String(step)
+      return /^[\w-]+$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
+    })
+    .join('')
+    .replace(/^\./, '')
+  return text === '' ? '' : `${text} `
+}

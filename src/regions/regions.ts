@@ -1,0 +1,232 @@
+import { X509Certificate } from 'node:crypto'
+import { dirname, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import { z } from 'zod'
+import { faultsOf, readLocatedYaml, type YamlFault } from './located-yaml.ts'
+
+/** A key shared with a region: what `REGION_SIGNING_KEYS` holds. */
+export interface SigningKey {
+  readonly id: string
+  readonly secret: Buffer
+}
+
+/** One isolated region, as `regions.yaml` describes it. */
+export type Region = Readonly<z.output<ReturnType<typeof regionSchema>>>
+
+/** The regions in the order of the file, which is their priority. */
+export interface Topology {
+  readonly regions: readonly Region[]
+  readonly byName: ReadonlyMap<string, Region>
+}
+
+/** A provider's own section: its key in the file, and the schema that judges it. */
+export interface RulesSection {
+  readonly name: string
+  readonly rules: z.ZodType
+}
+
+export interface RegionsSource {
+  /** The name shown in faults; files named inside are found from its folder. */
+  readonly file: string
+  readonly sections: readonly RulesSection[]
+  /** Undefined: not known, so a `signing_key` is not looked up. */
+  readonly signingKeys: readonly SigningKey[] | undefined
+  /** Throws an error whose message is fit for a fault line. */
+  readonly readFile: (path: string) => Buffer
+}
+
+export type RegionsReading =
+  | {
+      readonly ok: true
+      readonly topology: Topology
+      /** The output of each section's schema, by the section's name. */
+      readonly rules: ReadonlyMap<string, unknown>
+      readonly warnings: readonly string[]
+    }
+  | { readonly ok: false; readonly faults: readonly string[] }
+
+/** Reads `regions.yaml`. Every fault is a line `FILE:LINE:COL path message`; a file with one fault gives no topology. */
+export function readRegions(text: string, source: RegionsSource): RegionsReading {
+  const yaml = readLocatedYaml(text, source.file)
+  if (!yaml.ok) return yaml
+  const parsed = regionsFileSchema(source).safeParse(yaml.value, { reportInput: true })
+  const faults = [...faultsOf(parsed.error?.issues ?? []), ...repeatedNames(yaml.value)]
+  if (!parsed.success || faults.length > 0) return { ok: false, faults: yaml.render(faults) }
+  const { version: _, regions, ...sections } = parsed.data
+  return {
+    ok: true,
+    topology: Object.freeze({
+      regions: Object.freeze(regions),
+      byName: new Map(regions.map((region) => [region.name, region])),
+    }),
+    rules: new Map(Object.entries(sections)),
+    warnings: regions.flatMap(warningsAbout),
+  }
+}
+
+/** The whole file. A section that is absent, or holds nothing but comments, has its provider's defaults. */
+export function regionsFileSchema(source: RegionsSource) {
+  const sections: Record<string, z.ZodType> = {}
+  for (const { name, rules } of source.sections) sections[name] = z.preprocess((value) => value ?? {}, rules)
+  return z.strictObject(
+    {
+      version: z.literal(1, 'must be 1').describe('The version of this file’s format: `1`.'),
+      regions: z
+        .array(regionSchema(source), 'must be a list of regions')
+        .min(1, 'must hold at least one region')
+        .describe('The regions. Their order is their priority.'),
+      ...sections,
+    },
+    { error: mustBeMap },
+  )
+}
+
+const mustBeMap = (issue: { code?: string | undefined }) =>
+  issue.code === 'invalid_type' ? 'must be a map' : undefined
+
+function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'readFile'>) {
+  return z
+    .strictObject(
+      {
+        name: z
+          .string('must be text')
+          .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
+          .describe('Unique. `[a-z][a-z0-9-]*`.'),
+        address: z
+          .string('must be text')
+          .transform(toAddress)
+          .describe('http(s) base URL. A path prefix is kept; no credentials, query or fragment.'),
+        category: oneOf(['multi_tenant', 'single_tenant'])
+          .prefault('multi_tenant')
+          .describe('`multi_tenant` or `single_tenant`.'),
+        state: oneOf(['active', 'draining', 'down'])
+          .prefault('active')
+          .describe('`active`, `draining` or `down`; the last two are sent nothing.'),
+        signing_key: z
+          .string('must be text')
+          .transform((id, context) => {
+            if (source.signingKeys === undefined) return undefined
+            const key = source.signingKeys.find((candidate) => candidate.id === id)
+            if (key === undefined) context.addIssue('is not the id of a key in REGION_SIGNING_KEYS')
+            return key
+          })
+          .optional()
+          .describe('The id in `REGION_SIGNING_KEYS` that signs towards it. Without one, requests go unsigned.'),
+        // Each request in flight holds a local port, and there are 65535 of those.
+        max_concurrency: wholeNumber(1, 65_535).prefault(256).describe('Requests in flight to this region.'),
+        max_queue: wholeNumber(0, 1_000_000)
+          .prefault(1024)
+          .describe('Requests waiting beyond that; more are refused at once.'),
+        timeout_ms: wholeNumber(1, 600_000)
+          .prefault(10_000)
+          .describe('Milliseconds one attempt may take outside the provider’s budget.'),
+        tls: tlsSchema(source).optional().describe('Private CA and mutual TLS, for an https address.'),
+        breaker: notBuiltYet('breaker'),
+        idempotent: notBuiltYet('idempotent'),
+        max_spool_mb: notBuiltYet('max_spool_mb'),
+      },
+      { error: mustBeMap },
+    )
+    .transform((region) =>
+      Object.freeze({
+        name: region.name,
+        address: region.address,
+        category: region.category,
+        state: region.state,
+        signingKey: region.signing_key,
+        maxConcurrency: region.max_concurrency,
+        maxQueue: region.max_queue,
+        timeoutMs: region.timeout_ms,
+        tls: region.tls,
+      }),
+    )
+}
+
+function notBuiltYet(key: string) {
+  return z.never(`is not supported yet: take ${key} out`).optional()
+}
+
+function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, `must be one of ${words.join(', ')}`)
+}
+
+function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`
+  return z.int(message).min(least, message).max(most, message)
+}
+
+function toAddress(text: string, context: z.RefinementCtx): URL {
+  // URL.parse alone would also take blanks around it, backslashes, and a scheme without slashes.
+  const url = /^https?:\/\/[^/\s\\][^\s\\]*$/i.test(text) ? URL.parse(text) : null
+  if (url === null) {
+    context.addIssue('must be a URL that begins with http:// or https://')
+    return z.NEVER
+  }
+  if (/^[^/]*\/\/[^/?#]*@/.test(text)) context.addIssue('must not hold credentials')
+  if (text.includes('?') || text.includes('#')) context.addIssue('must not hold a query or fragment')
+  url.pathname = url.pathname.replace(/\/+$/, '')
+  return url
+}
+
+function tlsSchema({ file, readFile }: Pick<RegionsSource, 'file' | 'readFile'>) {
+  const contents = (what: string) =>
+    z
+      .string('must be the path of a file')
+      .min(1, 'must be the path of a file')
+      .transform((path, context) => {
+        try {
+          return readFile(resolve(dirname(file), path))
+        } catch (error) {
+          context.addIssue(error instanceof Error ? error.message : 'cannot be read')
+          return z.NEVER
+        }
+      })
+      .optional()
+      .describe(`${what} (PEM), looked for from the folder of this file.`)
+  return z
+    .strictObject(
+      {
+        ca_file: contents('The certificate authority that signs the region’s certificate'),
+        cert_file: contents('The gateway’s certificate'),
+        key_file: contents('The private key of `cert_file`'),
+      },
+      { error: mustBeMap },
+    )
+    .transform(({ ca_file: ca, cert_file: cert, key_file: key }, context) => {
+      if ((cert === undefined) !== (key === undefined))
+        context.addIssue('must hold both cert_file and key_file, or neither')
+      else {
+        try {
+          // A secure context takes any bytes as `ca` and trusts nothing; only reading it as a certificate tells.
+          if (ca !== undefined) new X509Certificate(ca).subject.trim()
+          createSecureContext({ ca, cert, key })
+        } catch {
+          context.addIssue('holds files that are not PEM certificates and keys that belong together')
+        }
+      }
+      return Object.freeze({ ca, cert, key })
+    })
+}
+
+const namesIn = z.object({ regions: z.array(z.object({ name: z.unknown() }).catch({ name: undefined })) })
+
+/** Read from the raw file, so that a fault elsewhere in a region does not hide that its name is taken. */
+function repeatedNames(value: unknown): YamlFault[] {
+  const names = (namesIn.safeParse(value).data?.regions ?? []).map((region) => region.name)
+  return names.flatMap((name, index): YamlFault[] => {
+    const first = names.indexOf(name)
+    if (typeof name !== 'string' || first === index) return []
+    return [{ path: ['regions', index, 'name'], message: `is already the name of regions[${first}]`, at: 'value' }]
+  })
+}
+
+function warningsAbout(region: Region): string[] {
+  const warnings = []
+  if (region.signingKey === undefined) {
+    warnings.push(`region ${region.name} has no signing_key: requests to it go unsigned`)
+  }
+  if (region.tls !== undefined && region.address.protocol === 'http:') {
+    warnings.push(`region ${region.name} has an http address: its tls files are not used`)
+  }
+  return warnings
+}
