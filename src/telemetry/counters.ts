@@ -8,6 +8,7 @@ export const counterLabels = {
   unknown_integration_total: ['surface'],
   unknown_region_total: ['region'],
   directory_lookups_total: ['verdict'],
+  directory_load_failures_total: [],
   config_reload_failed_total: [],
 } as const satisfies Record<string, readonly string[]>
 

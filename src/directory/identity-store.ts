@@ -1,0 +1,60 @@
+import type { Kysely } from 'kysely'
+import type { Clock } from '../clock.ts'
+import type { IdentityStore } from './identities.ts'
+import type { DirectorySchema } from './schema.ts'
+import { toStored } from './stored-id.ts'
+
+/** Identities beside the integrations they belong to; they go with them. */
+export function createIdentityStore(db: Kysely<DirectorySchema>, clock: Clock): IdentityStore {
+  return {
+    async link({ integrationId, externalUserId, user }) {
+      const integration_id = toStored(integrationId)
+      if (integration_id === undefined) throw new RangeError(`no integration can have the id ${integrationId}`)
+      const created_at = BigInt(clock.now())
+      await db
+        .insertInto('identities')
+        .values({ integration_id, external_user_id: externalUserId, user_name: user, created_at })
+        .onConflict((conflict) =>
+          conflict.columns(['integration_id', 'external_user_id']).doUpdateSet({ user_name: user, created_at }),
+        )
+        .execute()
+    },
+
+    async unlink({ integrationId, externalUserId, user }) {
+      const id = toStored(integrationId)
+      if (id === undefined) return false
+      const { numDeletedRows } = await db
+        .deleteFrom('identities')
+        .where('integration_id', '=', id)
+        .where('external_user_id', '=', externalUserId)
+        .where('user_name', '=', user)
+        .executeTakeFirstOrThrow()
+      return numDeletedRows > 0n
+    },
+
+    async find(integrationId, externalUserId) {
+      const id = toStored(integrationId)
+      if (id === undefined) return undefined
+      const row = await db
+        .selectFrom('identities')
+        .select('user_name')
+        .where('integration_id', '=', id)
+        .where('external_user_id', '=', externalUserId)
+        .executeTakeFirst()
+      return row && { integrationId, externalUserId, user: row.user_name }
+    },
+
+    async integrationName(provider, integrationId) {
+      const id = toStored(integrationId)
+      if (id === undefined) return undefined
+      const row = await db
+        .selectFrom('integrations')
+        .select('name')
+        .where('provider', '=', provider)
+        .where('id', '=', id)
+        .where('status', '=', 'active')
+        .executeTakeFirst()
+      return row?.name
+    },
+  }
+}

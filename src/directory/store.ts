@@ -1,0 +1,41 @@
+import { sql } from 'kysely'
+import type { Clock } from '../clock.ts'
+import type { Installation, InstallationKey } from './directory.ts'
+import { findInstallation } from './find-installation.ts'
+import type { IdentityStore } from './identities.ts'
+import { createIdentityStore } from './identity-store.ts'
+import { migrate } from './migrations.ts'
+import type { DirectorySchema } from './schema.ts'
+import { openSqlite } from './sqlite.ts'
+
+/** Who lives where, as the database has it. Every method rejects when the database cannot be asked. */
+export interface DirectoryStore {
+  /** The installation a key means, with its active organizations; undefined: there is none. */
+  find(key: InstallationKey): Promise<Installation | undefined>
+  /** Resolves when the database answers. */
+  ping(): Promise<void>
+  readonly identities: IdentityStore
+  close(): Promise<void>
+}
+
+/**
+ * Opens the directory at `sqlite:PATH` or `sqlite::memory:` and brings its tables up to date.
+ * @throws an error that names the database when it cannot be opened or migrated.
+ */
+export async function openDirectory(url: string, { clock }: { clock: Clock }): Promise<DirectoryStore> {
+  const db = openSqlite<DirectorySchema>(url)
+  try {
+    await migrate(db)
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
+  return {
+    find: (key) => findInstallation(db, key),
+    async ping() {
+      await sql`select 1`.execute(db)
+    },
+    identities: createIdentityStore(db, clock),
+    close: () => db.destroy(),
+  }
+}
