@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import type { z } from 'zod'
 
 /** A fault at a place in the file: the key that should not be there, or the value that is wrong or missing. */
@@ -22,24 +22,33 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
   }
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-    const faults = [...document.errors, ...document.warnings].map((error) =>
-      line(error.pos[0], wordsFor[error.code] ?? error.message),
+    // Where the text itself is broken, only its first fault is one: the parser guesses from there on.
+    const broken = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY')
+    const faults = (broken ? [broken] : [...document.errors, ...document.warnings]).map(({ code, pos, message }) =>
+      line(pos[0], wordsFor[code] ?? message),
     )
+    visit(document, {
+      Alias(_, alias) {
+        if (alias.resolve(document) === undefined) faults.push(line(alias.range?.[0] ?? 0, 'no anchor has this name'))
+      },
+    })
     if (faults.length > 0) return { ok: false, faults }
     if (document.contents === null) return { ok: false, faults: [line(0, 'the file is empty')] }
     // The limit is what stands between a few nested aliases and all of the memory.
     const value: unknown = document.toJS({ maxAliasCount: 100 })
     return { ok: true, value, render: (faults) => rendered(faults, document, line) }
   } catch (error) {
-    // Nesting too deep for the parser's stack, or more aliases than the limit.
-    const reason =
-      error instanceof RangeError ? 'the file is nested too deeply' : 'the file repeats too much by aliases'
+    // More aliases than the limit, or nesting too deep for the stack.
+    const reason = error instanceof RangeError ? tooDeep : 'the aliases of the file cannot be expanded'
     return { ok: false, faults: [line(0, reason)] }
   }
 }
 
+const tooDeep = 'the file is nested too deeply'
+
 const wordsFor: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'this key stands twice in the same map',
+  RESOURCE_EXHAUSTION: tooDeep,
   MULTIPLE_DOCS: 'the file holds more than one document',
 }
 
