@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Clock } from './clock.ts'
 import type { Id, InstallationKey } from './directory/directory.ts'
 import type { IdentityStore } from './directory/identities.ts'
-import type { AnsweredResult, RegionResult } from './dispatch/region-result.ts'
+import type { Outcome } from './dispatch/dispatch.ts'
 import type { Refusal, SiloClientError } from './errors.ts'
 import type { Counters } from './telemetry/counters.ts'
 import type { Log } from './telemetry/log.ts'
@@ -89,12 +89,7 @@ export type Identified<Request> =
  */
 export type FanOut = { readonly to: 'first' } | { readonly to: 'all'; readonly preferBodyForMs: number }
 
-/** What dispatch came back with: `winner` is the reply that may be passed on; without one, nothing but failures. */
-export interface Outcome {
-  readonly winner: AnsweredResult | undefined
-  /** One per planned region. */
-  readonly results: readonly RegionResult[]
-}
+export type { Outcome }
 
 export interface Admission {
   /** Whether the head carries a signature; a body without one is only read up to 4 KiB. */

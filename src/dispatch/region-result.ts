@@ -20,10 +20,12 @@ export type RefusedReason = 'region_down' | 'region_draining' | 'unknown_region'
 /** Why a call that was made, or at least begun, failed. A status of 500 and above is `http_<status>`. */
 export type FailedReason =
   | 'connect_refused'
+  | 'connect_failed'
   | 'connect_timeout'
   | 'connection_reset'
   | 'dns_failed'
   | 'tls_failed'
+  | 'invalid_request'
   | 'invalid_response'
   | 'response_too_large'
   | `http_${number}`
@@ -31,7 +33,7 @@ export type FailedReason =
 /** What became of one planned region. Every planned region has exactly one. */
 export type RegionResult = { readonly region: string; readonly timing: AttemptTiming } & (
   | { readonly kind: 'answered'; readonly reply: RegionReply }
-  | { readonly kind: 'failed'; readonly reason: FailedReason }
+  | { readonly kind: 'failed'; readonly reason: FailedReason; readonly cause?: unknown }
   | { readonly kind: 'timed_out' }
   | { readonly kind: 'refused'; readonly reason: RefusedReason }
 )

@@ -19,21 +19,15 @@ export interface Counters {
   count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): void
 }
 
-/** Counters kept in the process. `read` gives each series as `name{label="value"}` and its count. */
+/** Counters kept in the process. `read` gives each series, as `name{label="value",…}`, and its count. */
 export function createCounters(): Counters & { read(): ReadonlyMap<string, number> } {
   const series = new Map<string, number>()
   return {
     count(name, labels) {
-      let key: string = name
-      for (const label of counterLabels[name]) key += `|${labels[label as keyof typeof labels]}`
+      const pairs = Object.entries(labels).map(([label, value]) => `${label}="${String(value)}"`)
+      const key = pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name
       series.set(key, (series.get(key) ?? 0) + 1)
     },
-    read: () => new Map([...series].map(([key, value]) => [readable(key), value])),
+    read: () => new Map(series),
   }
-}
-
-function readable(key: string): string {
-  const [name, ...values] = key.split('|') as [CounterName, ...string[]]
-  const labels = counterLabels[name].map((label, index) => `${label}="${values[index]}"`)
-  return labels.length > 0 ? `${name}{${labels.join(',')}}` : name
 }

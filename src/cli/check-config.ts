@@ -1,0 +1,27 @@
+import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
+import { providers } from '../providers/index.ts'
+import type { ExitCode, Process } from './program.ts'
+
+export async function checkConfig(io: Process, options: { json?: true }): Promise<ExitCode> {
+  const reading = readConfiguration({ definitions: providers })
+  if (options.json === true) {
+    const result = reading.ok
+      ? {
+          ok: true,
+          faults: [],
+          warnings: reading.configuration.warnings,
+          configuration: describeConfiguration(reading.configuration),
+        }
+      : { ok: false, faults: reading.faults }
+    io.stdout.write(`${JSON.stringify(result)}\n`)
+    return reading.ok ? 0 : 2
+  }
+  if (!reading.ok) {
+    for (const fault of reading.faults) io.stderr.write(`${fault}\n`)
+    return 2
+  }
+  for (const warning of reading.configuration.warnings) io.stderr.write(`warning: ${warning}\n`)
+  const names = reading.configuration.topology.regions.map((region) => region.name)
+  io.stdout.write(`The configuration is valid. Regions in order of priority: ${names.join(', ')}.\n`)
+  return 0
+}

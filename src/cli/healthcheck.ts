@@ -1,0 +1,23 @@
+import { get } from 'node:http'
+import { coreVariables } from '../config/environment.ts'
+import { requireVariables } from '../config/required.ts'
+import type { ExitCode, Process } from './program.ts'
+
+/** A gateway that has not said so within this time is not ready: probes come every few seconds. */
+const PATIENCE_MS = 3000
+
+export async function healthcheck(io: Process): Promise<ExitCode> {
+  const { ADMIN_HOST, ADMIN_PORT } = requireVariables(coreVariables.pick({ ADMIN_HOST: true, ADMIN_PORT: true }))
+  // Listening on every address is not an address to connect to.
+  const host = ADMIN_HOST === '0.0.0.0' ? '127.0.0.1' : ADMIN_HOST === '::' ? '::1' : ADMIN_HOST
+  const status = await new Promise<number>((resolve, reject) => {
+    const request = get({ host, port: ADMIN_PORT, path: '/health/ready', timeout: PATIENCE_MS }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0))
+    })
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${PATIENCE_MS} ms`)))
+    request.on('error', (error) => reject(new Error(`not ready: ${error.message}`)))
+  })
+  if (status === 200) return 0
+  io.stderr.write(`not ready: /health/ready answered ${status}\n`)
+  return 1
+}

@@ -1,0 +1,128 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { ConfigurationError } from '../config/required.ts'
+import type { Serving } from '../serve.ts'
+import { checkConfig } from './check-config.ts'
+import { exportDirectory, getFromDirectory, importDirectory } from './directory.ts'
+import { healthcheck } from './healthcheck.ts'
+import { pageToken } from './page-token.ts'
+import { serveCommand } from './serve.ts'
+
+/** What the process lends its commands. */
+export interface Process {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  /** Serves until the process is told to stop; gives the exit code. */
+  readonly untilSignalled: (serving: Serving, reload: () => void) => Promise<number>
+  /** Calls `then` when the process is told to stop. */
+  readonly onInterrupt: (then: () => void) => void
+}
+
+/** What a command's exit code says: done, failed, wrong usage or configuration. */
+export type ExitCode = 0 | 1 | 2
+
+/** Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do. */
+export async function runCommandLine(argv: readonly string[], io: Process): Promise<number> {
+  let exitCode: number = 0
+  const does = (run: () => Promise<number>) => async (): Promise<void> => {
+    exitCode = await run()
+  }
+
+  const program = new Command('silo-gateway')
+    .description('Webhook gateway for products that keep each customer in one of several regions.')
+    .option('--stack', 'print the stack of an error that ends the command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    })
+    .showHelpAfterError('(--help lists what there is)')
+
+  program
+    .command('serve')
+    .description('serve webhooks until SIGTERM or SIGINT; SIGHUP reloads regions and secrets')
+    .action(does(() => serveCommand(io)))
+
+  program
+    .command('demo')
+    .description('a gateway, three regions and a Slack that signs, all on loopback')
+    .option('--for <duration>', 'stop after this long, such as 10s or 500ms', durationMs)
+    .option('--down <region>', 'start with this region switched off (us, eu or ap)')
+    .action(async (options: { for?: number; down?: string }) => {
+      const { demo } = await import('../demo/demo.ts')
+      exitCode = await demo(io, { forMs: options.for, down: options.down })
+    })
+
+  program
+    .command('check-config')
+    .description('check the environment and regions.yaml as serve would; one line a fault, exit 2 if there is one')
+    .option('--json', 'one JSON object: {"ok", "faults", "warnings", "configuration"}')
+    .action((options: { json?: true }) => does(() => checkConfig(io, options))())
+
+  const directory = program.command('directory').description('who lives where')
+  directory
+    .command('import')
+    .description('take over integrations, organizations and links from a JSON, YAML or NDJSON file: all or nothing')
+    .argument('<file>')
+    .option('--json', 'print the counts as JSON')
+    .action((file: string, options: { json?: true }) => does(() => importDirectory(io, file, options))())
+  directory
+    .command('export')
+    .description('print the whole directory as JSON that "directory import" takes')
+    .action(does(() => exportDirectory(io)))
+  directory
+    .command('get')
+    .description('print where a workspace or enterprise goes, by its external id')
+    .argument('<external-id>', 'such as T024BE7LD or E012ABCDE')
+    .option('--provider <name>', 'the provider whose id it is', 'slack')
+    .option('--app <id>', 'the app that asks', '')
+    .option('--json', 'print JSON')
+    .action((externalId: string, options: { provider: string; app: string; json?: true }) =>
+      does(() => getFromDirectory(io, externalId, options))(),
+    )
+
+  program
+    .command('page-token')
+    .description('sign the token of a link-identity, unlink-identity, link-team or unlink-team page')
+    .requiredOption('--integration <id>', 'integration id')
+    .option('--organization <id>', 'organization id')
+    .option('--slack-user <id>', 'Slack user id; link-identity and unlink-identity need one')
+    .option('--expires-in <duration>', 'how long it is valid, at most 48h', durationMs, 3_600_000)
+    .option('--json', 'print JSON with the pages’ paths')
+    .action(
+      (options: { integration: string; organization?: string; slackUser?: string; expiresIn: number; json?: true }) =>
+        does(() => pageToken(io, options))(),
+    )
+
+  program
+    .command('healthcheck')
+    .description('ask the running gateway whether it is ready; exit 1 if it is not')
+    .action(does(() => healthcheck(io)))
+
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (error instanceof ConfigurationError) {
+      for (const fault of error.faults) io.stderr.write(`${fault}\n`)
+      return 2
+    }
+    const stack = program.opts<{ stack?: true }>().stack === true
+    io.stderr.write(`${stack && error instanceof Error ? error.stack : oneLine(error)}\n`)
+    return 1
+  }
+}
+
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ')
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+function durationMs(text: string): number {
+  const [, digits, unit = ''] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? []
+  const factor = unitMs[unit]
+  if (digits === undefined || factor === undefined) throw new InvalidArgumentError('It is a number and ms, s, m or h.')
+  return Number(digits) * factor
+}

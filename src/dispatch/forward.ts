@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Ids } from '../ids.ts'
+import type { ReceivedWebhook, RoutableRequest } from '../provider.ts'
+import { headersForRegion, isValidTraceparent } from '../wire/clean-headers.ts'
+import { envelopeHeaders } from '../wire/envelope.ts'
+import { contentDigest, signForwarded } from '../wire/signature.ts'
+import type { CallRegion } from './dispatch.ts'
+import type { RegionClient } from './region-client.ts'
+import type { RegionResult } from './region-result.ts'
+import type { RoutedRegion } from '../resolve/route.ts'
+
+/** How long a region may take a signature for fresh, in seconds: as long as Slack's own. */
+const SIGNATURE_LIFETIME = 300
+
+export interface ForwardParts {
+  readonly clock: Clock
+  readonly ids: Ids
+  client(region: RoutedRegion): RegionClient | undefined
+}
+
+/**
+ * How one webhook reaches a region: its method, path, query and body as they came, its headers without what only
+ * concerned the connection or could have been forged, and what the gateway adds (section "Between gateway and region"
+ * of the README). What is the same for every region is worked out once.
+ */
+export function forward(
+  webhook: ReceivedWebhook,
+  request: RoutableRequest,
+  integration: { readonly id: string },
+  { cookies }: { cookies: boolean },
+  { clock, ids, client }: ForwardParts,
+): CallRegion {
+  const digest = contentDigest(webhook.body)
+  const shared = headersForRegion(webhook.rawHeaders, { cookies })
+  shared.push(
+    'X-Forwarded-For',
+    webhook.peer.forwardedFor,
+    'X-Forwarded-Proto',
+    webhook.peer.proto,
+    'X-Forwarded-Host',
+    webhook.peer.host,
+    'X-Request-Id',
+    webhook.requestId,
+    'Idempotency-Key',
+    createHash('sha256').update(request.dedupKey).digest('base64url'),
+  )
+  const traceparent = webhook.headers['traceparent']
+  if (typeof traceparent !== 'string' || !isValidTraceparent(traceparent)) {
+    // Flags 00: nobody has recorded anything of this trace yet, a region may still begin to.
+    shared.push('traceparent', `00-${ids.hex(16)}-${ids.hex(8)}-00`)
+  }
+
+  return (routed) => {
+    const to = client(routed)
+    const notCalled = to === undefined ? 'unknown_region' : notCallable[to.region.state]
+    if (to === undefined || notCalled !== undefined) {
+      const atMs = clock.monotonic() - webhook.startedAt
+      return Promise.resolve<RegionResult>({
+        kind: 'refused',
+        region: routed.name,
+        reason: notCalled ?? 'unknown_region',
+        timing: { startedMs: atMs, endedMs: atMs },
+      })
+    }
+    return to.call({
+      method: webhook.method,
+      target: webhook.target,
+      body: webhook.body,
+      startedAt: webhook.startedAt,
+      deadline: webhook.deadline,
+      headers(path, msLeft) {
+        const envelope = envelopeHeaders({
+          delivery: webhook.delivery,
+          region: routed.name,
+          integration: integration.id,
+          organizations: routed.organizations.map((organization) => organization.id),
+          epochs: routed.organizations.map(({ id, epoch }) => [id, epoch] as const),
+          attempt: 1,
+          deadlineMs: msLeft,
+          receivedAt: webhook.receivedAt,
+        })
+        const headers = [...shared, ...envelope]
+        const key = to.region.signingKey
+        if (key === undefined) return [...headers, 'Content-Digest', digest]
+        const created = Math.floor(clock.now() / 1000)
+        return headers.concat(
+          signForwarded({ method: webhook.method, target: path, siloHeaders: envelope, digest }, key, {
+            created,
+            expires: created + SIGNATURE_LIFETIME,
+            nonce: ids.nonce(),
+          }),
+        )
+      },
+    })
+  }
+}
+
+const notCallable = { active: undefined, draining: 'region_draining', down: 'region_down' } as const

@@ -1,0 +1,48 @@
+import type { Clock } from '../clock.ts'
+import type { AnsweredResult, RegionResult } from './region-result.ts'
+import type { Dispatched, Outcome } from './dispatch.ts'
+
+/**
+ * Asks every region at once, `calls` in region order. The first 2xx to arrive answers, while the others go on to
+ * their own end; an empty one first waits up to `preferBodyForMs` for a 2xx that says something. Without a 2xx, when
+ * every call has ended: the first 3xx or 4xx in region order, which unlike the first to arrive is the same each time.
+ */
+export function toAll(
+  calls: readonly Promise<RegionResult>[],
+  { preferBodyForMs, clock }: { preferBodyForMs: number; clock: Clock },
+): Promise<Dispatched> {
+  const settled = Promise.all(calls)
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    let running = calls.length
+    let emptySuccess: AnsweredResult | undefined
+    let stopWaiting = (): void => {}
+    const win = (winner: AnsweredResult): void => {
+      stopWaiting()
+      resolve({ kind: 'won', winner, results: [winner] })
+    }
+    const onResult = (result: RegionResult): void => {
+      running -= 1
+      if (isSuccess(result)) {
+        if (preferBodyForMs === 0 || result.reply.body.length > 0) return win(result)
+        if (emptySuccess === undefined) {
+          emptySuccess = result
+          stopWaiting = clock.after(preferBodyForMs, () => win(result))
+        }
+      }
+      if (running > 0) return
+      if (emptySuccess !== undefined) return win(emptySuccess)
+      settled.then((results) => resolve(bestOf(results)), reject)
+    }
+    for (const call of calls) call.then(onResult, reject)
+  })
+  return outcome.then((decided) => ({ outcome: decided, settled }))
+}
+
+function isSuccess(result: RegionResult): result is AnsweredResult {
+  return result.kind === 'answered' && result.reply.status >= 200 && result.reply.status < 300
+}
+
+function bestOf(results: readonly RegionResult[]): Outcome {
+  const winner = results.find((result): result is AnsweredResult => result.kind === 'answered')
+  return winner === undefined ? { kind: 'lost', results } : { kind: 'won', winner, results }
+}

@@ -1,0 +1,189 @@
+import { isDeepStrictEqual } from 'node:util'
+import { systemClock, type Clock } from './clock.ts'
+import { readConfiguration, type Configuration } from './config/configuration.ts'
+import { ConfigurationError } from './config/required.ts'
+import { cacheDirectory } from './directory/cache.ts'
+import { openDirectory, type DirectoryStore } from './directory/store.ts'
+import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
+import type { Rooms } from './handle-webhook.ts'
+import { systemIds, type Ids } from './ids.ts'
+import type { Door, Provider } from './provider.ts'
+import { providers as registered } from './providers/index.ts'
+import { createCounters } from './telemetry/counters.ts'
+import { createLog, type Log } from './telemetry/log.ts'
+import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
+
+export interface GatewayOptions {
+  /** The environment variables of the README's configuration reference. Default: the process's own. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly clock?: Clock
+  readonly ids?: Ids
+  /** Default: JSON lines on stdout, at `LOG_LEVEL`. */
+  readonly log?: Log
+  /** Told of every webhook once its last region has come to its end. */
+  readonly onWebhook?: (record: WebhookRecord) => void
+}
+
+/** Where a path leads under today's configuration. A reload never touches what is handed out here. */
+export interface OpenDoor {
+  readonly provider: Provider
+  readonly door: Door
+  readonly rooms: Rooms
+}
+
+export interface Gateway {
+  readonly settings: Configuration['settings']
+  /** What is in effect now, after the last reload that was valid. */
+  configuration(): Configuration
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  readonly counters: ReturnType<typeof createCounters>
+  readonly traceParts: TraceParts
+  readonly store: DirectoryStore
+  /** Undefined: the path is no provider's, or this process is not the control silo (`SILO_MODE`). */
+  doorAt(path: string): OpenDoor | undefined
+  /** Keeps `drain` and `reload` waiting for what is under way. */
+  track(work: Promise<void>): void
+  /** False while draining, and when neither the directory nor its cache can answer. */
+  ready(): Promise<boolean>
+  draining(): boolean
+  /**
+   * Reads the configuration again and swaps regions, rules and secrets at once; requests under way finish on the old
+   * ones. Returns the faults, and with any of them changes nothing.
+   */
+  reload(): readonly string[]
+  /** From now on not ready; what is under way goes on. */
+  startDraining(): void
+  /** Waits for what is under way, then closes regions' connections and the store. */
+  close(): Promise<void>
+}
+
+/** What a reload replaces as a whole. */
+interface Live {
+  readonly configuration: Configuration
+  readonly providers: readonly Provider[]
+  readonly clients: ReadonlyMap<string, RegionClient>
+  readonly rooms: Rooms
+}
+
+/**
+ * Builds the gateway: the only place where its parts are made and handed to each other. Opens the directory and
+ * brings its schema up to date. Throws a `ConfigurationError`, or the store's error when it cannot be opened.
+ */
+export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  const read = () => readConfiguration({ ...(options.env && { env: options.env }), definitions: registered })
+  const first = read()
+  if (!first.ok) throw new ConfigurationError(first.faults)
+  const { settings } = first.configuration
+
+  const clock = options.clock ?? systemClock
+  const ids = options.ids ?? systemIds
+  const log = options.log ?? createLog(settings.LOG_LEVEL)
+  const counters = createCounters()
+  const store = await openDirectory(`sqlite:${settings.DATABASE_URL.path}`, { clock })
+  const directory = cacheDirectory(store, {
+    entries: settings.CACHE_ENTRIES,
+    freshMs: settings.CACHE_FRESH_MS,
+    hardMs: settings.CACHE_HARD_MS,
+    staleMs: settings.CACHE_STALE_MS,
+    clock,
+    counters,
+    log,
+  })
+  const underWay = new Set<Promise<void>>()
+  let draining = false
+  let live = build(first.configuration, undefined)
+
+  function build(configuration: Configuration, before: Live | undefined): Live {
+    for (const warning of configuration.warnings) log.warn({}, warning)
+    const clients = new Map(
+      configuration.topology.regions.map((region) => {
+        const running = before?.clients.get(region.name)
+        const unchanged = running !== undefined && isDeepStrictEqual(running.region, region)
+        const client = unchanged
+          ? running
+          : createRegionClient(region, { clock, maxReplyBytes: settings.MAX_REPLY_BYTES })
+        return [region.name, client]
+      }),
+    )
+    return {
+      configuration,
+      clients,
+      providers: configuration.providers.map(({ definition, environment, rules }) =>
+        definition.create({ environment, rules }, { clock, counters, log, identities: store.identities }),
+      ),
+      rooms: {
+        clock,
+        ids,
+        directory,
+        topology: configuration.topology,
+        client: ({ name }) => clients.get(name),
+        maxBodyBytes: settings.MAX_BODY_BYTES,
+      },
+    }
+  }
+
+  const allEnded = (): Promise<unknown> => Promise.allSettled(underWay)
+
+  return {
+    settings,
+    configuration: () => live.configuration,
+    clock,
+    ids,
+    log,
+    counters,
+    store,
+    traceParts: {
+      clock,
+      counters,
+      log,
+      logSample: settings.LOG_SAMPLE,
+      random: Math.random,
+      onWebhook: options.onWebhook,
+    },
+    doorAt(path) {
+      if (settings.SILO_MODE !== 'CONTROL') return undefined
+      for (const provider of live.providers) {
+        const door = provider.match(path)
+        if (door !== undefined) return { provider, door, rooms: live.rooms }
+      }
+      return undefined
+    },
+    track(work) {
+      const tracked = work
+        .catch((err: unknown) => log.error({ err }, 'A webhook was answered, but its story could not be told'))
+        .finally(() => underWay.delete(tracked))
+      underWay.add(tracked)
+    },
+    ready: async () => !draining && (await directory.usable()),
+    draining: () => draining,
+    reload() {
+      const again = read()
+      if (!again.ok) {
+        counters.count('config_reload_failed_total', {})
+        log.error({ faults: again.faults }, 'The changed configuration is not valid; the old one stays')
+        return again.faults
+      }
+      const before = live
+      live = build(again.configuration, before)
+      const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
+      // A webhook that came before the swap may still be on its way to a region: its connections stay until it is done.
+      void allEnded().then(() => Promise.all(replaced.map((client) => client.close())))
+      log.info(
+        { regions: again.configuration.topology.regions.map(({ name }) => name) },
+        'The configuration was reloaded',
+      )
+      return []
+    },
+    startDraining() {
+      draining = true
+    },
+    async close() {
+      draining = true
+      await allEnded()
+      await Promise.all([...live.clients.values()].map((client) => client.close()))
+      await store.close()
+    },
+  }
+}

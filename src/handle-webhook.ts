@@ -1,0 +1,101 @@
+import type { Clock } from './clock.ts'
+import type { Directory } from './directory/directory.ts'
+import { dispatch, type Plan } from './dispatch/dispatch.ts'
+import { forward } from './dispatch/forward.ts'
+import type { RegionClient } from './dispatch/region-client.ts'
+import { Refusal, SiloClientError } from './errors.ts'
+import type { Ids } from './ids.ts'
+import type { Door, FanOut, Peer, Provider, ReceivedWebhook, Reply, RequestHead } from './provider.ts'
+import { refuseEncodedBody } from './receive.ts'
+import type { Topology } from './regions/regions.ts'
+import { resolve } from './resolve/resolve.ts'
+import type { Route } from './resolve/route.ts'
+import type { WebhookTrace } from './telemetry/trace.ts'
+
+/** How much is read of a body whose head carries no signature: the largest that may come unsigned is a small form. */
+const UNSIGNED_BODY_BYTES = 4096
+
+/** A request at one of a provider's doors, its body still unread. */
+export interface Arrival {
+  readonly provider: Provider
+  readonly door: Door
+  readonly head: RequestHead
+  readonly peer: Peer
+  readonly requestId: string
+  readonly delivery: string
+  readonly receivedAt: number
+  readonly startedAt: number
+  readonly deadline: number
+  /** The body's raw bytes; refuses more than `limit` of them and what is not complete by the deadline. */
+  readonly readBody: (limit: number) => Promise<Buffer>
+}
+
+/** The standing rooms a webhook passes. `topology` and `client` belong together and are those of its arrival. */
+export interface Rooms {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly directory: Directory
+  readonly topology: Topology
+  client(region: { readonly name: string }): RegionClient | undefined
+  readonly maxBodyBytes: number
+}
+
+/**
+ * The journey of a webhook: receive → identify → resolve → plan → dispatch → respond. The order is that of the
+ * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`.
+ */
+export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Reply> {
+  const { provider, door } = arrival
+  const webhook = await receive(arrival, rooms.maxBodyBytes)
+  if (door.kind === 'control_page') return await provider.answerControlPage(door, webhook)
+
+  const identified = await provider.identify(door, webhook)
+  if (identified.kind === 'answered') {
+    trace.answeredBy(identified.surface, identified.rule)
+    return identified.reply
+  }
+  const { request } = identified
+  trace.identified(request)
+
+  const resolution = await resolve(request, rooms.directory, rooms.topology)
+  trace.resolved(resolution)
+  switch (resolution.kind) {
+    case 'absent':
+      return provider.unknownIntegration(request, webhook)
+    case 'unknown':
+      throw new SiloClientError([])
+    case 'inactive':
+      return provider.inactive(request)
+    case 'routed':
+  }
+
+  const plan = planFor(resolution.route, provider.fanOut(request))
+  trace.planned(plan)
+
+  const cookies = door.kind === 'region_page'
+  const call = forward(webhook, request, resolution.route.integration, { cookies }, rooms)
+  const { outcome, settled } = await dispatch(plan, call, rooms.clock)
+  trace.dispatched(outcome, settled)
+
+  return provider.respond(request, outcome)
+}
+
+async function receive(arrival: Arrival, maxBodyBytes: number): Promise<ReceivedWebhook> {
+  const { provider, door, head, readBody, ...rest } = arrival
+  if (!door.methods.includes(head.method)) {
+    const allow = door.methods.join(', ')
+    throw new Refusal('method_not_allowed', `This path takes ${allow}.`, { headers: { Allow: allow } })
+  }
+  refuseEncodedBody(head.headers)
+  const { signed } = await provider.admit(door, head)
+  const body = await readBody(signed ? maxBodyBytes : UNSIGNED_BODY_BYTES)
+  return { ...rest, ...head, body }
+}
+
+function planFor({ regions }: Route, fanOut: FanOut): Plan {
+  const [first] = regions
+  if (first === undefined) throw new TypeError('A route has at least one region')
+  return fanOut.to === 'first'
+    ? { kind: 'first', region: first }
+    : { kind: 'all', regions, preferBodyForMs: fanOut.preferBodyForMs }
+}

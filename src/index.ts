@@ -1,0 +1,5 @@
+export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts'
+export { ConfigurationError } from './config/required.ts'
+export { gatewayMiddleware, type Middleware, type MiddlewareOptions } from './middleware.ts'
+export { SiloClientError } from './errors.ts'
+export type { RegionResult } from './dispatch/region-result.ts'

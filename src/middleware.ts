@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Refusal, SiloClientError } from './errors.ts'
+import type { Gateway, OpenDoor } from './gateway.ts'
+import { handleWebhook, type Arrival } from './handle-webhook.ts'
+import { peerOf } from './peer.ts'
+import type { Reply } from './provider.ts'
+import { CallerGone, readBody } from './receive.ts'
+import { problemReply, sendReply, sendReplyAndClose } from './send-reply.ts'
+import { traceWebhook } from './telemetry/trace.ts'
+
+export interface MiddlewareOptions {
+  /** `next` hands every `SiloClientError` that would have been the answer to the host's error handler. */
+  readonly errors?: 'answer' | 'next'
+}
+
+/** Connect-style: fits Express 4 and 5 without importing either. */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+
+/**
+ * The gateway inside a control app: `app.use(gatewayMiddleware(gateway))`, ahead of every body parser, since
+ * signatures cover the raw bytes. Webhook paths and region pages are handled; control pages and every path that is not
+ * a provider's go to `next()`. So does everything when `SILO_MODE` is not `CONTROL`.
+ */
+export function gatewayMiddleware(gateway: Gateway, { errors = 'answer' }: MiddlewareOptions = {}): Middleware {
+  return (req, res, next) => {
+    const at = gateway.doorAt(pathOf(req))
+    if (at === undefined || at.door.kind === 'control_page') return next()
+    gateway.track(answer(gateway, at, req, res, errors === 'next' ? next : undefined))
+  }
+}
+
+/** Every door of every provider, control pages too: what the standalone listener serves. */
+export function allDoors(gateway: Gateway): Middleware {
+  return (req, res, next) => {
+    const at = gateway.doorAt(pathOf(req))
+    if (at === undefined) return next()
+    gateway.track(answer(gateway, at, req, res, undefined))
+  }
+}
+
+function pathOf(req: IncomingMessage): string {
+  const target = req.url ?? '/'
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
+
+/** Resolves when the webhook's last region has come to its end. */
+async function answer(
+  gateway: Gateway,
+  { provider, door, rooms }: OpenDoor,
+  req: IncomingMessage,
+  res: ServerResponse,
+  handOver: ((error: SiloClientError) => void) | undefined,
+): Promise<void> {
+  const { clock, ids, settings } = gateway
+  const receivedAt = clock.now()
+  const startedAt = clock.monotonic()
+  const deadline = startedAt + provider.budgetMs
+  const delivery = ids.delivery(receivedAt)
+  const arrival: Arrival = {
+    provider,
+    door,
+    head: { method: req.method ?? '', target: req.url ?? '', headers: req.headers, rawHeaders: req.rawHeaders },
+    peer: peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER),
+    requestId: delivery,
+    delivery,
+    receivedAt,
+    startedAt,
+    deadline,
+    readBody: (limit) => readBody(req, res, { limit, deadline, clock }),
+  }
+  // Asked for when the answer leaves: a drain that began meanwhile must not leave the connection open.
+  const own = () => ownHeaders(gateway, arrival.requestId)
+  const trace = traceWebhook(arrival, gateway.traceParts)
+  const ended = await handleWebhook(arrival, rooms, trace).then(
+    (reply) => ({ reply, failure: undefined }),
+    (failure: unknown) => ({ reply: undefined, failure }),
+  )
+  if (ended.reply !== undefined) {
+    sendReply(res, ended.reply, own())
+    return await trace.answered(ended.reply.status)
+  }
+  const { failure } = ended
+  if (failure instanceof CallerGone) {
+    res.destroy()
+    return await trace.answered(undefined, failure)
+  }
+  const error = presentable(failure)
+  if (error instanceof SiloClientError && handOver !== undefined) {
+    handOver(error)
+    return await trace.answered(error.status, error)
+  }
+  const reply: Reply = provider.renderError(door, error) ?? problemReply(error)
+  if (error instanceof Refusal && error.close) sendReplyAndClose(req, res, reply, own(), clock)
+  else sendReply(res, reply, own())
+  await trace.answered(reply.status, failure)
+}
+
+/** What every answer of ours carries. While draining the connection ends with it: the caller's next one goes elsewhere. */
+export function ownHeaders(gateway: Gateway, requestId: string): string[] {
+  return ['X-Request-Id', requestId, ...(gateway.draining() ? ['Connection', 'close'] : [])]
+}
+
+function presentable(failure: unknown): Refusal | SiloClientError {
+  if (failure instanceof Refusal || failure instanceof SiloClientError) return failure
+  return new Refusal('internal_error', 'The request was not handled; the log says why.')
+}

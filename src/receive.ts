@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from './clock.ts'
+import { Refusal } from './errors.ts'
+
+/**
+ * Requests that said `Expect: 100-continue` and have not been told to go on: their body is asked for only when it is
+ * wanted, so that a refused megabyte is never sent. Filled by the public listener.
+ */
+export const notYetToldToContinue = new WeakSet<IncomingMessage>()
+
+/** The other end went away before its body was complete; there is nobody to answer. */
+export class CallerGone extends Error {
+  override readonly name = 'CallerGone'
+}
+
+/** A compressed body would be forwarded under a signature that was made over other bytes than the region reads. */
+export function refuseEncodedBody(headers: IncomingMessage['headers']): void {
+  const coding = headers['content-encoding']
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'identity') {
+    throw new Refusal('unsupported_content_encoding', 'Send the body without a Content-Encoding.', { close: true })
+  }
+}
+
+/**
+ * The body's raw bytes, at most `limit` of them, complete by `deadline` (monotonic milliseconds). Throws a `Refusal`
+ * (`body_too_large`, `body_timeout`, `raw_body_consumed`) or `CallerGone`.
+ */
+export async function readBody(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { limit, deadline, clock }: { limit: number; deadline: number; clock: Clock },
+): Promise<Buffer> {
+  const parsed = alreadyRead(req)
+  if (parsed !== undefined) {
+    if (parsed.length > limit) throw tooLarge(limit)
+    return parsed
+  }
+  if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
+  if (notYetToldToContinue.delete(req)) res.writeContinue()
+
+  return await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const stop = (): void => {
+      cancelTimer()
+      req.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
+    }
+    const fail = (error: Error): void => {
+      stop()
+      req.pause()
+      reject(error)
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      if (size > limit) fail(tooLarge(limit))
+      else chunks.push(chunk)
+    }
+    const onEnd = (): void => {
+      stop()
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size))
+    }
+    const onGone = (): void => fail(new CallerGone('The caller went away before its body was complete'))
+    const cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () =>
+      fail(new Refusal('body_timeout', 'The body did not arrive within the time there is to answer.', { close: true })),
+    )
+    req.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
+  })
+}
+
+function tooLarge(limit: number): Refusal {
+  return new Refusal('body_too_large', `At most ${limit} bytes are read of this request.`, { close: true })
+}
+
+/** What a host application's parser left behind: raw bytes are as good as reading them here, anything else is not. */
+function alreadyRead(req: IncomingMessage & { body?: unknown; rawBody?: unknown }): Buffer | undefined {
+  if (Buffer.isBuffer(req.rawBody)) return req.rawBody
+  if (Buffer.isBuffer(req.body)) return req.body
+  if (req.readableDidRead || req.readableEnded) {
+    throw new Refusal(
+      'raw_body_consumed',
+      'A body parser ran before the gateway. Signatures cover the raw bytes, and a parsed body cannot be turned back ' +
+        'into them: mount gatewayMiddleware before express.json() and express.urlencoded(), use express.raw({ type: ' +
+        "'*/*' }), or keep the bytes as req.rawBody.",
+    )
+  }
+  return undefined
+}

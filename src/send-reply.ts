@@ -1,0 +1,82 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Clock } from './clock.ts'
+import { catalogue, SiloClientError, type Refusal } from './errors.ts'
+import type { Reply } from './provider.ts'
+import { notYetToldToContinue } from './receive.ts'
+
+/** How much of a refused body is still read before the connection closes, so that the caller can read our answer. */
+const LINGER_BYTES = 2 * 1024 * 1024
+const LINGER_MS = 1000
+
+/** The error as RFC 9457 `application/problem+json`: a stable `code`, nothing internal but the regions' names. */
+export function problemReply(error: Refusal | SiloClientError): Reply {
+  const { title } = catalogue[error.code]
+  const status = error instanceof SiloClientError ? error.status : catalogue[error.code].status
+  const problem = {
+    type: `urn:silo-gateway:error:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    ...(error instanceof SiloClientError ? { regions: error.regions } : { detail: error.message }),
+  }
+  const headers = error instanceof SiloClientError ? [] : Object.entries(error.headers).flat()
+  return {
+    status,
+    rawHeaders: ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store', ...headers],
+    body: Buffer.from(JSON.stringify(problem)),
+  }
+}
+
+/** Writes a complete reply with its true length. `own` headers, a flat list, replace the reply's of the same name. */
+export function sendReply(res: ServerResponse, reply: Reply, own: readonly string[]): void {
+  res.writeHead(reply.status, STATUS_CODES[reply.status] ?? '', framed(reply, own))
+  res.end(reply.body)
+}
+
+/**
+ * Answers while the body is still on its way, then closes. Closing at once would make the kernel reset a connection
+ * with unread bytes, and the caller would lose the answer; so the rest is read and thrown away, up to 2 MiB or 1 s.
+ */
+export function sendReplyAndClose(
+  req: IncomingMessage,
+  res: ServerResponse,
+  reply: Reply,
+  own: readonly string[],
+  clock: Clock,
+): void {
+  res.writeHead(
+    reply.status,
+    STATUS_CODES[reply.status] ?? '',
+    framed(reply, own.includes('close') ? own : [...own, 'Connection', 'close']),
+  )
+  if (req.complete || req.destroyed || notYetToldToContinue.has(req)) {
+    res.end(reply.body)
+    return
+  }
+  res.write(reply.body)
+  let drained = 0
+  const stop = (): void => {
+    cancelTimer()
+    req.off('data', onData).off('end', stop).off('close', stop).off('error', stop)
+    res.end()
+  }
+  const onData = (chunk: Buffer): void => {
+    drained += chunk.length
+    if (drained > LINGER_BYTES) stop()
+  }
+  const cancelTimer = clock.after(LINGER_MS, stop)
+  req.on('data', onData).on('end', stop).on('close', stop).on('error', stop).resume()
+}
+
+/** Statuses without a body have no length either (RFC 9110 section 8.6). */
+function framed(reply: Reply, own: readonly string[]): string[] {
+  const replaced = new Set(own.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()))
+  const headers: string[] = []
+  for (let index = 0; index + 1 < reply.rawHeaders.length; index += 2) {
+    const name = reply.rawHeaders[index] ?? ''
+    if (!replaced.has(name.toLowerCase())) headers.push(name, reply.rawHeaders[index + 1] ?? '')
+  }
+  headers.push(...own)
+  if (reply.status !== 204 && reply.status !== 304) headers.push('Content-Length', String(reply.body.length))
+  return headers
+}

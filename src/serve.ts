@@ -1,0 +1,72 @@
+import type { Server } from 'node:http'
+import { createAdminListener } from './admin/admin-listener.ts'
+import type { Gateway } from './gateway.ts'
+import { createPublicListener } from './public-listener.ts'
+
+export interface Serving {
+  /** `http://host:port` of each listener, with the ports that were really taken. */
+  readonly publicUrl: string
+  readonly adminUrl: string
+  /**
+   * Turns ready to 503, goes on accepting for `DRAIN_DELAY_MS` so that load balancers notice, then stops, answers
+   * what is in flight and closes everything. Cut short after `DRAIN_TIMEOUT_MS`; resolves to whether all was done.
+   */
+  drain(): Promise<boolean>
+}
+
+/** Opens the public and the admin listener. Rejects when a port cannot be had; then nothing stays open. */
+export async function serve(gateway: Gateway): Promise<Serving> {
+  const { settings, clock } = gateway
+  const admin = createAdminListener(gateway)
+  const front = createPublicListener(gateway)
+  try {
+    await listen(admin, settings.ADMIN_PORT, settings.ADMIN_HOST)
+    await listen(front, settings.PORT, settings.HOST)
+  } catch (error) {
+    await Promise.all([close(admin), close(front), gateway.close()])
+    throw error
+  }
+
+  return {
+    publicUrl: urlOf(front),
+    adminUrl: urlOf(admin),
+    drain() {
+      gateway.startDraining()
+      return new Promise<boolean>((resolve) => {
+        const finish = async (): Promise<boolean> => {
+          // Health stays up to the last: a probe that is refused would look like a crash.
+          await close(front)
+          await gateway.close()
+          await close(admin)
+          return true
+        }
+        clock.after(settings.DRAIN_DELAY_MS, () => void finish().then(resolve))
+        clock.after(settings.DRAIN_TIMEOUT_MS, () => resolve(false))
+      })
+    },
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Stops accepting, ends idle connections, and resolves when the last request in flight has been answered. */
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
+}
+
+function urlOf(server: Server): string {
+  const at = server.address()
+  if (at === null || typeof at === 'string') throw new TypeError('The server does not listen on a port')
+  return `http://${at.family === 'IPv6' ? `[${at.address}]` : at.address}:${at.port}`
+}
