@@ -1,0 +1,232 @@
+import { Refusal } from '../../errors.ts'
+import type { Identified, ProviderParts, ReceivedWebhook } from '../../provider.ts'
+import { appNamedBy, malformed, readContent } from './content.ts'
+import type { WebhookDoor } from './doors.ts'
+import { isFormType, readOneField, type Form } from './form.ts'
+import { actionIds, hintOfCommand, hintOfLinks, hintOfNames } from './hints.ts'
+import {
+  installationOfCommand,
+  installationOfEvent,
+  installationOfInteraction,
+  type NamedInstallation,
+} from './installation.ts'
+import { at, listAt, textAt, type JsonObject } from './json.ts'
+import { emptyReply, jsonReply } from './reply.ts'
+import type { SlackRequest } from './request.ts'
+import type { Rules, SigningSecret } from './settings.ts'
+import { matchingSecrets, readSignature } from './verify.ts'
+
+export interface SlackWebhooks {
+  readonly provider: string
+  readonly secrets: readonly SigningSecret[]
+  readonly rules: Rules
+  readonly linkPatterns: readonly RegExp[]
+  readonly counters: ProviderParts['counters']
+  readonly log: ProviderParts['log']
+}
+
+/** Proves that a webhook is Slack's and reads what it is: rows 4 to 9 and 11 of the decision table, in that order. */
+export function identifyWebhook(
+  door: WebhookDoor,
+  webhook: ReceivedWebhook,
+  slack: SlackWebhooks,
+): Identified<SlackRequest> {
+  const signature = readSignature(webhook.headers)
+  if (signature === undefined) {
+    if (!isSslCheck(webhook)) throw new Refusal('invalid_signature', 'The request is not signed.')
+    return { kind: 'answered', rule: 'ssl_check', surface: door.surface, reply: emptyReply(200) }
+  }
+  const matching = matchingSecrets(slack.secrets, signature, webhook.body)
+  if (matching.length === 0) throw wrongSignature()
+
+  const content = readContent(door.surface, webhook.headers['content-type'], webhook.body)
+  const namedApp = appNamedBy(content)
+  // One app's secret must not speak for another app.
+  const verifying = matching.find(({ appId }) => namedApp === undefined || appId === undefined || appId === namedApp)
+  if (verifying === undefined) throw wrongSignature()
+
+  const proven = { appId: namedApp ?? verifying.appId ?? '', signature: signature.signature }
+  switch (content.kind) {
+    case 'event':
+      return identifyEvent(content.body, proven, slack)
+    case 'interaction':
+      return identifyInteraction(content.payload, door.surface === 'options', proven, slack)
+    case 'command':
+      return identifyCommand(content.form, proven, slack)
+  }
+}
+
+/** What the signature proved. */
+interface Proven {
+  readonly appId: string
+  readonly signature: string
+}
+
+/**
+ * Slack checks a command URL's certificate with an unsigned form. Nothing else of it is read: a `payload` smuggled in
+ * beside it has been taken for real by others. (https://github.com/slackapi/bolt-js/issues/2897)
+ */
+function isSslCheck({ headers, body }: ReceivedWebhook): boolean {
+  if (!isFormType(headers['content-type'])) return false
+  const values = readOneField(body.toString('latin1'), 'ssl_check')
+  return values.length === 1 && values[0] === '1'
+}
+
+function identifyEvent(body: JsonObject, proven: Proven, slack: SlackWebhooks): Identified<SlackRequest> {
+  switch (at(body, 'type')) {
+    case 'url_verification':
+      return answerChallenge(at(body, 'challenge'))
+    case 'app_rate_limited':
+      slack.counters.count('app_rate_limited_total', {})
+      slack.log.warn(
+        { team: textAt(body, 'team_id'), app: proven.appId },
+        'Slack drops events of this workspace: more than 30,000 within an hour',
+      )
+      return { kind: 'answered', rule: 'app_rate_limited', surface: 'event', reply: emptyReply(200) }
+  }
+  const event = at(body, 'event')
+  const type = textAt(event, 'type')
+  if (type === undefined) throw malformed('The body has no event with a type.')
+
+  const eventId = textAt(body, 'event_id')
+  const named = demandInstallation(installationOfEvent(body))
+  const common = routable(named, proven, slack)
+  return request({
+    ...common,
+    kind: 'event',
+    surface: 'event',
+    type,
+    hint: type === 'link_shared' ? hintOfLinks(event, slack.linkPatterns) : undefined,
+    // Two apps can be given the same event id, and so can two workspaces.
+    dedupKey: eventId === undefined ? common.dedupKey : JSON.stringify([proven.appId, named.externalId, eventId]),
+  })
+}
+
+function answerChallenge(challenge: unknown): Identified<SlackRequest> {
+  if (typeof challenge !== 'string') throw malformed('The challenge is not a text.')
+  return { kind: 'answered', rule: 'url_verification', surface: 'event', reply: jsonReply({ challenge }) }
+}
+
+function identifyCommand(form: Form, proven: Proven, slack: SlackWebhooks): Identified<SlackRequest> {
+  const command = form.get('command')?.[0] ?? ''
+  if (command === '' && !form.get('team_id')?.[0] && !form.get('enterprise_id')?.[0]) {
+    throw malformed('The form is no slash command.')
+  }
+  return request({
+    ...routable(demandInstallation(installationOfCommand(form)), proven, slack),
+    kind: 'command',
+    surface: 'command',
+    type: command,
+    hint: hintOfCommand(form.get('text')?.[0] ?? ''),
+  })
+}
+
+function identifyInteraction(
+  payload: JsonObject,
+  mustBeSuggestion: boolean,
+  proven: Proven,
+  slack: SlackWebhooks,
+): Identified<SlackRequest> {
+  const suggestion = isSuggestion(payload)
+  if (mustBeSuggestion && !suggestion) throw malformed('The payload asks for no options.')
+  if (suggestion && at(payload, 'value') === undefined) throw malformed('The payload has no value to find options for.')
+
+  const common = {
+    ...routable(demandInstallation(installationOfInteraction(payload)), proven, slack),
+    type: textAt(payload, 'type') ?? '',
+  }
+  if (suggestion) {
+    const name = textAt(payload, common.type === 'dialog_suggestion' ? 'callback_id' : 'action_id')
+    return request({ ...common, kind: 'options', surface: 'options', hint: hintOfNames([name]) })
+  }
+  const kind = kindOf(payload, common.type)
+  switch (kind) {
+    case 'action':
+      return identifyAction(payload, common, slack.rules)
+    case 'view':
+    case 'dialog': {
+      const name = kind === 'view' ? textAt(payload, 'view', 'callback_id') : textAt(payload, 'callback_id')
+      const submitted = common.type.endsWith('_submission')
+      return request({ ...common, kind, submitted, surface: 'action', hint: hintOfNames([name]) })
+    }
+    case 'shortcut':
+    case 'other':
+      return request({ ...common, kind, surface: 'action', hint: undefined })
+  }
+}
+
+function identifyAction(
+  payload: JsonObject,
+  common: ReturnType<typeof routable> & { readonly type: string },
+  { local_actions: local }: Rules,
+): Identified<SlackRequest> {
+  const names = actionIds(payload)
+  const value = valueOf(payload)
+  const isLocal = (name: string | undefined): boolean => name !== undefined && local.includes(name)
+  if (isLocal(value) || names.some((name) => isLocal(name?.split('::')[0]))) {
+    return { kind: 'answered', rule: 'local_action', surface: 'action', reply: emptyReply(200) }
+  }
+  return request({ ...common, kind: 'action', surface: 'action', value, hint: hintOfNames(names) })
+}
+
+/** The first truthy value that an action carries; one that is not a text is no name of anything. */
+function valueOf(payload: JsonObject): string | undefined {
+  const value = listAt(payload, 'actions')
+    .map((action) => at(action, 'value'))
+    .find(Boolean)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** A message menu asks for its options with the type of a click, but without the list of actions. */
+function isSuggestion(payload: JsonObject): boolean {
+  const type = at(payload, 'type')
+  if (type === 'interactive_message') return !Array.isArray(at(payload, 'actions'))
+  return type === 'block_suggestion' || type === 'dialog_suggestion'
+}
+
+function kindOf(payload: JsonObject, type: string): 'action' | 'view' | 'dialog' | 'shortcut' | 'other' {
+  switch (type) {
+    case 'block_actions':
+    case 'interactive_message':
+      return 'action'
+    case 'view_submission':
+    case 'view_closed':
+      return 'view'
+    case 'dialog_submission':
+    case 'dialog_cancellation':
+      return 'dialog'
+    case 'shortcut':
+    case 'message_action':
+      return 'shortcut'
+    default:
+      return Array.isArray(at(payload, 'actions')) ? 'action' : 'other'
+  }
+}
+
+function demandInstallation(named: NamedInstallation | undefined): NamedInstallation {
+  if (named === undefined) throw new Refusal('no_installation_named', 'The body names no workspace and no enterprise.')
+  return named
+}
+
+/** What every kind of request has in common. The signature is the same only for the very same bytes sent again. */
+function routable({ externalId, enterpriseId, foundIn }: NamedInstallation, proven: Proven, slack: SlackWebhooks) {
+  return {
+    installation: {
+      by: 'external' as const,
+      provider: slack.provider,
+      appId: proven.appId,
+      externalId,
+      ...(enterpriseId === undefined ? {} : { enterpriseId }),
+    },
+    foundIn,
+    dedupKey: proven.signature,
+  }
+}
+
+function request(request: SlackRequest): Identified<SlackRequest> {
+  return { kind: 'request', request }
+}
+
+function wrongSignature(): Refusal {
+  return new Refusal('invalid_signature', 'The signature is not made with a secret of this app.')
+}

@@ -1,0 +1,72 @@
+import { Refusal } from '../../errors.ts'
+import type { Provider } from '../../provider.ts'
+import { defineProvider } from '../define-provider.ts'
+import { pageDoor, webhookDoor, type PageDoor, type SlackDoor } from './doors.ts'
+import { identifyWebhook } from './identify.ts'
+import { signPageToken, verifyPageToken, type PageClaims } from './page-token.ts'
+import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
+import { fanOut } from './plan.ts'
+import { replyToInactive, replyToUnknown, respond } from './reply.ts'
+import type { SlackRequest } from './request.ts'
+import { environment, rules } from './settings.ts'
+import { readSignature, refuseStale } from './verify.ts'
+
+/** Everything the gateway knows of Slack. */
+export const slack = defineProvider({
+  name: 'slack',
+  environment,
+  rules,
+
+  create(settings, { clock, counters, log, identities }): Provider<SlackRequest> {
+    const provider = 'slack'
+    const webhooks = {
+      provider,
+      secrets: settings.environment.SLACK_SIGNING_SECRETS,
+      rules: settings.rules,
+      linkPatterns: settings.rules.links.map((pattern) => new RegExp(pattern)),
+      counters,
+      log,
+    }
+    const pages = pagesWith(settings.environment.PAGE_SIGNING_SECRET, { provider, clock, identities })
+    return {
+      name: provider,
+      budgetMs: settings.environment.SLACK_BUDGET_MS,
+      match: (path) => webhookDoor(path) ?? (pages && pageDoor(path)),
+
+      async admit(door: SlackDoor, { headers }) {
+        if (door.kind === 'webhook') {
+          const signature = readSignature(headers)
+          if (signature !== undefined) refuseStale(signature, { clock, counters, log })
+          return { signed: signature !== undefined }
+        }
+        await verifyPageToken(door.token, open(pages))
+        // The form of an identity page is small, and anybody who holds a link may post it.
+        return { signed: door.kind === 'region_page' }
+      },
+
+      identify: (door: SlackDoor, webhook) =>
+        door.kind === 'webhook' ? identifyWebhook(door, webhook, webhooks) : identifyPage(door, webhook, open(pages)),
+
+      fanOut: (request) => fanOut(request, settings.rules),
+      unknownIntegration: (request, { headers }) => replyToUnknown(request, headers),
+      inactive: replyToInactive,
+      respond,
+      renderError: (door, error) => (door.kind === 'webhook' ? undefined : errorPage(error)),
+      answerControlPage: (door: PageDoor, webhook) => answerIdentityPage(door, webhook, open(pages)),
+      ...(pages && {
+        pageToken: (claims: PageClaims, expiresInSeconds: number) =>
+          signPageToken(claims, { ...pages, expiresInSeconds }),
+      }),
+    }
+  },
+})
+
+function pagesWith(secret: string | undefined, parts: Omit<PageParts, 'secret'>): PageParts | undefined {
+  return secret === undefined ? undefined : { ...parts, secret }
+}
+
+/** Without a secret no page has a door, so nobody gets here: whoever does finds nothing. */
+function open(pages: PageParts | undefined): PageParts {
+  if (pages === undefined) throw new Refusal('not_found', 'There is nothing here.')
+  return pages
+}

@@ -1,0 +1,33 @@
+import type { FanOut } from '../../provider.ts'
+import type { SlackRequest } from './request.ts'
+import type { Rules } from './settings.ts'
+
+/** How long an empty answer waits for one with a body: an empty 200 closes a modal over another region's errors. */
+const PREFER_BODY_MS = 250
+
+/** Whom to ask: the planning table of the README. */
+export function fanOut(request: SlackRequest, rules: Rules): FanOut {
+  switch (request.kind) {
+    case 'command':
+    case 'options':
+    case 'page':
+      return { to: 'first' }
+    case 'event':
+      return concernsAllRegions(request.type, rules) ? { to: 'all', preferBodyForMs: 0 } : { to: 'first' }
+    case 'action':
+      return request.value !== undefined && rules.first_region_actions.includes(request.value)
+        ? { to: 'first' }
+        : { to: 'all', preferBodyForMs: 0 }
+    case 'view':
+    case 'dialog':
+      return { to: 'all', preferBodyForMs: request.submitted ? PREFER_BODY_MS : 0 }
+    case 'shortcut':
+    case 'other':
+      return { to: 'all', preferBodyForMs: 0 }
+  }
+}
+
+/** `'*'` as the whole setting or as an entry of its list is every event. */
+function concernsAllRegions(type: string, { all_region_events: types }: Rules): boolean {
+  return types.includes('*') || (Array.isArray(types) && types.includes(type))
+}

@@ -1,0 +1,64 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { Refusal } from '../../errors.ts'
+import type { ProviderParts } from '../../provider.ts'
+import type { SigningSecret } from './settings.ts'
+
+/** Slack's own window, both ways: older is a replay, younger a clock that is wrong. */
+const MAX_SKEW_SECONDS = 300
+
+/** Both signature headers, well-formed. */
+export interface Signature {
+  /** The header's text: it is signed as it stands, leading zeros included. */
+  readonly timestamp: string
+  readonly signature: string
+}
+
+/**
+ * The request's signature, or undefined when neither header is there. Throws `invalid_signature` where only one is, or
+ * one is malformed: a repeated header arrives joined by `, `, which is no signature either.
+ * (https://docs.slack.dev/authentication/verifying-requests-from-slack)
+ */
+export function readSignature(headers: IncomingHttpHeaders): Signature | undefined {
+  const signature = headers['x-slack-signature']
+  const timestamp = headers['x-slack-request-timestamp']
+  if (signature === undefined && timestamp === undefined) return undefined
+  if (typeof signature !== 'string' || !/^v0=[0-9a-f]{64}$/.test(signature)) {
+    throw refused('X-Slack-Signature is missing or malformed.')
+  }
+  if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp)) {
+    throw refused('X-Slack-Request-Timestamp is missing or malformed.')
+  }
+  return { timestamp, signature }
+}
+
+/** Refuses a signature made more than 300 s before or after now: no secret can make it good. */
+export function refuseStale(
+  { timestamp }: Signature,
+  { clock, counters, log }: Pick<ProviderParts, 'clock' | 'counters' | 'log'>,
+): void {
+  const skewSeconds = Math.floor(clock.now() / 1000) - Number(timestamp)
+  if (Math.abs(skewSeconds) <= MAX_SKEW_SECONDS) return
+  counters.count('clock_skew_total', {})
+  log.warn({ skewSeconds }, "A Slack request's timestamp is more than 300 s away: a replay, or this clock is wrong")
+  throw refused('X-Slack-Request-Timestamp is more than 300 seconds away.')
+}
+
+/** The secrets that made this signature over these very bytes, in their own order. */
+export function matchingSecrets(
+  secrets: readonly SigningSecret[],
+  { timestamp, signature }: Signature,
+  body: Buffer,
+): SigningSecret[] {
+  const given = Buffer.from(signature)
+  return secrets.filter(({ secret }) => {
+    const digest = createHmac('sha256', secret).update(`v0:${timestamp}:`).update(body).digest('hex')
+    const expected = Buffer.from(`v0=${digest}`)
+    // timingSafeEqual throws on different lengths.
+    return given.length === expected.length && timingSafeEqual(given, expected)
+  })
+}
+
+function refused(detail: string): Refusal {
+  return new Refusal('invalid_signature', detail, { close: true })
+}
