@@ -36,7 +36,7 @@ export interface Rooms {
   readonly ids: Ids
   readonly directory: Directory
   readonly topology: Topology
-  client(region: { readonly name: string }): RegionClient | undefined
+  readonly client: (region: { readonly name: string }) => RegionClient | undefined
   readonly maxBodyBytes: number
 }
 

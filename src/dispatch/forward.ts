@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Ids } from '../ids.ts'
 import type { ReceivedWebhook, RoutableRequest } from '../provider.ts'
-import { headersForRegion, isValidTraceparent } from '../wire/clean-headers.ts'
+import { headersForCaller, headersForRegion, isValidTraceparent } from '../wire/clean-headers.ts'
 import { envelopeHeaders } from '../wire/envelope.ts'
 import { contentDigest, signForwarded } from '../wire/signature.ts'
 import type { CallRegion } from './dispatch.ts'
 import type { RegionClient } from './region-client.ts'
-import type { RegionResult } from './region-result.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 
 /** How long a region may take a signature for fresh, in seconds: as long as Slack's own. */
@@ -16,13 +15,13 @@ const SIGNATURE_LIFETIME = 300
 export interface ForwardParts {
   readonly clock: Clock
   readonly ids: Ids
-  client(region: RoutedRegion): RegionClient | undefined
+  readonly client: (region: RoutedRegion) => RegionClient | undefined
 }
 
 /**
  * How one webhook reaches a region: its method, path, query and body as they came, its headers without what only
  * concerned the connection or could have been forged, and what the gateway adds (section "Between gateway and region"
- * of the README). What is the same for every region is worked out once.
+ * of the README). What is the same for every region is worked out once. Replies lose what describes the inside.
  */
 export function forward(
   webhook: ReceivedWebhook,
@@ -51,19 +50,19 @@ export function forward(
     shared.push('traceparent', `00-${ids.hex(16)}-${ids.hex(8)}-00`)
   }
 
-  return (routed) => {
+  return async (routed) => {
     const to = client(routed)
     const notCalled = to === undefined ? 'unknown_region' : notCallable[to.region.state]
     if (to === undefined || notCalled !== undefined) {
       const atMs = clock.monotonic() - webhook.startedAt
-      return Promise.resolve<RegionResult>({
+      return {
         kind: 'refused',
         region: routed.name,
         reason: notCalled ?? 'unknown_region',
         timing: { startedMs: atMs, endedMs: atMs },
-      })
+      }
     }
-    return to.call({
+    const result = await to.call({
       method: webhook.method,
       target: webhook.target,
       body: webhook.body,
@@ -93,6 +92,9 @@ export function forward(
         )
       },
     })
+    if (result.kind !== 'answered') return result
+    const rawHeaders = headersForCaller(result.reply.rawHeaders, { cookies, address: to.region.address })
+    return { ...result, reply: { ...result.reply, rawHeaders } }
   }
 }
 

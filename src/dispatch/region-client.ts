@@ -126,7 +126,7 @@ type Outcome =
 
 interface Collector extends Dispatcher.DispatchHandler {
   /** Ends the call, even one that still waits for its connection: then it is never sent. */
-  abort(): void
+  readonly abort: () => void
 }
 
 /** Collects one reply, whole and up to `maxBytes`. `done` is called exactly once, when the connection is free again. */
