@@ -121,6 +121,16 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   renderError(door: Door, error: Refusal | SiloClientError): Reply | undefined
   /** Answers a control page. */
   answerControlPage(door: Door, webhook: ReceivedWebhook): Promise<Reply>
+  /** Signs the token in a page's path; absent where no page has a door. Throws a `RangeError` for a bad lifetime. */
+  pageToken?(claims: PageClaims, expiresInSeconds: number): Promise<string>
+}
+
+/** What a link to a signed page says. */
+export interface PageClaims {
+  readonly integrationId: Id
+  readonly organizationId?: Id | undefined
+  /** The provider's user that an identity page is about. */
+  readonly externalUserId?: string | undefined
 }
 
 /** What a provider is built from, besides its own settings. */

@@ -3,15 +3,8 @@ import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import type { Id } from '../../directory/directory.ts'
 import { Refusal } from '../../errors.ts'
+import type { PageClaims } from '../../provider.ts'
 import { readId } from './id.ts'
-
-/** What a link to a page says, and its signature proves. */
-export interface PageClaims {
-  readonly integrationId: Id
-  readonly organizationId?: Id | undefined
-  /** The Slack user that an identity page is about. */
-  readonly externalUserId?: string | undefined
-}
 
 /** A link is mailed about and kept in histories, so it may not live longer than this. */
 const MAX_LIFETIME_SECONDS = 48 * 60 * 60
