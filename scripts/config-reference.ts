@@ -87,10 +87,10 @@ function table(heading: string, rows: readonly Row[]): string {
 }
 
 if (import.meta.main) {
-  const { definitions } = await import('../src/providers/index.ts')
+  const { providers } = await import('../src/providers/index.ts')
   const path = new URL('../README.md', import.meta.url)
   const readme = readFileSync(path, 'utf8')
-  const renewed = withReference(readme, renderConfigurationReference(definitions))
+  const renewed = withReference(readme, renderConfigurationReference(providers))
   if (!process.argv.includes('--check')) writeFileSync(path, renewed)
   else if (readme !== renewed) {
     console.error('README.md is behind the configuration: run node scripts/config-reference.ts')

@@ -24,13 +24,11 @@ export function readVariables<Schema extends z.ZodObject>(
     if (text?.ok === true) texts[name] = text.text
     if (text?.ok === false) faults.set(name, text.fault)
   }
-  const parsed = schema.safeParse(texts, { reportInput: true })
+  const parsed = schema.safeParse(texts, { error: (issue) => (issue.input === undefined ? 'is required' : undefined) })
   const issues = (parsed.error?.issues ?? [])
-    .filter((issue) => !faults.has(String(issue.path[0])))
-    .map((issue) => {
-      const missing = issue.code !== 'custom' && issue.input === undefined
-      return `${String(issue.path[0])} ${missing ? 'is required' : issue.message}`
-    })
+    .map(({ path, message }) => ({ name: String(path[0]), message }))
+    .filter(({ name }) => !faults.has(name))
+    .map(({ name, message }) => `${name} ${message}`)
   if (parsed.success && faults.size === 0) return { ok: true, values: parsed.data }
   return { ok: false, faults: [...faults.values(), ...issues] }
 }

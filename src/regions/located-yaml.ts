@@ -21,7 +21,7 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
     return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)} ${message}`
   }
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
     // Where the text itself is broken, only its first fault is one: the parser guesses from there on.
     const broken = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY')
     const faults = (broken ? [broken] : [...document.errors, ...document.warnings]).map(({ code, pos, message }) =>
@@ -52,19 +52,34 @@ const wordsFor: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: 'the file holds more than one document',
 }
 
-/**
- * What zod found, parsing with `reportInput`, in our words where its own would not help: one fault for each unknown
- * key, and `is required`.
- */
+/** What zod found, as faults: one for each unknown key. */
 export function faultsOf(issues: readonly z.core.$ZodIssue[]): YamlFault[] {
   return issues.flatMap((issue): YamlFault[] => {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'is not a known key', at: 'key' }))
     }
     const refused = issue.code === 'invalid_type' && issue.expected === 'never'
-    const missing = issue.code !== 'custom' && issue.input === undefined
-    return [{ path: issue.path, message: missing ? 'is required' : issue.message, at: refused ? 'key' : 'value' }]
+    return [{ path: issue.path, message: issue.message, at: refused ? 'key' : 'value' }]
   })
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'text',
+  object: 'a map',
+  record: 'a map',
+  array: 'a list',
+  boolean: 'true or false',
+  number: 'a number',
+}
+
+/** The words for what a schema has no words of its own for. To be given to `safeParse` as `error`. */
+export function yamlWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.input === undefined) return 'is required'
+  if (issue.code === 'invalid_type') return `must be ${kinds[issue.expected] ?? issue.expected}`
+  if (issue.code === 'invalid_value') {
+    return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`
+  }
+  return undefined
 }
 
 function rendered(

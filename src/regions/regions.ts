@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { z } from 'zod'
-import { faultsOf, readLocatedYaml, type YamlFault } from './located-yaml.ts'
+import { faultsOf, readLocatedYaml, yamlWords, type YamlFault } from './located-yaml.ts'
 
 /** A key shared with a region: what `REGION_SIGNING_KEYS` holds. */
 export interface SigningKey {
@@ -49,7 +49,7 @@ export type RegionsReading =
 export function readRegions(text: string, source: RegionsSource): RegionsReading {
   const yaml = readLocatedYaml(text, source.file)
   if (!yaml.ok) return yaml
-  const parsed = regionsFileSchema(source).safeParse(yaml.value, { reportInput: true })
+  const parsed = regionsFileSchema(source).safeParse(yaml.value, { error: yamlWords })
   const faults = [...faultsOf(parsed.error?.issues ?? []), ...repeatedNames(yaml.value)]
   if (!parsed.success || faults.length > 0) return { ok: false, faults: yaml.render(faults) }
   const { version: _, regions, ...sections } = parsed.data
@@ -68,65 +68,58 @@ export function readRegions(text: string, source: RegionsSource): RegionsReading
 export function regionsFileSchema(source: RegionsSource) {
   const sections: Record<string, z.ZodType> = {}
   for (const { name, rules } of source.sections) sections[name] = z.preprocess((value) => value ?? {}, rules)
-  return z.strictObject(
-    {
-      version: z.literal(1, 'must be 1').describe('The version of this file’s format: `1`.'),
-      regions: z
-        .array(regionSchema(source), 'must be a list of regions')
-        .min(1, 'must hold at least one region')
-        .describe('The regions. Their order is their priority.'),
-      ...sections,
-    },
-    { error: mustBeMap },
-  )
+  return z.strictObject({
+    version: z.literal(1).describe('The version of this file’s format: `1`.'),
+    regions: z
+      .array(regionSchema(source))
+      .min(1, 'must hold at least one region')
+      .describe('The regions. Their order is their priority.'),
+    ...sections,
+  })
 }
-
-const mustBeMap = (issue: { code?: string | undefined }) =>
-  issue.code === 'invalid_type' ? 'must be a map' : undefined
 
 function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'readFile'>) {
   return z
-    .strictObject(
-      {
-        name: z
-          .string('must be text')
-          .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
-          .describe('Unique. `[a-z][a-z0-9-]*`.'),
-        address: z
-          .string('must be text')
-          .transform(toAddress)
-          .describe('http(s) base URL. A path prefix is kept; no credentials, query or fragment.'),
-        category: oneOf(['multi_tenant', 'single_tenant'])
-          .prefault('multi_tenant')
-          .describe('`multi_tenant` or `single_tenant`.'),
-        state: oneOf(['active', 'draining', 'down'])
-          .prefault('active')
-          .describe('`active`, `draining` or `down`; the last two are sent nothing.'),
-        signing_key: z
-          .string('must be text')
-          .transform((id, context) => {
-            if (source.signingKeys === undefined) return undefined
-            const key = source.signingKeys.find((candidate) => candidate.id === id)
-            if (key === undefined) context.addIssue('is not the id of a key in REGION_SIGNING_KEYS')
-            return key
-          })
-          .optional()
-          .describe('The id in `REGION_SIGNING_KEYS` that signs towards it. Without one, requests go unsigned.'),
-        // Each request in flight holds a local port, and there are 65535 of those.
-        max_concurrency: wholeNumber(1, 65_535).prefault(256).describe('Requests in flight to this region.'),
-        max_queue: wholeNumber(0, 1_000_000)
-          .prefault(1024)
-          .describe('Requests waiting beyond that; more are refused at once.'),
-        timeout_ms: wholeNumber(1, 600_000)
-          .prefault(10_000)
-          .describe('Milliseconds one attempt may take outside the provider’s budget.'),
-        tls: tlsSchema(source).optional().describe('Private CA and mutual TLS, for an https address.'),
-        breaker: notBuiltYet('breaker'),
-        idempotent: notBuiltYet('idempotent'),
-        max_spool_mb: notBuiltYet('max_spool_mb'),
-      },
-      { error: mustBeMap },
-    )
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
+        .describe('Unique. `[a-z][a-z0-9-]*`.'),
+      address: z
+        .string()
+        .transform(toAddress)
+        .describe('http(s) base URL. A path prefix is kept; no credentials, query or fragment.'),
+      category: z
+        .enum(['multi_tenant', 'single_tenant'])
+        .prefault('multi_tenant')
+        .describe('`multi_tenant` or `single_tenant`.'),
+      state: z
+        .enum(['active', 'draining', 'down'])
+        .prefault('active')
+        .describe('`active`, `draining` or `down`; the last two are sent nothing.'),
+      signing_key: z
+        .string()
+        .transform((id, context) => {
+          if (source.signingKeys === undefined) return undefined
+          const key = source.signingKeys.find((candidate) => candidate.id === id)
+          if (key === undefined) context.addIssue('is not the id of a key in REGION_SIGNING_KEYS')
+          return key
+        })
+        .optional()
+        .describe('The id in `REGION_SIGNING_KEYS` that signs towards it. Without one, requests go unsigned.'),
+      // Each request in flight holds a local port, and there are 65535 of those.
+      max_concurrency: wholeNumber(1, 65_535).prefault(256).describe('Requests in flight to this region.'),
+      max_queue: wholeNumber(0, 1_000_000)
+        .prefault(1024)
+        .describe('Requests waiting beyond that; more are refused at once.'),
+      timeout_ms: wholeNumber(1, 600_000)
+        .prefault(10_000)
+        .describe('Milliseconds one attempt may take outside the provider’s budget.'),
+      tls: tlsSchema(source).optional().describe('Private CA and mutual TLS, for an https address.'),
+      breaker: notBuiltYet('breaker'),
+      idempotent: notBuiltYet('idempotent'),
+      max_spool_mb: notBuiltYet('max_spool_mb'),
+    })
     .transform((region) =>
       Object.freeze({
         name: region.name,
@@ -144,10 +137,6 @@ function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'read
 
 function notBuiltYet(key: string) {
   return z.never(`is not supported yet: take ${key} out`).optional()
-}
-
-function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
-  return z.enum(words, `must be one of ${words.join(', ')}`)
 }
 
 function wholeNumber(least: number, most: number) {
@@ -171,7 +160,7 @@ function toAddress(text: string, context: z.RefinementCtx): URL {
 function tlsSchema({ file, readFile }: Pick<RegionsSource, 'file' | 'readFile'>) {
   const contents = (what: string) =>
     z
-      .string('must be the path of a file')
+      .string()
       .min(1, 'must be the path of a file')
       .transform((path, context) => {
         try {
@@ -184,14 +173,11 @@ function tlsSchema({ file, readFile }: Pick<RegionsSource, 'file' | 'readFile'>)
       .optional()
       .describe(`${what} (PEM), looked for from the folder of this file.`)
   return z
-    .strictObject(
-      {
-        ca_file: contents('The certificate authority that signs the region’s certificate'),
-        cert_file: contents('The gateway’s certificate'),
-        key_file: contents('The private key of `cert_file`'),
-      },
-      { error: mustBeMap },
-    )
+    .strictObject({
+      ca_file: contents('The certificate authority that signs the region’s certificate'),
+      cert_file: contents('The gateway’s certificate'),
+      key_file: contents('The private key of `cert_file`'),
+    })
     .transform(({ ca_file: ca, cert_file: cert, key_file: key }, context) => {
       if ((cert === undefined) !== (key === undefined))
         context.addIssue('must hold both cert_file and key_file, or neither')

@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { readRegions, type RegionsSource } from '../../../src/regions/regions.ts'
 
 const rules = z.strictObject({
-  links: z.array(z.string('must be text'), 'must be a list').default([]),
-  events_on_failure: z.literal('fail', 'must be fail').default('fail'),
+  links: z.array(z.string()).default([]),
+  events_on_failure: z.literal('fail').default('fail'),
 })
 const source: RegionsSource = {
   file: 'regions.yaml',
@@ -293,7 +293,7 @@ slack:
 
   it('must hold regions', () => {
     expect(faultsOf('version: 1')).toEqual(['regions.yaml:1:1 regions is required'])
-    expect(faultsOf('version: 1\nregions:')).toEqual(['regions.yaml:2:9 regions must be a list of regions'])
+    expect(faultsOf('version: 1\nregions:')).toEqual(['regions.yaml:2:9 regions must be a list'])
     expect(faultsOf('version: 1\nregions: []')).toEqual(['regions.yaml:2:10 regions must hold at least one region'])
   })
 
