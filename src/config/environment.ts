@@ -94,8 +94,8 @@ export const coreEnvironment = coreVariables
     when: whenSound('ADMIN_HOST', 'ADMIN_TOKEN'),
   })
   .refine(({ CACHE_FRESH_MS, CACHE_HARD_MS }) => CACHE_FRESH_MS <= CACHE_HARD_MS, {
-    path: ['CACHE_HARD_MS'],
-    error: 'must not be less than CACHE_FRESH_MS',
+    path: ['CACHE_FRESH_MS'],
+    error: 'must not be more than CACHE_HARD_MS',
     when: whenSound('CACHE_FRESH_MS', 'CACHE_HARD_MS'),
   })
   .refine(({ CACHE_HARD_MS, CACHE_STALE_MS }) => CACHE_HARD_MS <= CACHE_STALE_MS, {

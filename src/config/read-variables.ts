@@ -65,9 +65,7 @@ function textOf(name: string, names: readonly string[], env: Environment): Text 
   const path = given(file, `${name}_FILE`)
   if (!path.ok) return path
   try {
-    const text = readNamedFile(path.text)
-      .toString('utf8')
-      .replace(/\r?\n$/, '')
+    const text = readNamedText(path.text).replace(/\r?\n$/, '')
     return given(text, `${name}_FILE names a file that`)
   } catch (error) {
     return { ok: false, fault: `${name}_FILE ${error instanceof Error ? error.message : 'cannot be read'}` }

@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net'
 export interface TrustedProxies {
   readonly ranges: readonly string[]
   /** `address` is a socket's remote address; an IPv4 one may come mapped into IPv6 (`::ffff:10.0.0.1`). */
-  trusts(address: string | undefined): boolean
+  readonly trusts: (address: string | undefined) => boolean
 }
 
 /** Takes addresses and CIDR ranges of both families; undefined when one of them is neither. */
