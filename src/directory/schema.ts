@@ -1,4 +1,4 @@
-import type { ColumnType, Generated } from 'kysely'
+import type { ColumnType } from 'kysely'
 import type { Status } from './directory.ts'
 
 /** 64 bits: node:sqlite hands them out as bigint, pg as text, and both take a bigint. */
@@ -41,7 +41,7 @@ interface IdentityTable {
 }
 
 /** What an import file holds before it is checked; `position` is where in the file a row stands. */
-type Staged<Table> = Table & { position: Generated<number> & number }
+type Staged<Table> = Table & { position: ColumnType<number | bigint | string, number, never> }
 
 export interface DirectorySchema {
   integrations: IntegrationTable

@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
 import type { Installation, InstallationKey } from './directory.ts'
+import { exportDirectory } from './export.ts'
 import { findInstallation } from './find-installation.ts'
 import type { IdentityStore } from './identities.ts'
 import { createIdentityStore } from './identity-store.ts'
+import { importFile, type ImportCounts, type ImportOptions } from './import.ts'
 import { migrate } from './migrations.ts'
 import type { DirectorySchema } from './schema.ts'
 import { openSqlite } from './sqlite.ts'
@@ -15,6 +17,10 @@ export interface DirectoryStore {
   /** Resolves when the database answers. */
   ping(): Promise<void>
   readonly identities: IdentityStore
+  /** Imports a file, all of it or nothing. Rejects with `ImportRefused`: a line a fault, with file and line. */
+  importFile(path: string, options: ImportOptions): Promise<ImportCounts>
+  /** Writes everything as an import file; `to` is left open. */
+  exportTo(to: NodeJS.WritableStream, format?: 'json' | 'ndjson'): Promise<void>
   close(): Promise<void>
 }
 
@@ -36,6 +42,8 @@ export async function openDirectory(url: string, { clock }: { clock: Clock }): P
       await sql`select 1`.execute(db)
     },
     identities: createIdentityStore(db, clock),
+    importFile: (path, options) => importFile(db, path, options),
+    exportTo: (to, format) => exportDirectory(db, to, format),
     close: () => db.destroy(),
   }
 }

@@ -1,0 +1,265 @@
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { z } from 'zod'
+import { faultsOf, readLocatedYaml, yamlWords, type YamlFault } from '../regions/located-yaml.ts'
+import { toStored } from './stored-id.ts'
+
+/** A file whose every fault is shown at once is no help when each of a million lines is broken the same way. */
+const MOST_FAULTS = 20
+/** In characters; a file without line breaks must not be read into memory whole. */
+const LONGEST_LINE = 1024 * 1024
+
+/** `is required` where nothing stands, else the rule. */
+const must = (rule: string) => ({
+  error: (issue: { input?: unknown }) => (issue.input === undefined ? undefined : rule),
+})
+const idRule = must('must be an integer from 1 to 2^53-1, or its digits as text up to 2^63-1')
+const id = z
+  .union([z.int(idRule).positive(idRule), z.string().refine((text) => toStored(text) !== undefined, idRule)], idRule)
+  .transform(BigInt)
+/** PostgreSQL stores neither NUL nor half a surrogate pair; nothing that is looked up by has blanks. */
+const word = z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,255}$/u, 'must be 1 to 255 characters without blanks')
+const label = z.string().regex(/^[^\p{Cc}\p{Cs}]{0,1000}$/u, 'must be at most 1000 characters, none of them a control')
+const status = z.enum(['active', 'disabled']).default('active')
+
+const integration = z.strictObject({
+  id,
+  provider: word,
+  app_id: z
+    .union([word, z.literal('')])
+    .nullish()
+    .transform((app) => app ?? ''),
+  external_id: word,
+  enterprise_id: word.nullish().transform((enterprise) => enterprise ?? null),
+  default_organization_id: id.nullish().transform((organization) => organization ?? null),
+  name: label.default(''),
+  status,
+})
+const organization = z.strictObject({
+  id,
+  slug: word,
+  name: label.default(''),
+  region: word,
+  status,
+  epoch: z.int().nonnegative().default(0).transform(BigInt),
+})
+const link = z.strictObject({ integration_id: id, organization_id: id, status })
+
+const rowSchemas = {
+  integrations: integration.transform((row) => ({ table: 'integrations' as const, row })),
+  organizations: organization.transform((row) => ({ table: 'organizations' as const, row })),
+  organization_integrations: link.transform((row) => ({ table: 'organization_integrations' as const, row })),
+}
+
+const tableNames = ['integrations', 'organizations', 'organization_integrations'] as const
+
+export type TableName = (typeof tableNames)[number]
+
+/** A row as the file has it, and where: the line of an NDJSON file, the index in its list of a document. */
+interface RawRow {
+  readonly table: TableName
+  readonly position: number
+  readonly value: unknown
+}
+
+export type ImportRow = z.output<(typeof rowSchemas)[TableName]> & { readonly position: number }
+
+/** A fault in a row; `path` is the way to it within the row. */
+export interface RowFault extends YamlFault {
+  readonly table: TableName
+  readonly position: number
+}
+
+export interface ImportFile {
+  /** Every row, checked by itself. Throws `ImportRefused` at the end of the file, or when there are too many faults. */
+  rows(): AsyncIterable<ImportRow>
+  bytesRead(): number
+  readonly bytesTotal: number
+  /** `FILE:LINE:COL path message`, without column in an NDJSON file; a line a fault. */
+  render(faults: readonly RowFault[]): string[]
+}
+
+/** The file is not imported, and nothing of it is. `faults`: one line each, with file and line. */
+export class ImportRefused extends Error {
+  override readonly name = 'ImportRefused'
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'))
+    this.faults = faults
+  }
+}
+
+/**
+ * Opens an import file. `.json`, `.yaml` and `.yml` hold one document of up to three lists, `integrations`,
+ * `organizations` and `organization_integrations`; it is held in memory whole. `.ndjson` and `.jsonl` are read as a
+ * stream, one JSON object a line, in any order:
+ *
+ *     {"integrations": {"id": 1, "provider": "slack", "external_id": "T1"}}
+ *     {"table": "organizations", "id": 10, "slug": "acme", "region": "us"}
+ *     {"integration_id": 1, "organization_id": 10}
+ *
+ * that is, a row under the name of its table (or a list of rows, or the name in the singular), a row that names its
+ * table, or a row alone, known by its columns.
+ * @throws ImportRefused when the file cannot be read or is no such document.
+ */
+export async function openImportFile(path: string): Promise<ImportFile> {
+  switch (extname(path).toLowerCase()) {
+    case '.ndjson':
+    case '.jsonl':
+      return openLines(path)
+    case '.json':
+    case '.yaml':
+    case '.yml':
+      return openDocument(path)
+    default:
+      throw new ImportRefused([`${path} must end in .json, .yaml, .yml, .ndjson or .jsonl`])
+  }
+}
+
+async function openDocument(path: string): Promise<ImportFile> {
+  const bytes = await readFile(path).catch((error: unknown) => unreadable(path, error))
+  const located = readLocatedYaml(decode(bytes, path), path)
+  if (!located.ok) throw new ImportRefused(located.faults)
+
+  const list = z.array(z.unknown()).default([])
+  const schema = z.strictObject({ integrations: list, organizations: list, organization_integrations: list })
+  const document = schema.safeParse(located.value, { error: yamlWords })
+  if (!document.success) throw new ImportRefused(located.render(faultsOf(document.error.issues)))
+
+  const tables = document.data
+  async function* rawRows(): AsyncGenerator<RawRow> {
+    for (const table of tableNames) {
+      for (const [position, value] of tables[table].entries()) yield { table, position, value }
+    }
+  }
+  const render = (faults: readonly RowFault[]) =>
+    located.render(
+      faults.map(({ table, position, path, ...fault }) => ({ ...fault, path: [table, position, ...path] })),
+    )
+  return { rows: () => checked(rawRows(), render), bytesRead: () => bytes.length, bytesTotal: bytes.length, render }
+}
+
+async function openLines(path: string): Promise<ImportFile> {
+  const { size: bytesTotal } = await stat(path).catch((error: unknown) => unreadable(path, error))
+  let bytesRead = 0
+
+  async function* rawRows(): AsyncGenerator<RawRow | string> {
+    let position = 0
+    for await (const line of linesOf(path, (bytes) => (bytesRead += bytes))) {
+      position++
+      if (line.trim() === '') continue
+      const value = parse(line)
+      const rows = value === undefined ? undefined : rowsOf(value)
+      if (rows !== undefined) for (const row of rows) yield { ...row, position }
+      else if (value === undefined) yield `${path}:${position} is not JSON`
+      else yield `${path}:${position} must be an object that is a row of one of ${tableNames.join(', ')}`
+    }
+  }
+  const render = (faults: readonly RowFault[]) =>
+    faults.map(({ position, path: within, message }) => {
+      const column = z.core.toDotPath(within)
+      return `${path}:${position} ${column === '' ? '' : `${column} `}${message}`
+    })
+  return { rows: () => checked(rawRows(), render), bytesRead: () => bytesRead, bytesTotal, render }
+}
+
+/** Checks each row by itself; a text among them is a fault already. */
+async function* checked(
+  rows: AsyncIterable<RawRow | string>,
+  render: (faults: readonly RowFault[]) => string[],
+): AsyncGenerator<ImportRow> {
+  const faults: string[] = []
+  for await (const raw of rows) {
+    if (typeof raw === 'string') faults.push(raw)
+    else {
+      const { table, position } = raw
+      const result = parseRow(raw)
+      if (result.ok) yield result.row
+      else faults.push(...render(faultsOf(result.issues).map((fault) => ({ ...fault, table, position }))))
+    }
+    if (faults.length >= MOST_FAULTS) throw new ImportRefused(faults.slice(0, MOST_FAULTS))
+  }
+  if (faults.length > 0) throw new ImportRefused(faults)
+}
+
+type Parsed = { ok: true; row: ImportRow } | { ok: false; issues: readonly z.core.$ZodIssue[] }
+
+function parseRow({ table, position, value }: RawRow): Parsed {
+  const result = rowSchemas[table].safeParse(value, { error: yamlWords })
+  if (!result.success) return { ok: false, issues: result.error.issues }
+  return { ok: true, row: { ...result.data, position } }
+}
+
+const tableNamed: ReadonlyMap<unknown, TableName> = new Map([
+  ...tableNames.map((name) => [name, name] as const),
+  ['integration', 'integrations'],
+  ['organization', 'organizations'],
+  ['organization_integration', 'organization_integrations'],
+])
+
+/** The rows of one line and their table, or undefined when it does not say. */
+function rowsOf(value: unknown): { table: TableName; value: unknown }[] | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const entries = Object.entries(value)
+  const [only] = entries
+  const envelope = entries.length === 1 && only ? tableNamed.get(only[0]) : undefined
+  if (only && envelope) {
+    const rows: readonly unknown[] = Array.isArray(only[1]) ? only[1] : [only[1]]
+    return rows.map((row) => ({ table: envelope, value: row }))
+  }
+  if ('table' in value) {
+    const { table: name, ...row } = value
+    const table = tableNamed.get(name)
+    return table && [{ table, value: row }]
+  }
+  if ('integration_id' in value) return [{ table: 'organization_integrations', value }]
+  if ('external_id' in value) return [{ table: 'integrations', value }]
+  if ('slug' in value || 'region' in value) return [{ table: 'organizations', value }]
+  return undefined
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+/** Not node:readline: it also splits at U+2028, which JSON allows inside a string. */
+async function* linesOf(path: string, onBytes: (bytes: number) => void): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let rest = ''
+  let count = 0
+  try {
+    const chunks: AsyncIterable<Buffer> = createReadStream(path)
+    for await (const chunk of chunks) {
+      onBytes(chunk.length)
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      count += lines.length
+      yield* lines
+      if (rest.length > LONGEST_LINE) throw new ImportRefused([`${path}:${count + 1} the line is too long`])
+    }
+    rest += decoder.decode()
+  } catch (error) {
+    if (error instanceof ImportRefused) throw error
+    if (error instanceof TypeError) throw new ImportRefused([`${path}:${count + 1} is not UTF-8 from here on`])
+    return unreadable(path, error)
+  }
+  if (rest !== '') yield rest
+}
+
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new ImportRefused([`${path} is not UTF-8`])
+  }
+}
+
+function unreadable(path: string, error: unknown): never {
+  throw new ImportRefused([`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`])
+}

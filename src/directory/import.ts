@@ -1,0 +1,367 @@
+import { sql, type Insertable, type Kysely } from 'kysely'
+import { ImportRefused, openImportFile, type ImportFile, type RowFault, type TableName } from './import-file.ts'
+import type { DirectorySchema } from './schema.ts'
+
+/** Rows in one statement: 500 of the widest are 4,500 parameters, and SQLite takes 32,766. */
+const BATCH = 500
+/** As in a file's own faults: enough to see what is wrong. */
+const MOST_FAULTS = 20
+
+export interface ImportProgress {
+  readonly rows: number
+  readonly bytesRead: number
+  readonly bytesTotal: number
+}
+
+export interface ImportOptions {
+  /** The regions of `regions.yaml`; others are imported all the same, each with a warning. */
+  readonly knownRegions: ReadonlySet<string>
+  readonly onProgress?: (progress: ImportProgress) => void
+  /** One line, with file and line. */
+  readonly onWarning?: (warning: string) => void
+}
+
+/** Rows in the file, by table. */
+export type ImportCounts = Record<TableName, number>
+
+/**
+ * Puts a file's rows into the directory, replacing those of the same id; rows the file does not name stay. An
+ * organization whose region changes has moved: its epoch goes up by one. All of the file is imported, or nothing.
+ *
+ * The rows wait in temporary tables while the file is read, so memory stays flat and nobody else waits for the
+ * write lock until the whole file is known to be well formed.
+ * @throws ImportRefused with every fault's file and line.
+ */
+export async function importFile(
+  db: Kysely<DirectorySchema>,
+  path: string,
+  { knownRegions, onProgress, onWarning }: ImportOptions,
+): Promise<ImportCounts> {
+  const file = await openImportFile(path)
+  return db.connection().execute(async (connection) => {
+    await createStaging(connection)
+    try {
+      const { bytesTotal } = file
+      const counts = await stage(connection, file, (rows) =>
+        onProgress?.({ rows, bytesRead: file.bytesRead(), bytesTotal }),
+      )
+      const refuse = refuser(file)
+      await connection.transaction().execute(async (trx) => {
+        await refuse(repeatedRows(trx))
+        await apply(trx, refuse)
+      })
+      if (onWarning)
+        for (const warning of file.render(await unknownRegions(connection, knownRegions))) onWarning(warning)
+      return counts
+    } finally {
+      await dropStaging(connection)
+    }
+  })
+}
+
+function refuser(file: ImportFile) {
+  return async (found: Promise<readonly RowFault[]>): Promise<void> => {
+    const faults = await found
+    if (faults.length > 0) throw new ImportRefused(file.render(faults.slice(0, MOST_FAULTS)))
+  }
+}
+
+type Database = Kysely<DirectorySchema>
+
+const staging = [
+  ['staged_integrations', 'integrations'],
+  ['staged_organizations', 'organizations'],
+  ['staged_organization_integrations', 'organization_integrations'],
+] as const
+
+async function createStaging(db: Database): Promise<void> {
+  for (const [staged, table] of staging) {
+    const columns = db
+      .selectFrom(table)
+      .selectAll()
+      .select(sql<number>`0`.as('position'))
+      .where(sql<boolean>`1 = 0`)
+    await db.schema.createTable(staged).temporary().as(columns).execute()
+  }
+  await db.schema.createIndex('staged_integrations_id').on('staged_integrations').column('id').execute()
+}
+
+async function dropStaging(db: Database): Promise<void> {
+  for (const [staged] of staging) await db.schema.dropTable(staged).execute()
+}
+
+async function stage(db: Database, file: ImportFile, progress: (rows: number) => Promise<void>): Promise<ImportCounts> {
+  const counts: ImportCounts = { integrations: 0, organizations: 0, organization_integrations: 0 }
+  const integrations: Insertable<DirectorySchema['staged_integrations']>[] = []
+  const organizations: Insertable<DirectorySchema['staged_organizations']>[] = []
+  const links: Insertable<DirectorySchema['staged_organization_integrations']>[] = []
+
+  async function flush(): Promise<void> {
+    if (integrations.length > 0) await db.insertInto('staged_integrations').values(integrations).execute()
+    if (organizations.length > 0) await db.insertInto('staged_organizations').values(organizations).execute()
+    if (links.length > 0) await db.insertInto('staged_organization_integrations').values(links).execute()
+    integrations.length = 0
+    organizations.length = 0
+    links.length = 0
+    progress(rows)
+  }
+
+  let rows = 0
+  for await (const { table, position, row } of file.rows()) {
+    if (table === 'integrations') integrations.push({ ...row, position })
+    else if (table === 'organizations') organizations.push({ ...row, position })
+    else links.push({ ...row, position })
+    counts[table]++
+    rows++
+    if (rows % BATCH === 0) await flush()
+  }
+  await flush()
+  return counts
+}
+
+/** The order matters: what is referred to is there before what refers to it, and is checked in between. */
+async function apply(db: Database, refuse: (found: Promise<readonly RowFault[]>) => Promise<void>): Promise<void> {
+  await applyOrganizations(db)
+  await refuse(unknownDefaults(db))
+  await parkRenamed(db)
+  await refuse(takenInstallations(db))
+  await applyIntegrations(db)
+  await refuse(danglingLinks(db))
+  await applyLinks(db)
+}
+
+/** SQLite reads `on` after a bare `select … from` as the start of a join: a `where` keeps the two apart. */
+const all = sql<boolean>`1 = 1`
+
+async function applyOrganizations(db: Database): Promise<void> {
+  const columns = ['id', 'slug', 'name', 'region', 'status', 'epoch'] as const
+  const next = sql<bigint>`organizations.epoch + case when organizations.region = excluded.region then 0 else 1 end`
+  await db
+    .insertInto('organizations')
+    .columns(columns)
+    .expression((from) => from.selectFrom('staged_organizations').select(columns).where(all))
+    .onConflict((conflict) =>
+      conflict.column('id').doUpdateSet((set) => ({
+        slug: set.ref('excluded.slug'),
+        name: set.ref('excluded.name'),
+        region: set.ref('excluded.region'),
+        status: set.ref('excluded.status'),
+        // An exported epoch is kept where it is ahead; it never goes back.
+        epoch: sql<bigint>`case when excluded.epoch > ${next} then excluded.epoch else ${next} end`,
+      })),
+    )
+    .execute()
+}
+
+/**
+ * Takes integrations that the file gives another installation out of the way, so that two may swap theirs. No app has
+ * a blank in its id.
+ */
+async function parkRenamed(db: Database): Promise<void> {
+  await db
+    .updateTable('integrations')
+    .set({ app_id: sql<string>`'moving ' || id` })
+    .where((integration) =>
+      integration.exists(
+        integration
+          .selectFrom('staged_integrations as staged')
+          .select('staged.id')
+          .whereRef('staged.id', '=', 'integrations.id')
+          .where((staged) =>
+            staged.or([
+              staged('staged.provider', '!=', staged.ref('integrations.provider')),
+              staged('staged.app_id', '!=', staged.ref('integrations.app_id')),
+              staged('staged.external_id', '!=', staged.ref('integrations.external_id')),
+            ]),
+          ),
+      ),
+    )
+    .execute()
+}
+
+async function applyIntegrations(db: Database): Promise<void> {
+  const columns = [
+    'id',
+    'provider',
+    'app_id',
+    'external_id',
+    'enterprise_id',
+    'default_organization_id',
+    'name',
+    'status',
+  ] as const
+  await db
+    .insertInto('integrations')
+    .columns(columns)
+    .expression((from) => from.selectFrom('staged_integrations').select(columns).where(all))
+    .onConflict((conflict) =>
+      conflict.column('id').doUpdateSet((set) => ({
+        provider: set.ref('excluded.provider'),
+        app_id: set.ref('excluded.app_id'),
+        external_id: set.ref('excluded.external_id'),
+        enterprise_id: set.ref('excluded.enterprise_id'),
+        default_organization_id: set.ref('excluded.default_organization_id'),
+        name: set.ref('excluded.name'),
+        status: set.ref('excluded.status'),
+      })),
+    )
+    .execute()
+}
+
+async function applyLinks(db: Database): Promise<void> {
+  const columns = ['integration_id', 'organization_id', 'status'] as const
+  await db
+    .insertInto('organization_integrations')
+    .columns(columns)
+    .expression((from) => from.selectFrom('staged_organization_integrations').select(columns).where(all))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['integration_id', 'organization_id'])
+        .doUpdateSet((set) => ({ status: set.ref('excluded.status') })),
+    )
+    .execute()
+}
+
+/** Rows the file gives more than once: which of them is meant cannot be told. */
+async function repeatedRows(db: Database): Promise<RowFault[]> {
+  const last = sql<number | bigint | string>`max(position)`.as('position')
+  const again = sql<boolean>`count(*) > 1`
+  const integrations = await db
+    .selectFrom('staged_integrations')
+    .select(['id', last])
+    .groupBy('id')
+    .having(again)
+    .limit(MOST_FAULTS)
+    .execute()
+  const installations = await db
+    .selectFrom('staged_integrations')
+    .select(['external_id', last])
+    .groupBy(['provider', 'app_id', 'external_id'])
+    .having(sql<boolean>`count(distinct id) > 1`)
+    .limit(MOST_FAULTS)
+    .execute()
+  const organizations = await db
+    .selectFrom('staged_organizations')
+    .select(['id', last])
+    .groupBy('id')
+    .having(again)
+    .limit(MOST_FAULTS)
+    .execute()
+  const links = await db
+    .selectFrom('staged_organization_integrations')
+    .select(['integration_id', 'organization_id', last])
+    .groupBy(['integration_id', 'organization_id'])
+    .having(again)
+    .limit(MOST_FAULTS)
+    .execute()
+  return [
+    ...integrations.map((row) => fault('integrations', row, 'id', `${row.id} is in the file more than once`)),
+    ...installations.map((row) =>
+      fault('integrations', row, 'external_id', `${row.external_id} is in the file more than once for this app`),
+    ),
+    ...organizations.map((row) => fault('organizations', row, 'id', `${row.id} is in the file more than once`)),
+    ...links.map((row) =>
+      fault(
+        'organization_integrations',
+        row,
+        'organization_id',
+        `${row.organization_id} is linked to integration ${row.integration_id} more than once`,
+      ),
+    ),
+  ]
+}
+
+async function unknownDefaults(db: Database): Promise<RowFault[]> {
+  const rows = await db
+    .selectFrom('staged_integrations as staged')
+    .leftJoin('organizations', 'organizations.id', 'staged.default_organization_id')
+    .where('staged.default_organization_id', 'is not', null)
+    .where('organizations.id', 'is', null)
+    .select(['staged.default_organization_id', 'staged.position'])
+    .orderBy('staged.position')
+    .limit(MOST_FAULTS)
+    .execute()
+  return rows.map((row) =>
+    fault(
+      'integrations',
+      row,
+      'default_organization_id',
+      `names organization ${row.default_organization_id}, which does not exist`,
+    ),
+  )
+}
+
+/** Workspaces that belong to an integration with another id, which stays as it is. */
+async function takenInstallations(db: Database): Promise<RowFault[]> {
+  const rows = await db
+    .selectFrom('staged_integrations as staged')
+    .innerJoin('integrations as other', (join) =>
+      join
+        .onRef('other.provider', '=', 'staged.provider')
+        .onRef('other.external_id', '=', 'staged.external_id')
+        .onRef('other.app_id', '=', 'staged.app_id')
+        .onRef('other.id', '!=', 'staged.id'),
+    )
+    .select(['staged.external_id', 'staged.position', 'other.id as other_id'])
+    .orderBy('staged.position')
+    .limit(MOST_FAULTS)
+    .execute()
+  return rows.map((row) =>
+    fault('integrations', row, 'external_id', `${row.external_id} belongs to integration ${row.other_id} already`),
+  )
+}
+
+async function danglingLinks(db: Database): Promise<RowFault[]> {
+  const rows = await db
+    .selectFrom('staged_organization_integrations as staged')
+    .leftJoin('integrations', 'integrations.id', 'staged.integration_id')
+    .leftJoin('organizations', 'organizations.id', 'staged.organization_id')
+    .where((joined) => joined.or([joined('integrations.id', 'is', null), joined('organizations.id', 'is', null)]))
+    .select(['staged.integration_id', 'staged.organization_id', 'staged.position', 'integrations.id as integration'])
+    .orderBy('staged.position')
+    .limit(MOST_FAULTS)
+    .execute()
+  return rows.map((row) =>
+    row.integration === null
+      ? fault(
+          'organization_integrations',
+          row,
+          'integration_id',
+          `names integration ${row.integration_id}, which does not exist`,
+        )
+      : fault(
+          'organization_integrations',
+          row,
+          'organization_id',
+          `names organization ${row.organization_id}, which does not exist`,
+        ),
+  )
+}
+
+async function unknownRegions(db: Database, known: ReadonlySet<string>): Promise<RowFault[]> {
+  const rows = await db
+    .selectFrom('staged_organizations')
+    .select(['region', sql<number>`min(position)`.as('position'), sql<number>`count(*)`.as('organizations')])
+    .groupBy('region')
+    .orderBy('position')
+    .execute()
+  return rows
+    .filter(({ region }) => !known.has(region))
+    .map((row) =>
+      fault(
+        'organizations',
+        row,
+        'region',
+        `${row.region} is not in the regions file (organizations: ${row.organizations})`,
+      ),
+    )
+}
+
+function fault(
+  table: TableName,
+  { position }: { position: number | bigint | string },
+  column: string,
+  message: string,
+): RowFault {
+  return { table, position: Number(position), path: [column], message, at: 'value' }
+}
