@@ -21,15 +21,18 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
     return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)} ${message}`
   }
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
     // Where the text itself is broken, only its first fault is one: the parser guesses from there on.
     const broken = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY')
     const faults = (broken ? [broken] : [...document.errors, ...document.warnings]).map(({ code, pos, message }) =>
       line(pos[0], wordsFor[code] ?? message),
     )
     visit(document, {
+      Pair(_, { key }) {
+        if (!isScalar(key) || typeof key.value === 'object') faults.push(line(offsetOf(key, 0), 'a key must be text'))
+      },
       Alias(_, alias) {
-        if (alias.resolve(document) === undefined) faults.push(line(alias.range?.[0] ?? 0, 'no anchor has this name'))
+        if (alias.resolve(document) === undefined) faults.push(line(offsetOf(alias, 0), 'no anchor has this name'))
       },
     })
     if (faults.length > 0) return { ok: false, faults }
@@ -101,7 +104,7 @@ function placeOf(document: Document.Parsed, path: readonly PropertyKey[]): { key
   for (const step of path) {
     const holder = isAlias(node) ? node.resolve(document) : node
     if (isMap(holder)) {
-      const pair = holder.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(step))
+      const pair = holder.items.find(({ key }) => String(key) === String(step))
       if (pair === undefined) break
       const key = offsetOf(pair.key, place.value)
       node = pair.value

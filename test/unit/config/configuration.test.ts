@@ -175,7 +175,7 @@ describe('the regions file', () => {
     expect(topology.regions.map(({ name, address }) => [name, address.origin])).toEqual([
       ['eu', 'http://127.0.0.1:9102'],
       ['us', 'http://127.0.0.1:9101'],
-      ['acme', 'http://127.0.0.1:9103'],
+      ['ap', 'http://127.0.0.1:9103'],
     ])
   })
 

@@ -136,9 +136,17 @@ describe('the environment', () => {
 
   it('has every fault reported at once, rules between variables too', () => {
     expect(
-      faultsOf({ PORT: 'x', ADMIN_HOST: '0.0.0.0', CACHE_FRESH_MS: '9', CACHE_HARD_MS: '8', CACHE_STALE_MS: '7' }),
+      faultsOf({
+        PORT: 'x',
+        SILO_MODE: 'x',
+        ADMIN_HOST: '0.0.0.0',
+        CACHE_FRESH_MS: '9',
+        CACHE_HARD_MS: '8',
+        CACHE_STALE_MS: '7',
+      }),
     ).toEqual([
       'PORT must be a whole number from 0 to 65535',
+      'SILO_MODE must be one of CONTROL, REGION, MONOLITH',
       'ADMIN_TOKEN must be set, since ADMIN_HOST is not a loopback address',
       'CACHE_FRESH_MS must not be more than CACHE_HARD_MS',
       'CACHE_STALE_MS must not be less than CACHE_HARD_MS',
@@ -156,6 +164,7 @@ describe('the environment', () => {
   )
 
   it('does not judge a pair of which one is already at fault', () => {
+    expect(faultsOf({ ADMIN_HOST: 'two words' })).toEqual(['ADMIN_HOST must be an IP address or a host name'])
     expect(faultsOf({ CACHE_FRESH_MS: 'x', CACHE_HARD_MS: '5', CACHE_STALE_MS: '5' })).toEqual([
       'CACHE_FRESH_MS must be a whole number from 0 to 604800000',
     ])

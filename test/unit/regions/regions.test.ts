@@ -229,6 +229,10 @@ describe('the file', () => {
     ['two documents', 'version: 1\n---\nversion: 1', '2:1 the file holds more than one document'],
     ['a key twice', 'version: 1\nregions: []\nversion: 1', '3:1 this key stands twice in the same map'],
     ['an unknown tag', 'version: !int 1', '1:10 Unresolved tag: !int'],
+    ['a list for a key', 'version: 1\n? [a]\n: 1', '2:3 a key must be text'],
+    ['an alias for a key', 'version: &one 1\n*one : 1', '2:1 a key must be text'],
+    ['bytes for a key', 'version: 1\n!!binary AAAA : 1', '2:10 a key must be text'],
+    ['no key', 'version: 1\n: 1', '2:1 a key must be text'],
     ['an alias of nothing', 'version: *one', '1:10 no anchor has this name'],
   ])('that holds %s has one fault', (_, text, fault) => {
     const faults = faultsOf(text)
