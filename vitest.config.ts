@@ -1,0 +1,38 @@
+import { defineConfig } from 'vitest/config'
+
+const setupFiles = ['test/support/fail-on-leftovers.ts']
+
+// One project a kind of test, so that `vitest run --project unit` is the quick half and the slow ones have time.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          setupFiles,
+          // Unit tests hold no module state, so one module graph serves every file of a worker.
+          isolate: false,
+        },
+      },
+      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], setupFiles } },
+      { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], setupFiles, testTimeout: 15_000 } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          setupFiles,
+          // Each test starts processes of its own; a busy machine needs tens of seconds for what takes one.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reportsDirectory: 'coverage',
+      reporter: ['text', 'html', 'json-summary'],
+    },
+  },
+})
