@@ -76,6 +76,14 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
     return door
   }
 
+  /** The head, then the body, as the journey takes them. */
+  async function identify(sent: Sent) {
+    const webhook = receive(sent)
+    const at = door(sent.path ?? SINGLE)
+    await provider.admit(at, webhook)
+    return await provider.identify(at, webhook)
+  }
+
   return {
     provider,
     clock,
@@ -84,21 +92,14 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
     identities,
     receive,
     door,
+    identify,
     admit: async (sent: Sent) => await provider.admit(door(sent.path ?? SINGLE), receive(sent)),
-    /** The head, then the body, as the journey takes them. */
-    async identify(sent: Sent) {
-      const webhook = receive(sent)
-      const at = door(sent.path ?? SINGLE)
-      await provider.admit(at, webhook)
-      return await provider.identify(at, webhook)
-    },
     /** The request of a webhook that is one. */
     async request(sent: Sent) {
-      const identified = await this.identify(sent)
+      const identified = await identify(sent)
       if (identified.kind !== 'request') throw new Error(`Answered by ${identified.rule}`)
       return identified.request
     },
-    /** What a request would be answered, of a kind that `sent` is. */
     async page(sent: Sent): Promise<Reply> {
       const at = door(sent.path ?? SINGLE)
       const webhook = receive({ secret: null, ...sent })
