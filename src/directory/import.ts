@@ -39,8 +39,8 @@ export async function importFile(
 ): Promise<ImportCounts> {
   const file = await openImportFile(path)
   return db.connection().execute(async (connection) => {
-    await createStaging(connection)
     try {
+      await createStaging(connection)
       const { bytesTotal } = file
       const counts = await stage(connection, file, (rows) =>
         onProgress?.({ rows, bytesRead: file.bytesRead(), bytesTotal }),
@@ -50,8 +50,8 @@ export async function importFile(
         await refuse(repeatedRows(trx))
         await apply(trx, refuse)
       })
-      if (onWarning)
-        for (const warning of file.render(await unknownRegions(connection, knownRegions))) onWarning(warning)
+      const unknown = await unknownRegions(connection, knownRegions)
+      for (const warning of file.render(unknown)) onWarning?.(warning)
       return counts
     } finally {
       await dropStaging(connection)
@@ -87,10 +87,10 @@ async function createStaging(db: Database): Promise<void> {
 }
 
 async function dropStaging(db: Database): Promise<void> {
-  for (const [staged] of staging) await db.schema.dropTable(staged).execute()
+  for (const [staged] of staging) await db.schema.dropTable(staged).ifExists().execute()
 }
 
-async function stage(db: Database, file: ImportFile, progress: (rows: number) => Promise<void>): Promise<ImportCounts> {
+async function stage(db: Database, file: ImportFile, progress: (rows: number) => void): Promise<ImportCounts> {
   const counts: ImportCounts = { integrations: 0, organizations: 0, organization_integrations: 0 }
   const integrations: Insertable<DirectorySchema['staged_integrations']>[] = []
   const organizations: Insertable<DirectorySchema['staged_organizations']>[] = []
