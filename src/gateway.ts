@@ -41,6 +41,8 @@ export interface Gateway {
   readonly counters: ReturnType<typeof createCounters>
   readonly traceParts: TraceParts
   readonly store: DirectoryStore
+  /** Every provider there is, as configured now. */
+  providers(): readonly Provider[]
   /** Undefined: the path is no provider's, or this process is not the control silo (`SILO_MODE`). */
   doorAt(path: string): OpenDoor | undefined
   /** Keeps `drain` and `reload` waiting for what is under way. */
@@ -142,6 +144,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       random: Math.random,
       onWebhook: options.onWebhook,
     },
+    providers: () => live.providers,
     doorAt(path) {
       if (settings.SILO_MODE !== 'CONTROL') return undefined
       for (const provider of live.providers) {

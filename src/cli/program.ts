@@ -4,8 +4,9 @@ import type { Serving } from '../serve.ts'
 import { checkConfig } from './check-config.ts'
 import { exportDirectory, getFromDirectory, importDirectory } from './directory.ts'
 import { healthcheck } from './healthcheck.ts'
-import { pageToken } from './page-token.ts'
+import { pageToken, type PageTokenOptions } from './page-token.ts'
 import { serveCommand } from './serve.ts'
+import { providers } from '../providers/index.ts'
 
 /** What the process lends its commands. */
 export interface Process {
@@ -69,12 +70,13 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
   directory
     .command('export')
     .description('print the whole directory as JSON that "directory import" takes')
-    .action(does(() => exportDirectory(io)))
+    .option('--ndjson', 'a row a line instead: for a directory that is too large to read at once')
+    .action((options: { ndjson?: true }) => does(() => exportDirectory(io, options))())
   directory
     .command('get')
     .description('print where a workspace or enterprise goes, by its external id')
     .argument('<external-id>', 'such as T024BE7LD or E012ABCDE')
-    .option('--provider <name>', 'the provider whose id it is', 'slack')
+    .option('--provider <name>', 'the provider whose id it is', firstProvider)
     .option('--app <id>', 'the app that asks', '')
     .option('--json', 'print JSON')
     .action((externalId: string, options: { provider: string; app: string; json?: true }) =>
@@ -83,16 +85,14 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
 
   program
     .command('page-token')
-    .description('sign the token of a link-identity, unlink-identity, link-team or unlink-team page')
+    .description('sign the token that goes into the path of a page, such as link-identity or link-team')
     .requiredOption('--integration <id>', 'integration id')
     .option('--organization <id>', 'organization id')
-    .option('--slack-user <id>', 'Slack user id; link-identity and unlink-identity need one')
+    .option('--user <id>', "the provider's user, such as U012AB3CD; the identity pages need one")
+    .option('--provider <name>', 'the provider whose page it is', firstProvider)
     .option('--expires-in <duration>', 'how long it is valid, at most 48h', durationMs, 3_600_000)
-    .option('--json', 'print JSON with the pages’ paths')
-    .action(
-      (options: { integration: string; organization?: string; slackUser?: string; expiresIn: number; json?: true }) =>
-        does(() => pageToken(io, options))(),
-    )
+    .option('--json', 'print JSON')
+    .action((options: PageTokenOptions) => does(() => pageToken(io, options))())
 
   program
     .command('healthcheck')
@@ -117,6 +117,8 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
 function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ')
 }
+
+const firstProvider = providers[0]?.name ?? ''
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 

@@ -1,5 +1,5 @@
 import type { ProviderDefinition } from '../provider.ts'
-import { readRegions, type RegionsReading, type Topology } from '../regions/regions.ts'
+import { readRegions, type RegionsReading, type SigningKey, type Topology } from '../regions/regions.ts'
 import { coreEnvironment, coreVariables, notBuiltYet, type Settings } from './environment.ts'
 import { readNamedFile, readNamedText, readVariables, type Environment } from './read-variables.ts'
 
@@ -35,7 +35,9 @@ export function readConfiguration(source: {
   const { definitions, env = process.env } = source
   const core = readVariables(coreEnvironment, env)
   const environments = definitions.map((definition) => ({ definition, ...readVariables(definition.environment, env) }))
-  const regions = readRegionsFile(definitions, env)
+  const keys = readVariables(coreVariables.pick({ REGION_SIGNING_KEYS: true }), env)
+  // Keys that are at fault themselves are not looked up: one fault is enough.
+  const regions = readRegionsFile(definitions, env, keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined)
 
   const faults = [
     ...refusals(env),
@@ -63,12 +65,24 @@ export function readConfiguration(source: {
   }
 }
 
+/** The regions file alone, for a command that needs no more; whether a `signing_key` is known is not asked. */
+export function readTopology(source: {
+  readonly definitions: readonly ProviderDefinition[]
+  readonly env?: Environment
+}): RegionsReading {
+  const reading = readRegionsFile(source.definitions, source.env ?? process.env, undefined)
+  return reading ?? { ok: false, faults: ['REGIONS_FILE names no file'] }
+}
+
 /** Undefined: the variable that names the file is itself at fault. A fault in any other variable does not hide those here. */
-function readRegionsFile(definitions: readonly ProviderDefinition[], env: Environment): RegionsReading | undefined {
+function readRegionsFile(
+  definitions: readonly ProviderDefinition[],
+  env: Environment,
+  signingKeys: readonly SigningKey[] | undefined,
+): RegionsReading | undefined {
   const named = readVariables(coreVariables.pick({ REGIONS_FILE: true }), env)
   if (!named.ok) return undefined
   const file = named.values.REGIONS_FILE
-  const keys = readVariables(coreVariables.pick({ REGION_SIGNING_KEYS: true }), env)
   let text
   try {
     text = readNamedText(file)
@@ -79,7 +93,7 @@ function readRegionsFile(definitions: readonly ProviderDefinition[], env: Enviro
   return readRegions(text, {
     file,
     sections: definitions,
-    signingKeys: keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined,
+    signingKeys,
     readFile: readNamedFile,
   })
 }

@@ -14,8 +14,8 @@ export interface ImportProgress {
 }
 
 export interface ImportOptions {
-  /** The regions of `regions.yaml`; others are imported all the same, each with a warning. */
-  readonly knownRegions: ReadonlySet<string>
+  /** The regions of `regions.yaml`; others are imported all the same, each with a warning. Without it none is checked. */
+  readonly knownRegions?: ReadonlySet<string>
   readonly onProgress?: (progress: ImportProgress) => void
   /** One line, with file and line. */
   readonly onWarning?: (warning: string) => void
@@ -50,7 +50,7 @@ export async function importFile(
         await refuse(repeatedRows(trx))
         await apply(trx, refuse)
       })
-      const unknown = await unknownRegions(connection, knownRegions)
+      const unknown = knownRegions === undefined ? [] : await unknownRegions(connection, knownRegions)
       for (const warning of file.render(unknown)) onWarning?.(warning)
       return counts
     } finally {

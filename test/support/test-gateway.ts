@@ -121,7 +121,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 async function fillDirectory(gateway: Gateway, content: DirectoryContent, folder: string): Promise<void> {
   const file = join(folder, 'directory.json')
   await writeFile(file, JSON.stringify(content))
-  await gateway.store.importFile(file, { knownRegions: [] })
+  await gateway.store.importFile(file, { knownRegions: new Set() })
 }
 
 /** One request over its own connection, its reply read whole. */

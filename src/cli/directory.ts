@@ -1,0 +1,87 @@
+import { systemClock } from '../clock.ts'
+import { coreVariables } from '../config/environment.ts'
+import { requireVariables } from '../config/required.ts'
+import { readTopology } from '../config/configuration.ts'
+import { ImportRefused } from '../directory/import-file.ts'
+import { openDirectory, type DirectoryStore } from '../directory/store.ts'
+import { providers } from '../providers/index.ts'
+import type { ExitCode, Process } from './program.ts'
+
+/** A line for people every so many rows; an import of a million rows prints a hundred. */
+const ROWS_PER_LINE = 10_000
+
+export async function importDirectory(io: Process, file: string, options: { json?: true }): Promise<ExitCode> {
+  const topology = readTopology({ definitions: providers })
+  if (!topology.ok) io.stderr.write(`warning: the regions are not checked: ${topology.faults[0]}\n`)
+  return await withStore(async (store) => {
+    let nextLine = ROWS_PER_LINE
+    try {
+      const counts = await store.importFile(file, {
+        ...(topology.ok && {
+          knownRegions: new Set(topology.topology.byName.keys()),
+          onWarning: (warning: string) => void io.stderr.write(`warning: ${warning}\n`),
+        }),
+        onProgress({ rows, bytesRead, bytesTotal }) {
+          if (rows < nextLine) return
+          nextLine += ROWS_PER_LINE
+          io.stderr.write(`${rows} rows, ${Math.floor((100 * bytesRead) / bytesTotal)} % of the file\n`)
+        },
+      })
+      const { integrations, organizations, organization_integrations: links } = counts
+      io.stdout.write(
+        options.json === true
+          ? `${JSON.stringify(counts)}\n`
+          : `Imported ${integrations} integrations, ${organizations} organizations and ${links} links.\n`,
+      )
+      return 0
+    } catch (error) {
+      if (!(error instanceof ImportRefused)) throw error
+      for (const fault of error.faults) io.stderr.write(`${fault}\n`)
+      io.stderr.write('Nothing was imported.\n')
+      return 1
+    }
+  })
+}
+
+export async function exportDirectory(io: Process, options: { ndjson?: true }): Promise<ExitCode> {
+  return await withStore(async (store) => {
+    await store.exportTo(io.stdout, options.ndjson === true ? 'ndjson' : 'json')
+    return 0
+  })
+}
+
+export async function getFromDirectory(
+  io: Process,
+  externalId: string,
+  options: { provider: string; app: string; json?: true },
+): Promise<ExitCode> {
+  return await withStore(async (store) => {
+    const { provider, app: appId } = options
+    const found = await store.find({ by: 'external', provider, appId, externalId })
+    if (found === undefined) {
+      io.stderr.write(`No integration of ${provider} has the external id ${externalId}.\n`)
+      return 1
+    }
+    if (options.json === true) {
+      io.stdout.write(`${JSON.stringify(found)}\n`)
+      return 0
+    }
+    const { integration, organizations } = found
+    io.stdout.write(`integration ${integration.id} ${integration.name} (${integration.status})\n`)
+    for (const { id, slug, region, epoch } of organizations) {
+      io.stdout.write(`  organization ${id} ${slug} in ${region}, moved ${epoch} times\n`)
+    }
+    if (organizations.length === 0) io.stdout.write('  no active organization\n')
+    return 0
+  })
+}
+
+async function withStore(run: (store: DirectoryStore) => Promise<ExitCode>): Promise<ExitCode> {
+  const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
+  const store = await openDirectory(`sqlite:${DATABASE_URL.path}`, { clock: systemClock })
+  try {
+    return await run(store)
+  } finally {
+    await store.close()
+  }
+}
