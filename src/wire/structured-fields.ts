@@ -110,7 +110,7 @@ function bareItem(cursor: Cursor): BareItem {
 }
 
 function number(cursor: Cursor): BareItem {
-  const text = take(cursor, /-?(?:\d{1,12}\.\d{1,3}|\d{1,15})(?![\d.])/y)
+  const text = take(cursor, /-?(?:\d{1,12}\.\d{1,3}|\d{1,15})/y)
   return { kind: text.includes('.') ? 'decimal' : 'integer', value: Number(text) }
 }
 

@@ -49,7 +49,7 @@ function answerTo(
         port,
         method: request.method,
         path: request.url,
-        headers: ['Host', `127.0.0.1:${port}`, ...headers],
+        headers: ['Host', `127.0.0.1:${port}`, 'Connection', 'keep-alive', ...headers],
         agent: false,
       },
       (incoming) => {
@@ -257,6 +257,18 @@ describe('the way it is put in', () => {
     }
     const answer = await answerTo(await bare({ seen }), overHttp(forwarded({ url, body })))
     expect(answer).toMatchObject({ status: 500, body: 'the store is away' })
+  })
+
+  it('hands on that the caller went away in the middle of the body', async () => {
+    const guard = regionMiddleware(options)
+    const { promise: handedOn, resolve: handOn } = Promise.withResolvers<unknown>()
+    const port = await listening((req, res) => {
+      guard(req, res, handOn)
+      caller.destroy()
+    })
+    const caller = send({ host: '127.0.0.1', port, method: 'POST', headers: { 'content-length': 9 }, agent: false })
+    caller.on('error', () => undefined).write('half')
+    expect(await handedOn).toBeInstanceOf(Error)
   })
 
   it('refuses options that cannot be used where it is made, not at the first request', () => {

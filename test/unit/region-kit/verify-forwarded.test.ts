@@ -69,6 +69,16 @@ describe('a request as the gateway sent it', () => {
     )
   })
 
+  it.each([
+    ['https://eu.internal/a?b=c#d', '/a?b=c'],
+    ['https://eu.internal/a#d', '/a'],
+    ['http://eu.internal?b', '/?b'],
+    ['HTTP://eu.internal', '/'],
+    ['/a?b=http://eu.internal/', '/a?b=http://eu.internal/'],
+  ])('is accepted at %s when %s was sent', (url, sent) => {
+    expect(refusal({ ...forwarded({ url: sent }), url })).toBeUndefined()
+  })
+
   it('is accepted with the body as text', () => {
     const request = forwarded({ body: Buffer.from('{"text":"grüße"}') })
     expect(refusal({ ...request, body: '{"text":"grüße"}' })).toBeUndefined()
@@ -286,6 +296,16 @@ describe('a signature that does not say enough', () => {
 })
 
 describe('a request that is signed and still not good', () => {
+  it('is refused when a line break lets one component speak for another', () => {
+    expect(refusal(forwarded({ url: '/a\n"@query": ?b' }))).toBe('signature_invalid')
+    expect(refusal(forwarded({ method: 'POST\r' }))).toBe('signature_invalid')
+  })
+
+  it('is refused when a header passes for a derived component', () => {
+    const siloHeaders = [...envelopeHeaders(envelope), '@authority', 'eu.internal']
+    expect(refusal(forwarded({ siloHeaders }))).toBe('signature_invalid')
+  })
+
   it('is refused when its digest is of an algorithm we do not read', () => {
     expect(refusal(forwarded({ digest: 'sha-512=:AAAA:' }))).toBe('digest_mismatch')
     expect(refusal(forwarded({ digest: 'sha-256="AAAA"' }))).toBe('digest_mismatch')
