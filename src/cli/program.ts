@@ -36,8 +36,8 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
+      outputError: (text, write) => write(`${text.trim()} (--help lists what there is)\n`),
     })
-    .showHelpAfterError('(--help lists what there is)')
 
   program
     .command('serve')

@@ -1,16 +1,16 @@
 import { describeConfiguration } from '../config/configuration.ts'
 import { ConfigurationError } from '../config/required.ts'
-import { createGateway } from '../gateway.ts'
+import { watchFiles } from '../config/watch-files.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
 import { serve } from '../serve.ts'
 import type { Process } from './program.ts'
 
 export async function serveCommand(io: Process): Promise<number> {
   const gateway = await createGateway()
-  if (gateway.settings.SILO_MODE !== 'CONTROL') {
+  const { settings } = gateway
+  if (settings.SILO_MODE !== 'CONTROL') {
     await gateway.close()
-    throw new ConfigurationError([
-      `SILO_MODE is ${gateway.settings.SILO_MODE}: the gateway serves in the control silo only, set it to CONTROL`,
-    ])
+    throw new ConfigurationError([`SILO_MODE is ${settings.SILO_MODE}: serve runs in the control silo only`])
   }
   const serving = await serve(gateway)
   gateway.log.info(
@@ -21,5 +21,21 @@ export async function serveCommand(io: Process): Promise<number> {
     },
     'Serving as a single instance: nothing is shared with other gateways',
   )
-  return await io.untilSignalled(serving, () => void gateway.reload())
+  const reload = reloaderFor(gateway)
+  try {
+    return await io.untilSignalled(serving, reload.now)
+  } finally {
+    reload.stop()
+  }
+}
+
+/** Reloads when told to and when a file of the configuration changes; which files those are may change with it. */
+function reloaderFor(gateway: Gateway): { now: () => void; stop: () => void } {
+  const now = (): void => {
+    gateway.reload()
+    stopWatching()
+    stopWatching = watchFiles(gateway.configuration().files, now)
+  }
+  let stopWatching = watchFiles(gateway.configuration().files, now)
+  return { now, stop: () => stopWatching() }
 }

@@ -1,7 +1,7 @@
 import type { ProviderDefinition } from '../provider.ts'
 import { readRegions, type RegionsReading, type SigningKey, type Topology } from '../regions/regions.ts'
 import { coreEnvironment, coreVariables, notBuiltYet, type Settings } from './environment.ts'
-import { readNamedFile, readNamedText, readVariables, type Environment } from './read-variables.ts'
+import { readNamedFile, readVariables, textIn, variableFiles, type Environment } from './read-variables.ts'
 
 /** A provider and what it is told: `definition.create({ environment, rules }, parts)`. */
 export interface ConfiguredProvider {
@@ -15,6 +15,8 @@ export interface Configuration {
   readonly settings: Settings
   readonly topology: Topology
   readonly providers: readonly ConfiguredProvider[]
+  /** Every file that was read: a change of one of them is a change of the configuration. */
+  readonly files: readonly string[]
   /** What works but should not stay: to be logged by whoever starts or reloads. */
   readonly warnings: readonly string[]
 }
@@ -37,7 +39,12 @@ export function readConfiguration(source: {
   const environments = definitions.map((definition) => ({ definition, ...readVariables(definition.environment, env) }))
   const keys = readVariables(coreVariables.pick({ REGION_SIGNING_KEYS: true }), env)
   // Keys that are at fault themselves are not looked up: one fault is enough.
-  const regions = readRegionsFile(definitions, env, keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined)
+  const files = new Set(variableFiles([coreVariables, ...definitions.map(({ environment }) => environment)], env))
+  const readFile = (path: string) => {
+    files.add(path)
+    return readNamedFile(path)
+  }
+  const regions = readRegionsFile(definitions, env, readFile, keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined)
 
   const faults = [
     ...refusals(env),
@@ -60,6 +67,7 @@ export function readConfiguration(source: {
             ]
           : [],
       ),
+      files: [...files],
       warnings: regions.warnings,
     }),
   }
@@ -70,7 +78,7 @@ export function readTopology(source: {
   readonly definitions: readonly ProviderDefinition[]
   readonly env?: Environment
 }): RegionsReading {
-  const reading = readRegionsFile(source.definitions, source.env ?? process.env, undefined)
+  const reading = readRegionsFile(source.definitions, source.env ?? process.env, readNamedFile, undefined)
   return reading ?? { ok: false, faults: ['REGIONS_FILE names no file'] }
 }
 
@@ -78,6 +86,7 @@ export function readTopology(source: {
 function readRegionsFile(
   definitions: readonly ProviderDefinition[],
   env: Environment,
+  readFile: (path: string) => Buffer,
   signingKeys: readonly SigningKey[] | undefined,
 ): RegionsReading | undefined {
   const named = readVariables(coreVariables.pick({ REGIONS_FILE: true }), env)
@@ -85,7 +94,7 @@ function readRegionsFile(
   const file = named.values.REGIONS_FILE
   let text
   try {
-    text = readNamedText(file)
+    text = textIn(readFile(file), file)
   } catch (error) {
     const message = error instanceof Error ? error.message : 'cannot be read'
     return { ok: false, faults: [`REGIONS_FILE ${message}`] }
@@ -94,7 +103,7 @@ function readRegionsFile(
     file,
     sections: definitions,
     signingKeys,
-    readFile: readNamedFile,
+    readFile,
   })
 }
 

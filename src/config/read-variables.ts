@@ -33,6 +33,12 @@ export function readVariables<Schema extends z.ZodObject>(
   return { ok: false, faults: [...faults.values(), ...issues] }
 }
 
+/** The files that stand in for variables of these schemas. */
+export function variableFiles(schemas: readonly z.ZodObject[], env: Environment): string[] {
+  const names = schemas.flatMap((schema) => Object.keys(schema.shape))
+  return names.flatMap((name) => (names.includes(`${name}_FILE`) ? [] : (env[`${name}_FILE`] ?? [])))
+}
+
 /** Reads a file that configuration names. The error it throws says why not, fit for a line that names the file. */
 export function readNamedFile(path: string): Buffer {
   try {
@@ -43,9 +49,8 @@ export function readNamedFile(path: string): Buffer {
   }
 }
 
-/** The same for text; a file that is not UTF-8 is an error too. */
-export function readNamedText(path: string): string {
-  const bytes = readNamedFile(path)
+/** The text of a file's bytes; that they are not UTF-8 is an error too. */
+export function textIn(bytes: Buffer, path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
@@ -65,7 +70,7 @@ function textOf(name: string, names: readonly string[], env: Environment): Text 
   const path = given(file, `${name}_FILE`)
   if (!path.ok) return path
   try {
-    const text = readNamedText(path.text).replace(/\r?\n$/, '')
+    const text = textIn(readNamedFile(path.text), path.text).replace(/\r?\n$/, '')
     return given(text, `${name}_FILE names a file that`)
   } catch (error) {
     return { ok: false, fault: `${name}_FILE ${error instanceof Error ? error.message : 'cannot be read'}` }
