@@ -1,0 +1,172 @@
+// The house rules of who may import whom. Each rule's comment says what it protects; test/e2e/machinery proves that
+// each can fail. A type costs nothing at run time, so most rules let `import type` through.
+const typeOnly = { dependencyTypesNot: ['type-only'] }
+
+/** A package, whether it or its types are found, that only these files may import. */
+const onlyIn = (name, packages, files, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: '^src/', pathNot: files },
+  to: { path: packages },
+})
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment: 'Two files that need each other to run are one file, or three.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true, viaOnly: typeOnly },
+    },
+    {
+      name: 'no-unresolvable',
+      comment: 'What cannot be found is checked by no rule.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'src-stands-alone',
+      comment: 'What is shipped needs nothing that is not.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(?:test|bench|scripts|console|dist)/' },
+    },
+    {
+      name: 'no-dev-dependencies',
+      comment: 'The image has production dependencies only.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], ...typeOnly },
+    },
+    {
+      name: 'wire-imports-nothing',
+      comment: 'The wire is installed in regions as well: Node and itself, nothing else.',
+      severity: 'error',
+      from: { path: '^src/wire/' },
+      to: { pathNot: '^src/wire/', dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'region-kit-imports-wire-only',
+      comment: 'A region installs the kit without the gateway.',
+      severity: 'error',
+      from: { path: '^src/region-kit/' },
+      to: { pathNot: '^src/(?:region-kit|wire)/', dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'providers-behind-their-index',
+      comment: 'The core knows no provider by name: a provider is registered in src/providers/index.ts and only there.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/providers/' },
+      to: { path: '^src/providers/', pathNot: '^src/providers/index\\.ts$' },
+    },
+    {
+      name: 'providers-are-handed-in',
+      comment: 'Only where parts are put together are the registered providers looked up.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(?:gateway\\.ts$|cli/)' },
+      to: { path: '^src/providers/index\\.ts$' },
+    },
+    {
+      name: 'providers-apart',
+      comment: 'One provider never needs another.',
+      severity: 'error',
+      from: { path: '^src/providers/([^/]+)/' },
+      to: { path: '^src/providers/[^/]+/', pathNot: '^src/providers/$1/' },
+    },
+    {
+      name: 'providers-see-their-contract',
+      comment: 'A provider is a leaf: its contract, the errors, and the types of what it is handed.',
+      severity: 'error',
+      from: { path: '^src/providers/([^/]+)/' },
+      to: {
+        path: '^src/',
+        pathNot: [
+          '^src/providers/(?:$1/|define-provider\\.ts$)',
+          '^src/(?:provider|errors|clock)\\.ts$',
+          '^src/(?:directory|dispatch|telemetry)/',
+        ],
+      },
+    },
+    {
+      name: 'providers-take-types',
+      comment: 'What a provider uses of the rooms is handed to it.',
+      severity: 'error',
+      from: { path: '^src/providers/[^/]+/' },
+      to: { path: '^src/(?:directory|dispatch|telemetry)/', ...typeOnly },
+    },
+    {
+      name: 'resolve-comes-before-dispatch',
+      comment: 'Journey rooms look back, never ahead.',
+      severity: 'error',
+      from: { path: '^src/resolve/' },
+      to: { path: '^src/dispatch/' },
+    },
+    {
+      name: 'journey-rooms-take-types',
+      comment: 'Rooms of the journey never call each other, nor build what they use: handle-webhook.ts passes values.',
+      severity: 'error',
+      from: { path: '^src/(resolve|dispatch)/' },
+      to: { path: '^src/', pathNot: ['^src/$1/', '^src/wire/', '^src/(?:errors|clock|ids)\\.ts$'], ...typeOnly },
+    },
+    {
+      name: 'stages-are-not-parts',
+      comment: 'The reference region and the demo stand around the gateway; only the command line leads to them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(?:region|demo|cli)/' },
+      to: { path: '^src/(?:region|demo)/' },
+    },
+    {
+      name: 'command-line-on-top',
+      comment: 'The command line is the process, not a library.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(?:main\\.ts$|cli/|demo/)' },
+      to: { path: '^src/(?:main\\.ts$|cli/)' },
+    },
+    onlyIn(
+      'express-at-listeners',
+      '(?:^|/)node_modules/(?:@types/)?express(?:-serve-static-core)?/',
+      '^src/(?:public-listener\\.ts$|admin/|region/|demo/)',
+      'A framework ends where a listener does.',
+    ),
+    onlyIn(
+      'undici-in-region-client',
+      '(?:^|/)node_modules/undici/',
+      '^src/dispatch/region-client\\.ts$',
+      'One place dials, so one place decides which addresses may be dialled.',
+    ),
+    onlyIn(
+      'sqlite-in-one-file',
+      '^(?:node:)?sqlite$',
+      '^src/directory/sqlite\\.ts$',
+      'node:sqlite is not stable yet: its next change costs one file.',
+    ),
+    onlyIn(
+      'kysely-in-directory',
+      '(?:^|/)node_modules/kysely/',
+      '^src/directory/',
+      'SQL stays in the room that owns it.',
+    ),
+    onlyIn('pino-in-telemetry', '(?:^|/)node_modules/pino/', '^src/telemetry/', 'The rest logs through an interface.'),
+    onlyIn('commander-in-cli', '(?:^|/)node_modules/commander/', '^src/cli/', 'Options are parsed once.'),
+    onlyIn(
+      'process-is-global',
+      '^(?:node:)?process$',
+      '^$',
+      'Lint sees `process.env` and `process.exit` only on the global.',
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js', '.json', '.d.ts'],
+    },
+  },
+}
