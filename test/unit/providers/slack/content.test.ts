@@ -25,11 +25,10 @@ import {
   viewSubmission,
   workflowStepEdit,
 } from '../../../support/slack-payloads.ts'
-import { ACTIONS, answeredOf, COMMANDS, createSlackRig, EVENTS, OPTIONS, refusal, SINGLE, type Sent } from './rig.ts'
+import { ACTIONS, answeredOf, COMMANDS, createSlackRig, EVENTS, OPTIONS, SINGLE, type Sent } from './rig.ts'
 
-const { identify, request, receive } = createSlackRig()
-const malformed = refusal('malformed_request', { close: false })
-const refuse = async (sent: Sent) => await expect(identify(sent)).rejects.toMatchObject(malformed)
+const { identify, request, receive, codeOf } = createSlackRig()
+const malformed = 'malformed_request'
 
 describe('what each body is', () => {
   it.for([
@@ -138,39 +137,45 @@ describe('what each body is', () => {
       kind: 'action',
     })
     expect(await request({ body: { body: eventCallback().body } })).toMatchObject({ kind: 'event' })
-    await refuse(typed(slashCommand(), JSON_TYPE))
-    await refuse(typed(slashCommand(), 'multipart/form-data'))
-    await refuse(typed(eventCallback(), FORM))
+    expect(await codeOf(typed(slashCommand(), JSON_TYPE))).toBe(malformed)
+    expect(await codeOf(typed(slashCommand(), 'multipart/form-data'))).toBe(malformed)
+    expect(await codeOf(typed(eventCallback(), FORM))).toBe(malformed)
   })
 })
 
 describe('a body that is not what its path takes', () => {
   it.for([EVENTS, ACTIONS, COMMANDS, OPTIONS, SINGLE])('on %s: nothing at all', async (path) => {
-    await refuse({ path, body: { contentType: FORM, body: '' } })
-    await refuse({ path, body: { body: '' } })
+    expect(await codeOf({ path, body: { contentType: FORM, body: '' } })).toBe(malformed)
+    expect(await codeOf({ path, body: { body: '' } })).toBe(malformed)
   })
 
   it.for([EVENTS, ACTIONS, COMMANDS, OPTIONS, SINGLE])('on %s: bytes that are not UTF-8', async (path) => {
     const invalid = Buffer.from(`command=/silo&team_id=${TEAM}&text=\xff`, 'latin1')
-    await refuse({ path, body: { contentType: FORM, body: invalid } })
-    await refuse({ path, body: { body: Buffer.from('{"a":"\xe9"}', 'latin1') } })
+    expect(await codeOf({ path, body: { contentType: FORM, body: invalid } })).toBe(malformed)
+    expect(await codeOf({ path, body: { body: Buffer.from('{"a":"\xe9"}', 'latin1') } })).toBe(malformed)
   })
 
   it('a form with an escape that is not UTF-8, in a name or in a value', async () => {
-    await refuse({ path: COMMANDS, body: { contentType: FORM, body: `${slashCommand().body}&x=%ff` } })
-    await refuse({ path: COMMANDS, body: { contentType: FORM, body: `${slashCommand().body}&%c3=x` } })
+    expect(await codeOf({ path: COMMANDS, body: { contentType: FORM, body: `${slashCommand().body}&x=%ff` } })).toBe(
+      malformed,
+    )
+    expect(await codeOf({ path: COMMANDS, body: { contentType: FORM, body: `${slashCommand().body}&%c3=x` } })).toBe(
+      malformed,
+    )
   })
 
   it.for(['{', '[]', '[{}]', 'null', 'true', '7', '"text"', '\uFEFF{}', '{} {}', 'payload={}'])(
     'the event body %j',
     async (text) => {
-      await refuse({ path: EVENTS, body: { contentType: JSON_TYPE, body: text } })
-      await refuse({ path: SINGLE, body: { contentType: JSON_TYPE, body: text } })
+      expect(await codeOf({ path: EVENTS, body: { contentType: JSON_TYPE, body: text } })).toBe(malformed)
+      expect(await codeOf({ path: SINGLE, body: { contentType: JSON_TYPE, body: text } })).toBe(malformed)
     },
   )
 
   it('an event body behind a byte order mark', async () => {
-    await refuse({ path: EVENTS, body: { contentType: JSON_TYPE, body: `\uFEFF${eventCallback().body}` } })
+    expect(
+      await codeOf({ path: EVENTS, body: { contentType: JSON_TYPE, body: `\uFEFF${eventCallback().body}` } }),
+    ).toBe(malformed)
   })
 
   it.for([
@@ -184,48 +189,48 @@ describe('a body that is not what its path takes', () => {
     ['an empty type', { event: { type: '' } }],
     ['an inherited type', { event: { ['__proto__']: { type: 'message' } } }],
   ] as const)('an event_callback with %s', async ([, envelope]) => {
-    await refuse({ path: EVENTS, body: eventCallback(envelope) })
-    await refuse({ path: SINGLE, body: eventCallback(envelope) })
+    expect(await codeOf({ path: EVENTS, body: eventCallback(envelope) })).toBe(malformed)
+    expect(await codeOf({ path: SINGLE, body: eventCallback(envelope) })).toBe(malformed)
   })
 
   it('an event body whose event only hides behind __proto__', async () => {
     const hidden = `{"team_id":"${TEAM}","__proto__":{"event":{"type":"message"}}}`
-    await refuse({ path: EVENTS, body: { body: hidden } })
+    expect(await codeOf({ path: EVENTS, body: { body: hidden } })).toBe(malformed)
   })
 
   it.for([undefined, null, 7, ['x'], { a: 1 }, true])('a challenge of %j', async (challenge) => {
-    await refuse({ path: EVENTS, body: urlVerification({ challenge }) })
+    expect(await codeOf({ path: EVENTS, body: urlVerification({ challenge }) })).toBe(malformed)
   })
 
   it.for([ACTIONS, COMMANDS, OPTIONS])('a challenge on %s', async (path) => {
-    await refuse({ path, body: urlVerification() })
+    expect(await codeOf({ path, body: urlVerification() })).toBe(malformed)
   })
 
   it.for([ACTIONS, OPTIONS])('a flat form on %s', async (path) => {
-    await refuse({ path, body: slashCommand() })
+    expect(await codeOf({ path, body: slashCommand() })).toBe(malformed)
   })
 
   it.for([ACTIONS, OPTIONS, SINGLE])('a payload on %s that is no JSON object', async (path) => {
     for (const payload of ['', '{', '[]', 'null', '7', '"x"', '\uFEFF{}'])
-      await refuse({ path, body: form({ payload }) })
-    await refuse({ path, body: { contentType: FORM, body: 'payload' } })
+      expect(await codeOf({ path, body: form({ payload }) })).toBe(malformed)
+    expect(await codeOf({ path, body: { contentType: FORM, body: 'payload' } })).toBe(malformed)
   })
 
   it.for([ACTIONS, OPTIONS, SINGLE])('two payloads on %s', async (path) => {
     const { body } = path === OPTIONS ? blockSuggestion() : blockActions()
-    await refuse({ path, body: { contentType: FORM, body: `${body}&${body}` } })
-    await refuse({ path, body: { contentType: FORM, body: `${body}&payload` } })
+    expect(await codeOf({ path, body: { contentType: FORM, body: `${body}&${body}` } })).toBe(malformed)
+    expect(await codeOf({ path, body: { contentType: FORM, body: `${body}&payload` } })).toBe(malformed)
   })
 
   it('a payload field on the command path, even beside a command', async () => {
-    await refuse({ path: COMMANDS, body: blockActions() })
-    await refuse({ path: COMMANDS, body: slashCommand({ payload: '{}' }) })
-    await refuse({ path: COMMANDS, body: slashCommand({ payload: '' }) })
+    expect(await codeOf({ path: COMMANDS, body: blockActions() })).toBe(malformed)
+    expect(await codeOf({ path: COMMANDS, body: slashCommand({ payload: '{}' }) })).toBe(malformed)
+    expect(await codeOf({ path: COMMANDS, body: slashCommand({ payload: '' }) })).toBe(malformed)
   })
 
   it.for([COMMANDS, SINGLE])('a form on %s without command, team_id and enterprise_id', async (path) => {
-    await refuse({ path, body: form({ text: 'x', user_id: 'U1', api_app_id: APP }) })
-    await refuse({ path, body: form({ command: '', team_id: '', enterprise_id: '' }) })
+    expect(await codeOf({ path, body: form({ text: 'x', user_id: 'U1', api_app_id: APP }) })).toBe(malformed)
+    expect(await codeOf({ path, body: form({ command: '', team_id: '', enterprise_id: '' }) })).toBe(malformed)
   })
 
   it.for([
@@ -237,14 +242,16 @@ describe('a body that is not what its path takes', () => {
     ['a type that is no text', blockSuggestion({ type: ['block_suggestion'] })],
     ['a shortcut', globalShortcut({ value: 'x' })],
   ] as const)('%s on the options path', async ([, body]) => {
-    await refuse({ path: OPTIONS, body })
+    expect(await codeOf({ path: OPTIONS, body })).toBe(malformed)
   })
 
   it.for([ACTIONS, OPTIONS, SINGLE])('an options request on %s without value', async (path) => {
-    await refuse({ path, body: blockSuggestion({ value: undefined }) })
-    await refuse({ path, body: dialogSuggestion({ value: undefined }) })
-    await refuse({ path, body: menuSuggestion({ value: undefined }) })
-    await refuse({ path, body: blockSuggestion({ value: undefined, ['__proto__']: { value: 'x' } }) })
+    expect(await codeOf({ path, body: blockSuggestion({ value: undefined }) })).toBe(malformed)
+    expect(await codeOf({ path, body: dialogSuggestion({ value: undefined }) })).toBe(malformed)
+    expect(await codeOf({ path, body: menuSuggestion({ value: undefined }) })).toBe(malformed)
+    expect(await codeOf({ path, body: blockSuggestion({ value: undefined, ['__proto__']: { value: 'x' } }) })).toBe(
+      malformed,
+    )
   })
 })
 

@@ -84,6 +84,13 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
     return await provider.identify(at, webhook)
   }
 
+  /** The request of a webhook that is one. */
+  async function request(sent: Sent) {
+    const identified = await identify(sent)
+    if (identified.kind !== 'request') throw new Error(`Answered by ${identified.rule}`)
+    return identified.request
+  }
+
   return {
     provider,
     clock,
@@ -94,12 +101,13 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
     door,
     identify,
     admit: async (sent: Sent) => await provider.admit(door(sent.path ?? SINGLE), receive(sent)),
-    /** The request of a webhook that is one. */
-    async request(sent: Sent) {
-      const identified = await identify(sent)
-      if (identified.kind !== 'request') throw new Error(`Answered by ${identified.rule}`)
-      return identified.request
-    },
+    request,
+    /** The code a request is refused with, or the rule by which it is answered, or what it is. */
+    codeOf: async (sent: Sent) =>
+      await identify(sent).then(
+        (identified) => (identified.kind === 'answered' ? identified.rule : identified.request.surface),
+        (error: { code?: string }) => error.code,
+      ),
     async page(sent: Sent): Promise<Reply> {
       const at = door(sent.path ?? SINGLE)
       const webhook = receive({ secret: null, ...sent })
