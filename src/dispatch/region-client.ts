@@ -27,9 +27,15 @@ export interface RegionClient {
   call(call: RegionCall): Promise<RegionResult>
   readonly inFlight: number
   readonly queued: number
-  /** Waits for the calls under way, then closes the connections. */
+  /**
+   * Closes the connections, those still being made too: nobody waits for them any more. To be called when every call
+   * has ended; one that has not would be cut.
+   */
   close(): Promise<void>
 }
+
+/** A connection attempt has at least this long, more than any provider's budget. */
+const SHORTEST_CONNECT_MS = 10_000
 
 /** The only way to a region: one connection pool and one set of slots per region, so none can take another's. */
 export function createRegionClient(
@@ -43,8 +49,9 @@ export function createRegionClient(
     // undici's own timers measure idleness, not the call; the deadline below is the only thing that ends one.
     headersTimeout: 0,
     bodyTimeout: 0,
-    // A connection attempt outlives the webhook that asked for it and may serve the next one.
-    connect: { timeout: region.timeoutMs, ...region.tls },
+    // A connection attempt outlives the webhook that asked for it and may serve the next one. It must not end before
+    // any deadline does, or a short timeout_ms would set a time inside the provider's budget.
+    connect: { timeout: Math.max(region.timeoutMs, SHORTEST_CONNECT_MS), ...region.tls },
     allowH2: false,
   })
 
@@ -56,7 +63,7 @@ export function createRegionClient(
     get queued() {
       return slots.queued
     },
-    close: () => pool.close(),
+    close: () => pool.destroy(),
     call: (call) =>
       new Promise<RegionResult>((resolve, reject) => {
         const startedMs = clock.monotonic() - call.startedAt
@@ -85,11 +92,17 @@ export function createRegionClient(
 
         const send = (): void => {
           const msLeft = call.deadline - clock.monotonic()
+          if (msLeft <= 0) {
+            // Our turn came together with the deadline: nobody would wait for what a region now begins to do.
+            slots.release()
+            end({ kind: 'timed_out' })
+            return
+          }
           sentMs = clock.monotonic() - call.startedAt
           const path = prefix + call.target
           let headers: string[]
           try {
-            headers = call.headers(path, Math.max(0, Math.floor(msLeft)))
+            headers = call.headers(path, Math.floor(msLeft))
           } catch (error) {
             ended = true
             stopTimer()

@@ -31,8 +31,10 @@ export function toAll(
       }
       if (running > 0) return
       if (emptySuccess !== undefined) return win(emptySuccess)
-      settled.then((results) => resolve(bestOf(results)), reject)
+      void settled.then((results) => resolve(bestOf(results)))
     }
+    // A call that rejects is a fault of our own. It ends `settled` as well, which nobody may be waiting for.
+    settled.catch(reject)
     for (const call of calls) call.then(onResult, reject)
   })
   return outcome.then((decided) => ({ outcome: decided, settled }))

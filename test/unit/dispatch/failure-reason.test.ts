@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest'
+import { failureReason } from '../../../src/dispatch/failure-reason.ts'
+
+const withCode = (code: unknown) => Object.assign(new Error('it failed'), { code })
+
+describe('the reason for a failed call', () => {
+  it.each([
+    ['ECONNREFUSED', 'connect_refused'],
+    ['EHOSTUNREACH', 'connect_failed'],
+    ['ENETUNREACH', 'connect_failed'],
+    ['EADDRNOTAVAIL', 'connect_failed'],
+    ['EMFILE', 'connect_failed'],
+    ['ETIMEDOUT', 'connect_timeout'],
+    ['UND_ERR_CONNECT_TIMEOUT', 'connect_timeout'],
+    ['ECONNRESET', 'connection_reset'],
+    ['EPIPE', 'connection_reset'],
+    ['UND_ERR_SOCKET', 'connection_reset'],
+    ['ENOTFOUND', 'dns_failed'],
+    ['EAI_AGAIN', 'dns_failed'],
+    ['EAI_FAIL', 'dns_failed'],
+    ['EPROTO', 'tls_failed'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'tls_failed'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'tls_failed'],
+    ['CERT_HAS_EXPIRED', 'tls_failed'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'tls_failed'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'tls_failed'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'tls_failed'],
+    ['INVALID_CA', 'tls_failed'],
+    ['HOSTNAME_MISMATCH', 'tls_failed'],
+    ['UND_ERR_INVALID_ARG', 'invalid_request'],
+    ['HPE_INVALID_CONSTANT', 'invalid_response'],
+    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'invalid_response'],
+  ])('%s is %s', (code, reason) => {
+    expect(failureReason(withCode(code))).toBe(reason)
+  })
+
+  it('is invalid_response where a code only ends like one of a certificate', () => {
+    expect(failureReason(withCode('MY_CERT_HAS_EXPIRED'))).toBe('invalid_response')
+  })
+
+  it.each([
+    ['no code', new Error('it failed')],
+    ['a number for a code', withCode(7)],
+  ])('is invalid_response for %s', (_, error) => {
+    expect(failureReason(error)).toBe('invalid_response')
+  })
+
+  it('takes no code for a word that every object has', () => {
+    expect(failureReason(withCode('constructor'))).toBe('invalid_response')
+  })
+})

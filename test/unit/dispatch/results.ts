@@ -1,0 +1,19 @@
+import type { AnsweredResult, RegionResult } from '../../../src/dispatch/region-result.ts'
+
+const timing = { startedMs: 0, endedMs: 1 }
+
+export function answered(region: string, status = 200, body = ''): AnsweredResult {
+  return { kind: 'answered', region, timing, reply: { status, rawHeaders: [], body: Buffer.from(body) } }
+}
+
+export function timedOut(region: string): RegionResult {
+  return { kind: 'timed_out', region, timing }
+}
+
+export function refused(region: string): RegionResult {
+  return { kind: 'refused', reason: 'region_down', region, timing }
+}
+
+export function failed(region: string): RegionResult {
+  return { kind: 'failed', reason: 'http_500', region, timing }
+}
