@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+interface Run {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** `interruptAfter`: a text on stdout upon which the process is sent SIGINT. */
+function runDemo(
+  args: readonly string[],
+  { interruptAfter, env: extra = {} }: { interruptAfter?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const { FORCE_COLOR: _, ...env } = process.env
+    const child = spawn(process.execPath, [main, 'demo', ...args], {
+      env: { ...env, ...extra },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let stdout = ''
+    let stderr = ''
+    let interrupted = false
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+      if (interruptAfter === undefined || interrupted || !stdout.includes(interruptAfter)) return
+      interrupted = true
+      child.kill('SIGINT')
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.on('error', reject)
+    child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }))
+  })
+}
+
+describe('demo --for 3s --down eu', () => {
+  let run: Run
+  let lines: string[]
+  let temporary: string
+
+  beforeAll(async () => {
+    temporary = await mkdtemp(join(tmpdir(), 'demo-test-'))
+    run = await runDemo(['--for', '3s', '--down', 'eu'], { env: { TMPDIR: temporary } })
+    lines = run.stdout.split('\n')
+  })
+
+  afterAll(() => rm(temporary, { recursive: true }))
+
+  const lineOf = (pattern: RegExp) => lines.find((line) => pattern.test(line))
+
+  it('ends by itself with exit code 0 and nothing on stderr', () => {
+    expect([run.exitCode, run.stderr]).toEqual([0, ''])
+  })
+
+  it.each([
+    ['challenge', /^challenge .*local, the control silo answered \(url_verification\) +200 in \d+ ms \{"challenge"/],
+    ['ssl_check', /^ssl_check .*local, the control silo answered \(ssl_check\) +200 in \d+ ms empty/],
+    ['event', /^event +app_mention +first → us 200 \d+ ms +200 in \d+ ms empty/],
+    ['command', /^command +\/acme status +first → us 200 \d+ ms +200 in \d+ ms "us got/],
+    [
+      'button click',
+      /^action .* all +→ us 200 \d+ ms {2}eu connect_refused \d+ ms {2}ap 200 \d+ ms +200 in \d+ ms empty/,
+    ],
+    [
+      'view submission',
+      /^view .* all +→ us 200 \d+ ms {2}eu connect_refused \d+ ms {2}ap 200 \d+ ms +200 in \d+ ms \{"resp/,
+    ],
+    ['options load', /^options .* first → eu connect_refused \d+ ms +502 in \d+ ms eu: connect/],
+  ])('tells of the %s: plan, regions, results and what Slack got', (_name, pattern) => {
+    expect(lineOf(pattern), run.stdout).toBeDefined()
+  })
+
+  it('sums up', () => {
+    expect(run.stdout).toMatch(/\d+ sent, \d+ answered with 2xx, [1-9]\d* errors; median \d+ ms, longest \d+ ms\n$/)
+  })
+
+  it('keeps every line within 120 columns, without colours where there is no terminal', () => {
+    expect(lines.filter((line) => line.length > 120)).toEqual([])
+    expect(run.stdout).not.toContain('\u001b')
+  })
+
+  it('leaves no file behind', async () => {
+    expect(await readdir(temporary)).toEqual([])
+  })
+})
+
+describe('demo', () => {
+  it('runs until it is interrupted, answered by every region that is asked, and exits 0', async () => {
+    const { exitCode, stdout } = await runDemo([], { interruptAfter: 'options ' })
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^options .* first → eu 200 \d+ ms +200 in \d+ ms \{"options"/m)
+    expect(stdout).toContain(', 0 errors;')
+  })
+
+  it('knows its regions: another name for --down is one line on stderr and exit code 2', async () => {
+    const { exitCode, stdout, stderr } = await runDemo(['--down', 'mars'])
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(stderr).toBe('--down mars: there is no such region, take one of us, eu, ap\n')
+  })
+})
