@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Ids } from '../ids.ts'
 import type { ReceivedWebhook, RoutableRequest } from '../provider.ts'
-import { headersForCaller, headersForRegion, isValidTraceparent } from '../wire/clean-headers.ts'
+import { headersForCaller, headersForRegion } from '../wire/clean-headers.ts'
 import { envelopeHeaders } from '../wire/envelope.ts'
 import { contentDigest, signForwarded } from '../wire/signature.ts'
 import type { CallRegion } from './dispatch.ts'
@@ -44,8 +44,7 @@ export function forward(
     'Idempotency-Key',
     createHash('sha256').update(request.dedupKey).digest('base64url'),
   )
-  const traceparent = webhook.headers['traceparent']
-  if (typeof traceparent !== 'string' || !isValidTraceparent(traceparent)) {
+  if (!shared.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')) {
     // Flags 00: nobody has recorded anything of this trace yet, a region may still begin to.
     shared.push('traceparent', `00-${ids.hex(16)}-${ids.hex(8)}-00`)
   }
