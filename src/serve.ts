@@ -32,16 +32,17 @@ export async function serve(gateway: Gateway): Promise<Serving> {
     adminUrl: urlOf(admin),
     drain() {
       gateway.startDraining()
-      return new Promise<boolean>((resolve) => {
-        const finish = async (): Promise<boolean> => {
+      return new Promise<boolean>((resolve, reject) => {
+        const cutShort = clock.after(settings.DRAIN_TIMEOUT_MS, () => resolve(false))
+        const finish = async (): Promise<void> => {
           // Health stays up to the last: a probe that is refused would look like a crash.
           await close(front)
           await gateway.close()
           await close(admin)
-          return true
+          cutShort()
+          resolve(true)
         }
-        clock.after(settings.DRAIN_DELAY_MS, () => void finish().then(resolve))
-        clock.after(settings.DRAIN_TIMEOUT_MS, () => resolve(false))
+        clock.after(settings.DRAIN_DELAY_MS, () => void finish().catch(reject))
       })
     },
   }
