@@ -1,6 +1,6 @@
 import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
 import { providers } from '../providers/index.ts'
-import type { ExitCode, Process } from './program.ts'
+import type { ExitCode, Process } from './process.ts'
 
 export async function checkConfig(io: Process, options: { json?: true }): Promise<ExitCode> {
   const reading = readConfiguration({ definitions: providers })

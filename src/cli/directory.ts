@@ -5,7 +5,7 @@ import { readTopology } from '../config/configuration.ts'
 import { ImportRefused } from '../directory/import-file.ts'
 import { openDirectory, type DirectoryStore } from '../directory/store.ts'
 import { providers } from '../providers/index.ts'
-import type { ExitCode, Process } from './program.ts'
+import type { ExitCode, Process } from './process.ts'
 
 /** A line for people every so many rows; an import of a million rows prints a hundred. */
 const ROWS_PER_LINE = 10_000

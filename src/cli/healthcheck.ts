@@ -1,7 +1,7 @@
 import { get } from 'node:http'
 import { coreVariables } from '../config/environment.ts'
 import { requireVariables } from '../config/required.ts'
-import type { ExitCode, Process } from './program.ts'
+import type { ExitCode, Process } from './process.ts'
 
 /** A gateway that has not said so within this time is not ready: probes come every few seconds. */
 const PATIENCE_MS = 3000

@@ -1,6 +1,6 @@
 import { createGateway } from '../gateway.ts'
 import { silentLog } from '../telemetry/log.ts'
-import type { ExitCode, Process } from './program.ts'
+import type { ExitCode, Process } from './process.ts'
 
 export interface PageTokenOptions {
   readonly provider: string

@@ -1,26 +1,12 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
-import type { Serving } from '../serve.ts'
 import { checkConfig } from './check-config.ts'
 import { exportDirectory, getFromDirectory, importDirectory } from './directory.ts'
 import { healthcheck } from './healthcheck.ts'
 import { pageToken, type PageTokenOptions } from './page-token.ts'
+import type { Process } from './process.ts'
 import { serveCommand } from './serve.ts'
 import { providers } from '../providers/index.ts'
-
-/** What the process lends its commands. */
-export interface Process {
-  readonly stdin: NodeJS.ReadStream
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
-  /** Serves until the process is told to stop; gives the exit code. */
-  readonly untilSignalled: (serving: Serving, reload: () => void) => Promise<number>
-  /** Calls `then` when the process is told to stop. */
-  readonly onInterrupt: (then: () => void) => void
-}
-
-/** What a command's exit code says: done, failed, wrong usage or configuration. */
-export type ExitCode = 0 | 1 | 2
 
 /** Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do. */
 export async function runCommandLine(argv: readonly string[], io: Process): Promise<number> {

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../config/required.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { serve } from '../serve.ts'
-import type { Process } from './program.ts'
+import type { Process } from './process.ts'
 
 export async function serveCommand(io: Process): Promise<number> {
   const gateway = await createGateway()

@@ -1,4 +1,4 @@
-import type { ExitCode, Process } from '../cli/program.ts'
+import type { ExitCode, Process } from '../cli/process.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { WebhookRecord } from '../telemetry/trace.ts'
 import { readKeys } from './keyboard.ts'

@@ -40,6 +40,20 @@ export type RegionResult = { readonly region: string; readonly timing: AttemptTi
 
 export type AnsweredResult = Extract<RegionResult, { kind: 'answered' }>
 
+/**
+ * `won`: a reply that may be passed on. `lost`: nothing but failures. `results` has one entry per planned region,
+ * except behind a 2xx that won while others were still running: then it has the winner alone.
+ */
+export type Outcome =
+  | { readonly kind: 'won'; readonly winner: AnsweredResult; readonly results: readonly RegionResult[] }
+  | { readonly kind: 'lost'; readonly results: readonly RegionResult[] }
+
+export interface Dispatched {
+  readonly outcome: Outcome
+  /** One result per planned region, in plan order, once the last of them has come to its end. */
+  readonly settled: Promise<readonly RegionResult[]>
+}
+
 /** The stable word for a result that was not good enough, as it stands in logs and in the problem document. */
 export function reasonOf(result: RegionResult): string {
   switch (result.kind) {

@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { AnsweredResult, RegionResult } from './region-result.ts'
-import type { Dispatched, Outcome } from './dispatch.ts'
+import type { AnsweredResult, Dispatched, Outcome, RegionResult } from './region-result.ts'
 
 /**
  * Asks every region at once, `calls` in region order. The first 2xx to arrive answers, while the others go on to

@@ -1,5 +1,4 @@
-import type { RegionResult } from './region-result.ts'
-import type { Dispatched } from './dispatch.ts'
+import type { Dispatched, RegionResult } from './region-result.ts'
 
 /** Asks one region. Its reply passes whatever its status, as long as that is below 500. */
 export async function toFirst(call: Promise<RegionResult>): Promise<Dispatched> {

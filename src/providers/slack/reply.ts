@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Refusal, SiloClientError } from '../../errors.ts'
-import type { Outcome } from '../../dispatch/dispatch.ts'
+import type { Outcome } from '../../dispatch/region-result.ts'
 import type { Reply } from '../../provider.ts'
 import type { SlackRequest } from './request.ts'
 

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Outcome } from '../../../src/dispatch/dispatch.ts'
-import type { RegionResult } from '../../../src/dispatch/region-result.ts'
+import type { Outcome, RegionResult } from '../../../src/dispatch/region-result.ts'
 import { toAll } from '../../../src/dispatch/to-all.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { answered, failed, refused, timedOut } from './results.ts'

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Outcome } from '../../../../src/dispatch/dispatch.ts'
-import type { RegionResult } from '../../../../src/dispatch/region-result.ts'
+import type { Outcome, RegionResult } from '../../../../src/dispatch/region-result.ts'
 import { SiloClientError } from '../../../../src/errors.ts'
 import type { Reply } from '../../../../src/provider.ts'
 import {
