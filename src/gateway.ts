@@ -6,7 +6,7 @@ import { cacheDirectory } from './directory/cache.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
 import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
 import type { Rooms } from './handle-webhook.ts'
-import { systemIds, type Ids } from './ids.ts'
+import { createIds, type Ids } from './ids.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
 import { createCounters } from './telemetry/counters.ts'
@@ -80,7 +80,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const { settings } = first.configuration
 
   const clock = options.clock ?? systemClock
-  const ids = options.ids ?? systemIds
+  const ids = options.ids ?? createIds()
   const log = options.log ?? createLog(settings.LOG_LEVEL)
   const counters = createCounters()
   const store = await openDirectory(`sqlite:${settings.DATABASE_URL.path}`, { clock })
