@@ -55,8 +55,8 @@ export interface TestGateway {
   /** The story of every webhook whose last region has come to its end. */
   readonly records: WebhookRecord[]
   /** Posts a body, signed as Slack would unless told otherwise. */
-  post(path: string, body: string | Buffer, options?: PostOptions): Promise<TestReply>
-  get(path: string, headers?: Record<string, string>): Promise<TestReply>
+  readonly post: (path: string, body: string | Buffer, options?: PostOptions) => Promise<TestReply>
+  readonly get: (path: string, headers?: Record<string, string>) => Promise<TestReply>
   /** Waits until everything under way has come to its end, then closes all. */
   close(): Promise<void>
 }
