@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expectProblem } from '../../support/expect-problem.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
+import { startSilo, type Silo } from '../../support/silo.ts'
+import { ACTION, everywhere, EVENT, SINGLE, surfaces } from '../../support/slack-surfaces.ts'
+import {
+  appRateLimited,
+  blockActions,
+  eventCallback,
+  sslCheck,
+  TEAM,
+  urlVerification,
+} from '../../support/slack-payloads.ts'
+import { workspace } from '../../support/test-gateway.ts'
+
+const HOUR = 3_600_000
+
+describe('row 14: the directory cannot be asked and nothing is cached', () => {
+  let silo: Silo
+  beforeAll(async () => {
+    silo = await startSilo({
+      regions: { us: {} },
+      slack: { local_actions: ['link_clicked'] },
+      directory: workspace({ acme: 'us' }),
+    })
+    await silo.gateway.store.close()
+  })
+  afterAll(() => silo.close())
+
+  it.each(everywhere)('is 503 without regions: $what at $path', async ({ path, surface }) => {
+    const { reply, asked } = await silo.deliver(path, surface.from(TEAM))
+    expectProblem(reply, 503, 'silo_client_error')
+    expect(reply.json()).toMatchObject({ regions: {} })
+    expect(asked).toEqual([])
+  })
+
+  it('tells Slack never to stop trying', async () => {
+    const { reply } = await silo.deliver(EVENT, eventCallback(), { headers: { 'X-Slack-Retry-Num': '3' } })
+    expect([reply.status, reply.headers['x-slack-no-retry']]).toEqual([503, undefined])
+  })
+
+  it.each([
+    ['a challenge', EVENT, urlVerification(), 200],
+    ['app_rate_limited', EVENT, appRateLimited(), 200],
+    ['an action answered here', ACTION, blockActions({}, { value: 'link_clicked' }), 200],
+    ['a request of nobody', SINGLE, eventCallback({ team_id: null, authorizations: [] }), 400],
+  ])('concerns nothing that asks for no organization: %s', async (_, path, body, status) => {
+    expect((await silo.deliver(path, body)).reply.status).toBe(status)
+  })
+
+  it('concerns no ssl_check', async () => {
+    expect((await silo.deliver(SINGLE, sslCheck(), { secret: null })).reply.status).toBe(200)
+  })
+
+  it('makes the gateway not ready', async () => {
+    expect(await silo.gateway.ready()).toBe(false)
+  })
+})
+
+describe('a directory that goes away', () => {
+  let clock: ManualClock
+  let silo: Silo
+  beforeAll(async () => {
+    clock = createManualClock()
+    silo = await startSilo({ clock, regions: { us: {} }, directory: workspace({ acme: 'us' }) })
+    for (const surface of surfaces) await silo.deliver(SINGLE, surface.from(TEAM))
+    await silo.deliver(SINGLE, eventCallback({ authorizations: [{ team_id: 'T0NOBODY001' }] }))
+    await silo.gateway.store.close()
+  })
+  afterAll(() => silo.close())
+
+  const ages: [age: string, ms: number, verdict: string][] = [
+    ['fresh', 1, 'found'],
+    ['29 s old', 29_000, 'found'],
+    ['59 s old', 30_000, 'found'],
+    ['61 s old', 2_000, 'stale'],
+    ['23 h old', 23 * HOUR, 'stale'],
+  ]
+  for (const [age, ms, verdict] of ages) {
+    describe(`an entry ${age}`, () => {
+      beforeAll(() => clock.advance(ms))
+
+      it.each(surfaces)('is still used: $name', async (surface) => {
+        const { reply, asked, record } = await silo.deliver(SINGLE, surface.from(TEAM))
+        expect([reply.status, asked, record.verdict]).toEqual([200, ['us'], verdict])
+      })
+
+      it('keeps the gateway ready', async () => {
+        expect(await silo.gateway.ready()).toBe(true)
+      })
+    })
+  }
+
+  it('is no reason to call a workspace unknown that was not there', async () => {
+    const body = eventCallback({ authorizations: [{ team_id: 'T0NOBODY001' }] })
+    const { reply } = await silo.deliver(SINGLE, body, { headers: { 'X-Slack-Retry-Num': '3' } })
+    expectProblem(reply, 503, 'silo_client_error')
+  })
+
+  describe('an entry over 24 h old', () => {
+    beforeAll(() => clock.advance(HOUR))
+
+    it.each(surfaces)('is used no more: $name', async (surface) => {
+      const { reply, asked } = await silo.deliver(SINGLE, surface.from(TEAM))
+      expectProblem(reply, 503, 'silo_client_error')
+      expect(asked).toEqual([])
+    })
+  })
+})
