@@ -53,16 +53,15 @@ export async function exportDirectory(io: Process, options: { ndjson?: true }): 
 export async function getFromDirectory(
   io: Process,
   externalId: string,
-  options: { provider: string; app: string; json?: true },
+  { provider = providers[0].name, app: appId, json }: { provider?: string; app: string; json?: true },
 ): Promise<ExitCode> {
   return await withStore(async (store) => {
-    const { provider, app: appId } = options
     const found = await store.find({ by: 'external', provider, appId, externalId })
     if (found === undefined) {
       io.stderr.write(`No integration of ${provider} has the external id ${externalId}.\n`)
       return 1
     }
-    if (options.json === true) {
+    if (json === true) {
       io.stdout.write(`${JSON.stringify(found)}\n`)
       return 0
     }

@@ -1,9 +1,11 @@
 import { createGateway } from '../gateway.ts'
+import { providers } from '../providers/index.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { ExitCode, Process } from './process.ts'
 
 export interface PageTokenOptions {
-  readonly provider: string
+  /** Default: the first. */
+  readonly provider?: string
   readonly integration: string
   readonly organization?: string
   readonly user?: string
@@ -15,8 +17,9 @@ export interface PageTokenOptions {
 export async function pageToken(io: Process, options: PageTokenOptions): Promise<ExitCode> {
   const gateway = await createGateway({ log: silentLog })
   try {
-    const provider = gateway.providers().find(({ name }) => name === options.provider)
-    if (provider === undefined) throw new Error(`There is no provider ${options.provider}.`)
+    const { provider: wanted = providers[0].name } = options
+    const provider = gateway.providers().find(({ name }) => name === wanted)
+    if (provider === undefined) throw new Error(`There is no provider ${wanted}.`)
     if (provider.pageToken === undefined) throw new Error('Set PAGE_SIGNING_SECRET: without it there are no pages.')
     const name = await gateway.store.identities.integrationName(provider.name, options.integration)
     if (name === undefined) {

@@ -1,20 +1,14 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
-import { checkConfig } from './check-config.ts'
-import { exportDirectory, getFromDirectory, importDirectory } from './directory.ts'
-import { healthcheck } from './healthcheck.ts'
-import { pageToken, type PageTokenOptions } from './page-token.ts'
+import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
-import { serveCommand } from './serve.ts'
-import { providers } from '../providers/index.ts'
 
-/** Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do. */
+/**
+ * Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do. A command
+ * loads its own parts when it is its turn: a container's health check runs every few seconds and needs hardly any.
+ */
 export async function runCommandLine(argv: readonly string[], io: Process): Promise<number> {
   let exitCode: number = 0
-  const does = (run: () => Promise<number>) => async (): Promise<void> => {
-    exitCode = await run()
-  }
-
   const program = new Command('silo-gateway')
     .description('Webhook gateway for products that keep each customer in one of several regions.')
     .option('--stack', 'print the stack of an error that ends the command')
@@ -22,13 +16,16 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      outputError: (text, write) => write(`${text.trim()} (--help lists what there is)\n`),
+      outputError: (text, write) => write(`${oneLine(text.trim())} (--help lists what there is)\n`),
     })
 
   program
     .command('serve')
     .description('serve webhooks until SIGTERM or SIGINT; SIGHUP reloads regions and secrets')
-    .action(does(() => serveCommand(io)))
+    .action(async () => {
+      const { serveCommand } = await import('./serve.ts')
+      exitCode = await serveCommand(io)
+    })
 
   program
     .command('demo')
@@ -44,7 +41,10 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .command('check-config')
     .description('check the environment and regions.yaml as serve would; one line a fault, exit 2 if there is one')
     .option('--json', 'one JSON object: {"ok", "faults", "warnings", "configuration"}')
-    .action((options: { json?: true }) => does(() => checkConfig(io, options))())
+    .action(async (options: { json?: true }) => {
+      const { checkConfig } = await import('./check-config.ts')
+      exitCode = await checkConfig(io, options)
+    })
 
   const directory = program.command('directory').description('who lives where')
   directory
@@ -52,22 +52,29 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .description('take over integrations, organizations and links from a JSON, YAML or NDJSON file: all or nothing')
     .argument('<file>')
     .option('--json', 'print the counts as JSON')
-    .action((file: string, options: { json?: true }) => does(() => importDirectory(io, file, options))())
+    .action(async (file: string, options: { json?: true }) => {
+      const { importDirectory } = await import('./directory.ts')
+      exitCode = await importDirectory(io, file, options)
+    })
   directory
     .command('export')
     .description('print the whole directory as JSON that "directory import" takes')
     .option('--ndjson', 'a row a line instead: for a directory that is too large to read at once')
-    .action((options: { ndjson?: true }) => does(() => exportDirectory(io, options))())
+    .action(async (options: { ndjson?: true }) => {
+      const { exportDirectory } = await import('./directory.ts')
+      exitCode = await exportDirectory(io, options)
+    })
   directory
     .command('get')
     .description('print where a workspace or enterprise goes, by its external id')
     .argument('<external-id>', 'such as T024BE7LD or E012ABCDE')
-    .option('--provider <name>', 'the provider whose id it is', firstProvider)
+    .option('--provider <name>', 'the provider whose id it is, if there are several')
     .option('--app <id>', 'the app that asks', '')
     .option('--json', 'print JSON')
-    .action((externalId: string, options: { provider: string; app: string; json?: true }) =>
-      does(() => getFromDirectory(io, externalId, options))(),
-    )
+    .action(async (externalId: string, options: { provider?: string; app: string; json?: true }) => {
+      const { getFromDirectory } = await import('./directory.ts')
+      exitCode = await getFromDirectory(io, externalId, options)
+    })
 
   program
     .command('page-token')
@@ -75,15 +82,21 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .requiredOption('--integration <id>', 'integration id')
     .option('--organization <id>', 'organization id')
     .option('--user <id>', "the provider's user, such as U012AB3CD; the identity pages need one")
-    .option('--provider <name>', 'the provider whose page it is', firstProvider)
+    .option('--provider <name>', 'the provider whose page it is, if there are several')
     .option('--expires-in <duration>', 'how long it is valid, at most 48h', durationMs, 3_600_000)
     .option('--json', 'print JSON')
-    .action((options: PageTokenOptions) => does(() => pageToken(io, options))())
+    .action(async (options: PageTokenOptions) => {
+      const { pageToken } = await import('./page-token.ts')
+      exitCode = await pageToken(io, options)
+    })
 
   program
     .command('healthcheck')
     .description('ask the running gateway whether it is ready; exit 1 if it is not')
-    .action(does(() => healthcheck(io)))
+    .action(async () => {
+      const { healthcheck } = await import('./healthcheck.ts')
+      exitCode = await healthcheck(io)
+    })
 
   try {
     await program.parseAsync(argv, { from: 'user' })
@@ -103,8 +116,6 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
 function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ')
 }
-
-const firstProvider = providers[0]?.name ?? ''
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 

@@ -2,4 +2,4 @@ import type { ProviderDefinition } from '../provider.ts'
 import { slack } from './slack/index.ts'
 
 /** Every provider there is. A new one adds its folder and its line here. */
-export const providers: readonly ProviderDefinition[] = [slack]
+export const providers: readonly [ProviderDefinition, ...ProviderDefinition[]] = [slack]
