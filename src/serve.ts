@@ -9,7 +9,8 @@ export interface Serving {
   readonly adminUrl: string
   /**
    * Turns ready to 503, goes on accepting for `DRAIN_DELAY_MS` so that load balancers notice, then stops, answers
-   * what is in flight and closes everything. Cut short after `DRAIN_TIMEOUT_MS`; resolves to whether all was done.
+   * what is in flight and closes everything. Cut short after `DRAIN_TIMEOUT_MS`, connections and all; resolves to
+   * whether all was done.
    */
   drain(): Promise<boolean>
 }
@@ -20,8 +21,8 @@ export async function serve(gateway: Gateway): Promise<Serving> {
   const admin = createAdminListener(gateway)
   const front = createPublicListener(gateway)
   try {
-    await listen(admin, settings.ADMIN_PORT, settings.ADMIN_HOST)
-    await listen(front, settings.PORT, settings.HOST)
+    await listen(admin, settings.ADMIN_PORT, settings.ADMIN_HOST).catch(namedAs('ADMIN_HOST and ADMIN_PORT'))
+    await listen(front, settings.PORT, settings.HOST).catch(namedAs('HOST and PORT'))
   } catch (error) {
     await Promise.all([close(admin), close(front), gateway.close()])
     throw error
@@ -33,7 +34,10 @@ export async function serve(gateway: Gateway): Promise<Serving> {
     drain() {
       gateway.startDraining()
       return new Promise<boolean>((resolve, reject) => {
-        const cutShort = clock.after(settings.DRAIN_TIMEOUT_MS, () => resolve(false))
+        const cutShort = clock.after(settings.DRAIN_TIMEOUT_MS, () => {
+          for (const server of [front, admin]) server.close().closeAllConnections()
+          resolve(false)
+        })
         const finish = async (): Promise<void> => {
           // Health stays up to the last: a probe that is refused would look like a crash.
           await close(front)
@@ -56,6 +60,13 @@ function listen(server: Server, port: number, host: string): Promise<void> {
       resolve()
     })
   })
+}
+
+/** The system names an address that is taken or not ours, but not where it was said. */
+function namedAs(variables: string): (error: Error) => never {
+  return (error) => {
+    throw new Error(`${error.message}: choose another address with ${variables}`, { cause: error })
+  }
 }
 
 /** Stops accepting, ends idle connections, and resolves when the last request in flight has been answered. */

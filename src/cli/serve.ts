@@ -1,17 +1,14 @@
-import { describeConfiguration } from '../config/configuration.ts'
+import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
 import { ConfigurationError } from '../config/required.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
+import { providers } from '../providers/index.ts'
 import { serve } from '../serve.ts'
 import type { Process } from './process.ts'
 
 export async function serveCommand(io: Process): Promise<number> {
+  refuseOtherModes()
   const gateway = await createGateway()
-  const { settings } = gateway
-  if (settings.SILO_MODE !== 'CONTROL') {
-    await gateway.close()
-    throw new ConfigurationError([`SILO_MODE is ${settings.SILO_MODE}: serve runs in the control silo only`])
-  }
   const serving = await serve(gateway)
   gateway.log.info(
     {
@@ -27,6 +24,13 @@ export async function serveCommand(io: Process): Promise<number> {
   } finally {
     reload.stop()
   }
+}
+
+/** Before anything is opened or logged: a process that must not run here leaves no database behind either. */
+function refuseOtherModes(): void {
+  const reading = readConfiguration({ definitions: providers })
+  const mode = reading.ok ? reading.configuration.settings.SILO_MODE : 'CONTROL'
+  if (mode !== 'CONTROL') throw new ConfigurationError([`SILO_MODE is ${mode}: serve runs in the control silo only`])
 }
 
 /** Reloads when told to and when a file of the configuration changes; which files those are may change with it. */
