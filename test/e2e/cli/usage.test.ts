@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openWorkplace, type Workplace } from '../../support/command-line.ts'
+
+let place: Workplace
+
+beforeAll(async () => {
+  place = await openWorkplace()
+})
+
+afterAll(() => place.close())
+
+const commands = [
+  '',
+  'serve',
+  'demo',
+  'check-config',
+  'directory',
+  'directory import',
+  'directory export',
+  'directory get',
+  'page-token',
+  'healthcheck',
+]
+
+describe('--help', () => {
+  it.concurrent.each(commands)('%s --help exits 0 and says how it is used', async (command) => {
+    const words = command.split(' ').filter((word) => word !== '')
+    const { exitCode, stdout, stderr } = await place.cli([...words, '--help'])
+    expect([exitCode, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(new RegExp(`^Usage: ${['silo-gateway', ...words].join(' ')} `))
+  })
+})
+
+describe('wrong usage', () => {
+  it.concurrent.each([
+    ['an unknown command', ['teleport'], "unknown command 'teleport'"],
+    ['an unknown command of directory', ['directory', 'teleport'], "unknown command 'teleport'"],
+    ['an unknown option', ['serve', '--fast'], "unknown option '--fast'"],
+    ['an argument too many', ['serve', 'now'], "too many arguments for 'serve'"],
+    ['a missing argument', ['directory', 'import'], "missing required argument 'file'"],
+    ['a missing option', ['page-token'], "required option '--integration <id>' not specified"],
+    ['a duration that is none', ['page-token', '--integration', '1', '--expires-in', 'soon'], "argument 'soon' is"],
+  ])('%s exits 2 with one line on stderr', async (_, args, said) => {
+    const { exitCode, stdout, stderr } = await place.cli(args)
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(said)
+    expect(stderr).toMatch(/^[^\n]+--help[^\n]*\n$/)
+  })
+})
+
+describe('a command that fails', () => {
+  const unopenable = { DATABASE_URL: 'sqlite:no/such/folder/directory.db' }
+
+  it('exits 1 with one line on stderr', async () => {
+    const { exitCode, stdout, stderr } = await place.cli(['directory', 'export'], unopenable)
+    expect([exitCode, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^cannot open the database no\/such\/folder\/directory\.db: [^\n]+\n$/)
+  })
+
+  it('prints its stack only when asked', async () => {
+    const { exitCode, stderr } = await place.cli(['directory', 'export', '--stack'], unopenable)
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(/\n +at .*\.ts:\d+:\d+/)
+  })
+})
