@@ -6,6 +6,9 @@ export default {
   coverageAnalysis: 'perTest',
   concurrency: 2,
   ignoreStatic: true,
+  // A second run tests only what has changed since the first.
+  incremental: true,
+  incrementalFile: 'reports/mutation.json',
   reporters: ['clear-text', 'progress', 'html'],
   htmlReporter: { fileName: 'reports/mutation.html' },
   tempDirName: '.stryker-tmp',
