@@ -85,24 +85,23 @@ function byId(db: Kysely<DirectorySchema>, key: KeyOf<'id'>) {
 
 function byExternalId(db: Kysely<DirectorySchema>, key: KeyOf<'external'>) {
   const { provider, appId, externalId, enterpriseId } = key
-  const beside =
-    enterpriseId === undefined ? sql`` : sql`union all select cast(${enterpriseId} as text) as external_id, 3 as place`
-  const named = sql<{ external_id: string; place: number }>`(
-    select cast(${externalId} as text) as external_id, 0 as place
+  const beside = enterpriseId === undefined ? sql`` : sql`union all select cast(${enterpriseId} as text)`
+  // One list to look up by, not a join with it: that is what makes the index on the workspace the only way to go.
+  const named = sql<string>`(
+    select cast(${externalId} as text)
     ${beside}
     union all
-    select distinct enterprise_id as external_id, 6 as place from integrations
+    select enterprise_id from integrations
     where provider = ${provider} and external_id = ${externalId} and enterprise_id is not null
   )`
-  const rank = sql<number>`named.place + case integrations.app_id when ${appId} then 0 when '' then 1 else 2 end`
-  const candidates = db
-    .selectFrom(named.as('named'))
-    .innerJoin('integrations', 'integrations.external_id', 'named.external_id')
-    .where('integrations.provider', '=', provider)
-  return (appId === '' ? candidates : candidates.where('integrations.app_id', 'in', [appId, '']))
+  const rank = sql<number>`
+    case external_id when ${externalId} then 0 when ${enterpriseId ?? externalId} then 3 else 6 end
+    + case app_id when ${appId} then 0 when '' then 1 else 2 end`
+  const candidates = db.selectFrom('integrations').where('provider', '=', provider).where('external_id', 'in', named)
+  return (appId === '' ? candidates : candidates.where('app_id', 'in', [appId, '']))
     .selectAll('integrations')
     .select(sql<number | bigint | string>`count(*) over (partition by ${rank})`.as('equals'))
     .orderBy(rank)
-    .orderBy('integrations.id')
+    .orderBy('id')
     .limit(1)
 }

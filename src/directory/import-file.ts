@@ -7,8 +7,9 @@ import { toStored } from './stored-id.ts'
 
 /** A file whose every fault is shown at once is no help when each of a million lines is broken the same way. */
 const MOST_FAULTS = 20
-/** In characters; a file without line breaks must not be read into memory whole. */
+/** In bytes; a file without line breaks must not be read into memory whole. */
 const LONGEST_LINE = 1024 * 1024
+const NEWLINE = 0x0a
 
 /** `is required` where nothing stands, else the rule. */
 const must = (rule: string) => ({
@@ -120,7 +121,9 @@ export async function openImportFile(path: string): Promise<ImportFile> {
 
 async function openDocument(path: string): Promise<ImportFile> {
   const bytes = await readFile(path).catch((error: unknown) => unreadable(path, error))
-  const located = readLocatedYaml(decode(bytes, path), path)
+  const text = textOf(bytes)
+  if (text === undefined) throw new ImportRefused([`${path} is not UTF-8`])
+  const located = readLocatedYaml(text, path)
   if (!located.ok) throw new ImportRefused(located.faults)
 
   const list = z.array(z.unknown()).default([])
@@ -147,12 +150,15 @@ async function openLines(path: string): Promise<ImportFile> {
 
   async function* rawRows(): AsyncGenerator<RawRow | string> {
     let position = 0
-    for await (const line of linesOf(path, (bytes) => (bytesRead += bytes))) {
+    for await (const bytes of linesOf(path, (count) => (bytesRead += count))) {
       position++
-      if (line.trim() === '') continue
-      const value = parse(line)
-      const rows = value === undefined ? undefined : rowsOf(value)
+      if (bytes.length > LONGEST_LINE) throw new ImportRefused([`${path}:${position} is too long for a row`])
+      const line = textOf(bytes)
+      if (line?.trim() === '') continue
+      const value = line === undefined ? undefined : parse(line)
+      const rows = rowsOf(value)
       if (rows !== undefined) for (const row of rows) yield { ...row, position }
+      else if (line === undefined) yield `${path}:${position} is not UTF-8`
       else if (value === undefined) yield `${path}:${position} is not JSON`
       else yield `${path}:${position} must be an object that is a row of one of ${tableNames.join(', ')}`
     }
@@ -228,35 +234,35 @@ function parse(line: string): unknown {
   }
 }
 
-/** Not node:readline: it also splits at U+2028, which JSON allows inside a string. */
-async function* linesOf(path: string, onBytes: (bytes: number) => void): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  let rest = ''
-  let count = 0
+/** Split as bytes, so that a line that is no UTF-8 is known by its number, and U+2028, a line end to node:readline, is not. */
+async function* linesOf(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0)
   try {
     const chunks: AsyncIterable<Buffer> = createReadStream(path)
     for await (const chunk of chunks) {
       onBytes(chunk.length)
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      count += lines.length
-      yield* lines
-      if (rest.length > LONGEST_LINE) throw new ImportRefused([`${path}:${count + 1} the line is too long`])
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      let start = 0
+      for (let end = rest.indexOf(NEWLINE); end !== -1; end = rest.indexOf(NEWLINE, start)) {
+        yield rest.subarray(start, end)
+        start = end + 1
+      }
+      rest = rest.subarray(start)
+      if (rest.length > LONGEST_LINE) break
     }
-    rest += decoder.decode()
   } catch (error) {
-    if (error instanceof ImportRefused) throw error
-    if (error instanceof TypeError) throw new ImportRefused([`${path}:${count + 1} is not UTF-8 from here on`])
     return unreadable(path, error)
   }
-  if (rest !== '') yield rest
+  if (rest.length > 0) yield rest
 }
 
-function decode(bytes: Uint8Array, path: string): string {
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function textOf(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return utf8.decode(bytes)
   } catch {
-    throw new ImportRefused([`${path} is not UTF-8`])
+    return undefined
   }
 }
 

@@ -1,0 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll } from 'vitest'
+import { openDirectory } from '../../../src/directory/store.ts'
+import { directoryStoreConformance } from './directory-store.ts'
+
+let folder: string
+let files = 0
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sqlite-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+directoryStoreConformance('SQLite in memory', (clock) => openDirectory('sqlite::memory:', { clock }))
+directoryStoreConformance('a SQLite file', (clock) =>
+  openDirectory(`sqlite:${join(folder, `${files++}.db`)}`, { clock }),
+)
