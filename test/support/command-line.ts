@@ -36,6 +36,9 @@ export interface Workplace {
   cli(args: readonly string[], env?: Variables): Promise<Run>
   /** Starts `serve` on free ports and resolves when it serves. Rejects with what it said when it ends before. */
   serve(env?: Variables, options?: { npm?: boolean }): Promise<ServeProcess>
+  /** Ends what is still running. */
+  stopAll(): Promise<void>
+  /** Ends what is still running and removes the folder. */
   close(): Promise<void>
 }
 
@@ -60,6 +63,12 @@ export async function openWorkplace(): Promise<Workplace> {
     return process
   }
   const { PATH, HOME } = process.env
+  const stopAll = async (): Promise<void> => {
+    for (const { child, ended } of running) {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      await ended
+    }
+  }
 
   return {
     folder,
@@ -119,11 +128,9 @@ export async function openWorkplace(): Promise<Workplace> {
       }
     },
 
+    stopAll,
     async close() {
-      for (const { child, ended } of running) {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-        await ended
-      }
+      await stopAll()
       await rm(folder, { recursive: true })
     },
   }
