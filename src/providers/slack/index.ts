@@ -11,6 +11,9 @@ import type { SlackRequest } from './request.ts'
 import { environment, rules } from './settings.ts'
 import { readSignature, refuseStale } from './verify.ts'
 
+/** https://docs.slack.dev/apis/events-api#error-handling, and the same for interactivity and commands. */
+const SLACK_WAITS_MS = 3000
+
 /** Everything the gateway knows of Slack. */
 export const slack = defineProvider({
   name: 'slack',
@@ -19,6 +22,10 @@ export const slack = defineProvider({
 
   create(settings, { clock, counters, log, identities }): Provider<SlackRequest> {
     const provider = 'slack'
+    const budgetMs = settings.environment.SLACK_BUDGET_MS
+    if (budgetMs >= SLACK_WAITS_MS) {
+      log.warn({ budgetMs }, 'SLACK_BUDGET_MS is longer than Slack waits: by then its user has seen an error')
+    }
     const webhooks = {
       provider,
       secrets: settings.environment.SLACK_SIGNING_SECRETS,
@@ -30,7 +37,7 @@ export const slack = defineProvider({
     const pages = pagesWith(settings.environment.PAGE_SIGNING_SECRET, { provider, clock, identities })
     return {
       name: provider,
-      budgetMs: settings.environment.SLACK_BUDGET_MS,
+      budgetMs,
       match: (path) => webhookDoor(path) ?? (pages && pageDoor(path)),
 
       async admit(door: SlackDoor, { headers }) {

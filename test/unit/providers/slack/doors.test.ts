@@ -73,3 +73,10 @@ describe('page paths', () => {
 it('is called slack and answers within its budget', () => {
   expect(createSlackRig({ env: { SLACK_BUDGET_MS: '1200' } }).provider).toMatchObject({ name: 'slack', budgetMs: 1200 })
 })
+
+it.each([
+  ['2999', 0],
+  ['3000', 1],
+])('warns at the start of a budget of %s ms %i times: Slack waits no longer than 3 s', (budget, times) => {
+  expect(createSlackRig({ env: { SLACK_BUDGET_MS: budget } }).warnings).toHaveLength(times)
+})

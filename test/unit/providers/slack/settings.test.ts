@@ -55,13 +55,13 @@ describe('SLACK_BUDGET_MS', () => {
     expect(read({}).data?.SLACK_BUDGET_MS).toBe(2500)
   })
 
-  it.for(['1', '2900'])('may be %s', (text) => {
+  it.for(['1', '60000'])('may be %s', (text) => {
     expect(read({ SLACK_BUDGET_MS: text }).data?.SLACK_BUDGET_MS).toBe(Number(text))
   })
 
   it.for([
     ['0', 'must be at least 1'],
-    ['2901', 'must be at most 2900: Slack waits no longer than 3 s'],
+    ['60001', 'must be at most 60000'],
     ['-5', 'must be a whole number of milliseconds'],
     ['1.5', 'must be a whole number of milliseconds'],
     ['1e3', 'must be a whole number of milliseconds'],
