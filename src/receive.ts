@@ -15,8 +15,9 @@ export class CallerGone extends Error {
 
 /** A compressed body would be forwarded under a signature that was made over other bytes than the region reads. */
 export function refuseEncodedBody(headers: IncomingMessage['headers']): void {
-  const coding = headers['content-encoding']
-  if (coding !== undefined && coding.trim().toLowerCase() !== 'identity') {
+  // A list that may be empty or hold empty elements (RFC 9110 sections 5.6.1 and 8.4).
+  const codings = (headers['content-encoding'] ?? '').split(',').map((coding) => coding.trim().toLowerCase())
+  if (codings.some((coding) => coding !== '' && coding !== 'identity')) {
     throw new Refusal('unsupported_content_encoding', 'Send the body without a Content-Encoding.', { close: true })
   }
 }

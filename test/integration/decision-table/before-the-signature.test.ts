@@ -29,8 +29,9 @@ afterAll(() => silo.close())
 const signed = (body: string | Buffer, shiftSeconds = 0) =>
   signSlack({ secret: SIGNING_SECRET, body, now: clock.now() + shiftSeconds * 1000 })
 
-/** A request whose body is announced and begun, but never finished. */
-function begin(path: string, headers: Record<string, string>, firstBytes = ''): Promise<TestReply> {
+/** A request whose body is announced and begun, but never finished, on a connection that may stay open. */
+function begin(path: string, given: Record<string, string>, firstBytes = ''): Promise<TestReply> {
+  const headers = { ...given, Connection: 'keep-alive' }
   let request: ClientRequest
   return new Promise<TestReply>((resolve, reject) => {
     request = httpRequest(
@@ -70,7 +71,7 @@ describe('row 1: a content coding other than identity', () => {
     nobodyAsked(delivered)
   })
 
-  it.each(['identity', 'Identity'])('%s is none', async (coding) => {
+  it.each(['identity', 'Identity', '', 'identity, identity'])('"%s" is none', async (coding) => {
     const headers = { 'Content-Encoding': coding }
     const { reply, asked } = await silo.deliver('/slack/events', slashCommand(), { headers })
     expect([reply.status, asked]).toEqual([200, ['us']])
@@ -84,6 +85,7 @@ describe('row 1: a content coding other than identity', () => {
   ])('comes first, %s, and before the body is read', async (_, headers) => {
     const reply = await begin('/slack/events', { ...headers, 'Content-Encoding': 'gzip' })
     expectProblem(reply, 415, 'unsupported_content_encoding')
+    expect(reply.headers.connection).toBe('close')
   })
 })
 
