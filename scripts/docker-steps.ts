@@ -196,6 +196,14 @@ async function exercise(image: Stage, folder: string, bin: string): Promise<void
   const workdir = join(image.folder, image.workdir)
   must(!existsSync(join(workdir, 'node_modules/vitest')), 'the image has no development dependencies')
 
+  const imports = [
+    "import 'silo-gateway'",
+    "import { verifyForwarded } from 'silo-gateway/region-kit'",
+    'verifyForwarded.name',
+  ]
+  const loaded = spawnSync(join(bin, 'node'), ['--input-type=module', '--eval', imports.join('\n')], { cwd: workdir })
+  must(loaded.status === 0, 'the package and its region kit can be imported by name')
+
   const regions = join(folder, 'regions.yaml')
   writeFileSync(regions, 'version: 1\nregions:\n  - { name: eu, address: "http://127.0.0.1:9" }\n')
   const env = {
