@@ -22,6 +22,8 @@ const installations = {
   federation: { external_id: 'E0FEDERATE1' },
   // A workspace of the grid with an installation of its own.
   branch: { external_id: 'T0BRANCH001', enterprise_id: 'E0GRID00001' },
+  // Closed, and its enterprise is not: it stays closed.
+  closed: { external_id: 'T0CLOSED001', enterprise_id: 'E0GRID00001', status: 'disabled' },
   // Of another app, but it records whose workspace this is.
   recorded: { external_id: 'T0RECORDED1', enterprise_id: 'E0GRID00001', app_id: 'A0ANOTHER01' },
 }
@@ -30,7 +32,7 @@ const names = Object.keys(installations) as Region[]
 /** Workspaces of the grid and of the federation that have no row at all. */
 const MEMBER = 'T0MEMBER001'
 const STRANGER = 'T0STRANGER1'
-const { acme, rival, grid, federation, branch, recorded } = Object.fromEntries(
+const { acme, rival, grid, federation, branch, closed, recorded } = Object.fromEntries(
   Object.entries(installations).map(([name, { external_id }]) => [name, external_id]),
 ) as Record<Region, string>
 
@@ -295,6 +297,18 @@ describe('an interaction', () => {
       ],
     ],
   )
+})
+
+describe('a disabled integration', () => {
+  it.each([
+    ['an event', eventCallback({ authorizations: [{ team_id: closed, enterprise_id: grid }] }), 202],
+    ['a command', slashCommand({ team_id: closed, enterprise_id: grid }), 200],
+    ['a click', blockActions({ team: { id: closed, enterprise_id: grid } }), 202],
+    ['a modal', viewSubmission({ team: { id: closed, enterprise_id: grid } }, { app_installed_team_id: closed }), 200],
+  ])('is the one that is meant, not its enterprise’s: %s', async (_, body, status) => {
+    const { reply, asked, record } = await silo.deliver(SINGLE, body)
+    expect([reply.status, asked, record.rule]).toEqual([status, [], 'inactive'])
+  })
 })
 
 describe('the region is told', () => {

@@ -6,10 +6,12 @@ import {
   blockSuggestion,
   dialogCancellation,
   dialogSubmission,
+  dialogSuggestion,
   eventCallback,
   globalShortcut,
   interactiveMessage,
   linkShared,
+  menuSuggestion,
   messageAction,
   slashCommand,
   viewClosed,
@@ -211,6 +213,14 @@ describe('options, by action_id', () => {
     byName((action_id) => blockSuggestion({ action_id }), FIRST),
   )
   itNarrows([OPTIONS_LOAD], [['not by its view', blockSuggestion({ view: { callback_id: 'x::10' } }), FIRST, 'none']])
+  itNarrows(
+    [OPTIONS_LOAD, ACTION],
+    [
+      ['of a message menu as well', menuSuggestion({ action_id: 'x::10' }), EU10, 'used'],
+      ['of a message menu, not by callback_id', menuSuggestion({ callback_id: 'x::10' }), FIRST, 'none'],
+      ['of a dialog by the dialog’s callback_id', dialogSuggestion({ callback_id: 'x::10' }), EU10, 'used'],
+    ],
+  )
 })
 
 describe('a view, by callback_id', () => {
