@@ -35,7 +35,7 @@ export function openSqlite<Schema>(url: string): Kysely<Schema> {
 function openFile(path: string): DatabaseSync {
   try {
     const database = new DatabaseSync(path, { readBigInts: true, timeout: BUSY_TIMEOUT_MS })
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON')
+    database.exec('PRAGMA journal_mode = WAL')
     return database
   } catch (error) {
     throw new Error(`cannot open the database ${path}: ${error instanceof Error ? error.message : String(error)}`, {

@@ -595,9 +595,11 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
               await importText(`again.${format}`, text)
               expect(JSON.parse(await exported())).toEqual(rows)
             }),
-            { numRuns: 25 },
+            { numRuns: 15 },
           )
         },
+        // Thirty databases are made and migrated, each with its syncs.
+        60_000,
       )
 
       it('gives an empty directory as an import file too', async () => {
