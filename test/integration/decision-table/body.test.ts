@@ -309,6 +309,7 @@ describe('row 11: an action that is answered here', () => {
 
   const notLocal: (readonly [string, SlackBody])[] = [
     ['a value that is not the first', blockActions({ actions: [{ value: 'x' }, { value: 'link_clicked' }] })],
+    ['a value behind a number', blockActions({ actions: [{ value: 7 }, { value: 'link_clicked' }] })],
     ['a value with the name in it', blockActions({}, { value: 'link_clicked::10' })],
     ['another case', blockActions({}, { value: 'Link_Clicked' })],
     ['an action_id with the name further on', blockActions({}, { action_id: 'x::link_clicked' })],
