@@ -141,6 +141,7 @@ it('whatever is signed and posted gets an answer, and never a 500', async () => 
     }),
     { numRuns: 400 },
   )
+  expect(region.requests.length).toBeGreaterThan(0)
 })
 
 it('whatever is not signed never reaches a region, whoever it claims to be', async () => {
@@ -209,7 +210,5 @@ it('arbitrary bytes on the connection get an error or nothing, and never reach a
 
 it('went by without an error of the gateway’s own', () => {
   expect(gateway.records.filter(({ code }) => code === 'internal_error')).toEqual([])
-  expect(
-    gateway.logs.filter(({ level, fields }) => level === 'error' && !('delivery' in fields && 'code' in fields)),
-  ).toEqual([])
+  expect(gateway.logs.filter(({ level }) => level === 'error')).toEqual([])
 })

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { dispatch } from '../../../src/dispatch/dispatch.ts'
+import type { RegionResult } from '../../../src/dispatch/region-result.ts'
+import type { RoutedRegion } from '../../../src/resolve/route.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+import { answered } from './results.ts'
+
+const routed = (name: string): RoutedRegion => ({ name, region: undefined, organizations: [] })
+
+describe('carrying out a plan', () => {
+  it('asks the one region of a first plan', async () => {
+    const asked: string[] = []
+    const call = async ({ name }: RoutedRegion): Promise<RegionResult> => {
+      asked.push(name)
+      return answered(name, 404)
+    }
+    const { outcome } = await dispatch({ kind: 'first', region: routed('us') }, call, createManualClock())
+    expect(asked).toEqual(['us'])
+    expect(outcome).toMatchObject({ kind: 'won', winner: { region: 'us' } })
+  })
+
+  it('asks every region of an all plan before any has answered', async () => {
+    const asked: string[] = []
+    const answers = new Map([
+      ['us', Promise.withResolvers<RegionResult>()],
+      ['eu', Promise.withResolvers<RegionResult>()],
+    ])
+    const call = ({ name }: RoutedRegion): Promise<RegionResult> => {
+      asked.push(name)
+      return answers.get(name)?.promise ?? Promise.reject(new Error('unreachable'))
+    }
+    const clock = createManualClock()
+    const plan = { kind: 'all' as const, regions: [routed('us'), routed('eu')], preferBodyForMs: 250 }
+    const dispatched = dispatch(plan, call, clock)
+    expect(asked).toEqual(['us', 'eu'])
+    answers.get('eu')?.resolve(answered('eu'))
+    await expect.poll(() => clock.pending()).toBe(1)
+    answers.get('us')?.resolve(answered('us', 200, 'body'))
+    expect((await dispatched).outcome).toMatchObject({ winner: { region: 'us' } })
+  })
+})

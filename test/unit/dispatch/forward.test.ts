@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { forward } from '../../../src/dispatch/forward.ts'
+import type { RegionCall, RegionClient } from '../../../src/dispatch/region-client.ts'
+import type { RegionResult } from '../../../src/dispatch/region-result.ts'
+import { verifyForwarded } from '../../../src/region-kit/index.ts'
+import type { Region } from '../../../src/regions/regions.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+import { organization, topology } from '../resolve/directory-content.ts'
+import { timedOut } from './results.ts'
+
+const key = { id: 'eu-2026', secret: Buffer.alloc(32, 7) }
+
+/** A webhook on its way to `eu`, whose client writes down the call and answers with `result`. */
+function rig(
+  region: Partial<Region> = {},
+  { result, cookies = false }: { result?: RegionResult; cookies?: boolean } = {},
+) {
+  const clock = createManualClock({ now: 1_700_000_000_999 })
+  clock.advance(40)
+  const calls: RegionCall[] = []
+  const [eu] = topology({ name: 'eu', ...region }).regions
+  if (eu === undefined) throw new Error('unreachable')
+  const client: RegionClient = {
+    region: eu,
+    inFlight: 0,
+    queued: 0,
+    close: async () => {},
+    call: async (call) => {
+      calls.push(call)
+      return result ?? timedOut('eu')
+    },
+  }
+  const webhook = {
+    method: 'POST',
+    target: '/slack/events?a=1',
+    headers: {},
+    rawHeaders: ['Content-Type', 'text/plain', 'Silo-Region', 'forged', 'Cookie', 'a=1'],
+    delivery: '01DELIVERY',
+    requestId: 'request-1',
+    body: Buffer.from('body'),
+    receivedAt: 1_700_000_000_999,
+    startedAt: 10,
+    deadline: 2510,
+    peer: { forwardedFor: '192.0.2.1', proto: 'https', host: 'hooks.example.com', user: undefined },
+  }
+  const request = {
+    surface: 'event',
+    type: 'app_mention',
+    installation: { by: 'id' as const, provider: 'test', id: '1' },
+    foundIn: 'id',
+    hint: undefined,
+    dedupKey: 'the-key',
+  }
+  const ids = { delivery: () => 'unused', nonce: () => 'a-nonce', hex: (bytes: number) => 'ab'.repeat(bytes) }
+  const call = forward(
+    webhook,
+    request,
+    { id: '1' },
+    { cookies },
+    {
+      clock,
+      ids,
+      client: ({ name }) => (name === 'eu' ? client : undefined),
+    },
+  )
+  const organizations = [organization('10', 'eu'), { ...organization('11', 'eu'), epoch: 3 }]
+  return { calls, clock, call: (name = 'eu') => call({ name, region: eu, organizations }) }
+}
+
+/** The headers that would be sent, as pairs. */
+async function headersOf({ calls, call }: ReturnType<typeof rig>, msLeft = 2470): Promise<[string, string][]> {
+  await call()
+  const flat = calls[0]?.headers('/prefix/slack/events?a=1', msLeft) ?? []
+  return flat.flatMap((name, at): [string, string][] => (at % 2 === 0 ? [[name, flat[at + 1] ?? '']] : []))
+}
+
+describe('forwarding a webhook', () => {
+  it('hands on method, target, body and times as they are', async () => {
+    const { calls, call } = rig()
+    await call()
+    expect(calls).toMatchObject([
+      { method: 'POST', target: '/slack/events?a=1', body: Buffer.from('body'), startedAt: 10, deadline: 2510 },
+    ])
+  })
+
+  it('says what the gateway knows, and nothing that the caller said in its name', async () => {
+    expect(await headersOf(rig())).toEqual([
+      ['Content-Type', 'text/plain'],
+      ['X-Forwarded-For', '192.0.2.1'],
+      ['X-Forwarded-Proto', 'https'],
+      ['X-Forwarded-Host', 'hooks.example.com'],
+      ['X-Request-Id', 'request-1'],
+      ['Idempotency-Key', createHash('sha256').update('the-key').digest('base64url')],
+      ['traceparent', `00-${'ab'.repeat(16)}-${'ab'.repeat(8)}-00`],
+      ['Silo-Delivery', '01DELIVERY'],
+      ['Silo-Region', 'eu'],
+      ['Silo-Integration', '1'],
+      ['Silo-Organizations', '10,11'],
+      ['Silo-Epoch', '10=0, 11=3'],
+      ['Silo-Attempt', '1'],
+      ['Silo-Deadline', '2470'],
+      ['Silo-Received-At', '1700000000999'],
+      ['Content-Digest', `sha-256=:${createHash('sha256').update('body').digest('base64')}:`],
+    ])
+  })
+
+  it('keeps cookies where the door asks for them', async () => {
+    expect(await headersOf(rig({}, { cookies: true }))).toContainEqual(['Cookie', 'a=1'])
+  })
+
+  it('signs for 300 s towards a region with a key, over the path as sent', async () => {
+    const headers = await headersOf(rig({ signingKey: key }))
+    const [input] = headers.flatMap(([name, value]) => (name === 'Signature-Input' ? [value] : []))
+    expect(input).toContain(';created=1700000001;expires=1700000301;nonce="a-nonce";keyid="eu-2026"')
+    const request = { method: 'POST', url: '/prefix/slack/events?a=1', headers, body: Buffer.from('body') }
+    const options = { keys: { 'eu-2026': key.secret }, region: 'eu', now: 1_700_000_001_000 }
+    expect(verifyForwarded(request, options)).toMatchObject({ delivery: '01DELIVERY', deadline: 2470 })
+  })
+
+  it.each([
+    ['down', 'region_down'],
+    ['draining', 'region_draining'],
+  ] as const)('does not call a region that is %s: %s', async (state, reason) => {
+    const { calls, call } = rig({ state })
+    expect(await call()).toEqual({ kind: 'refused', region: 'eu', reason, timing: { startedMs: 30, endedMs: 30 } })
+    expect(calls).toEqual([])
+  })
+
+  it('cannot call a region that nobody knows', async () => {
+    const { calls, call } = rig()
+    expect(await call('mars')).toEqual({
+      kind: 'refused',
+      region: 'mars',
+      reason: 'unknown_region',
+      timing: { startedMs: 30, endedMs: 30 },
+    })
+    expect(calls).toEqual([])
+  })
+
+  it('hands a failure back as it is', async () => {
+    const result = timedOut('eu')
+    expect(await rig({}, { result }).call()).toBe(result)
+  })
+
+  it("cleans an answer's headers, and nothing else of it", async () => {
+    const rawHeaders = ['Server', 'inside', 'Location', 'http://eu.example/next', 'Set-Cookie', 'a=1', 'X-A', 'b']
+    const reply = { status: 302, rawHeaders, body: Buffer.from('bytes') }
+    const result: RegionResult = { kind: 'answered', region: 'eu', timing: { startedMs: 1, endedMs: 2 }, reply }
+    expect(await rig({}, { result }).call()).toEqual({
+      ...result,
+      reply: { ...reply, rawHeaders: ['Location', '/next', 'X-A', 'b'] },
+    })
+    expect(await rig({}, { result, cookies: true }).call()).toMatchObject({
+      reply: { rawHeaders: ['Location', '/next', 'Set-Cookie', 'a=1', 'X-A', 'b'] },
+    })
+  })
+})
