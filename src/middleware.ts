@@ -38,8 +38,15 @@ export function allDoors(gateway: Gateway): Middleware {
   }
 }
 
+/** A proxy may send the whole URL; the target is what follows its authority (RFC 9112 section 3.2.2). */
+function targetOf({ url = '/' }: IncomingMessage): string {
+  const authority = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? ''
+  const target = url.slice(authority.length)
+  return authority === '' || target.startsWith('/') ? target : `/${target}`
+}
+
 function pathOf(req: IncomingMessage): string {
-  const target = req.url ?? '/'
+  const target = targetOf(req)
   const query = target.indexOf('?')
   return query === -1 ? target : target.slice(0, query)
 }
@@ -60,7 +67,7 @@ async function answer(
   const arrival: Arrival = {
     provider,
     door,
-    head: { method: req.method ?? '', target: req.url ?? '', headers: req.headers, rawHeaders: req.rawHeaders },
+    head: { method: req.method ?? '', target: targetOf(req), headers: req.headers, rawHeaders: req.rawHeaders },
     peer: peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER),
     requestId: delivery,
     delivery,
@@ -87,6 +94,8 @@ async function answer(
   }
   const error = presentable(failure)
   if (error instanceof SiloClientError && handOver !== undefined) {
+    // The answer is the host's, its id still ours: that is what the log and the regions know the webhook by.
+    res.setHeader('X-Request-Id', arrival.requestId)
     handOver(error)
     return await trace.answered(error.status, error)
   }
