@@ -35,6 +35,16 @@ describe('a webhook path', () => {
     },
   )
 
+  it.each([
+    ['http://slack-app.example/slack/events?a=%2F', '/slack/events?a=%2F'],
+    ['HTTPS://slack-app.example:443/slack/events/', '/slack/events/'],
+  ])('may come as a whole URL, %s, and reaches the region as its path', async (url, target) => {
+    const { asked, sent } = await silo.deliver(url, eventCallback())
+
+    expect(asked).toEqual(['us'])
+    expect(sent['us']?.url).toBe(target)
+  })
+
   it.each(
     webhookPaths.flatMap((path) =>
       ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].map((method) => ({ method, path })),
