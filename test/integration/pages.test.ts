@@ -135,6 +135,19 @@ describe('unlink-identity', () => {
   })
 })
 
+describe('the mark of a page', () => {
+  it('tells apart what asks, what is done and what is not', async () => {
+    const gateway = await silo()
+    const markOf = ({ text }: TestReply) => /<body class="(\w+)">/.exec(text)?.[1]
+    const path = pathOf('unlink-identity')
+    expect(markOf(await gateway.get(path, { 'X-Forwarded-User': user }))).toBe('asks')
+    expect(markOf(await submit(gateway, path))).toBe('warns')
+    expect(markOf(await submit(gateway, pathOf('link-identity')))).toBe('done')
+    expect(markOf(await submit(gateway, path))).toBe('done')
+    expect(markOf(await gateway.get(path))).toBe('warns')
+  })
+})
+
 describe('who is signed in', () => {
   const refused = 'Nobody is signed in'
 

@@ -12,11 +12,16 @@ export function html(parts: TemplateStringsArray, ...values: readonly (string | 
   return { markup: String.raw({ raw: parts }, ...texts) }
 }
 
+export interface Page {
+  readonly status: number
+  /** What the page is to its reader, told by a mark before they have read a word. */
+  readonly mood: 'asks' | 'done' | 'warns'
+  readonly title: string
+  readonly content: Html
+}
+
 /** A complete page. `headers` is a flat name, value, … list that goes before the page's own. */
-export function htmlPage(
-  page: { readonly status: number; readonly title: string; readonly content: Html },
-  headers: readonly string[] = [],
-): Reply {
+export function htmlPage(page: Page, headers: readonly string[] = []): Reply {
   const { markup } = html`<!doctype html>
     <html lang="en">
       <head>
@@ -26,7 +31,7 @@ export function htmlPage(
         <title>${page.title}</title>
         ${STYLE_ELEMENT}
       </head>
-      <body>
+      <body class="${page.mood}">
         <main>
           <h1>${page.title}</h1>
           ${page.content}
@@ -48,29 +53,37 @@ function escape(text: string): string {
 const STYLE = `
 :root {
   color-scheme: light dark;
-  --paper: #f4f3f6; --card: #fff; --ink: #1d1726; --quiet: #635b70; --line: #dcd8e3; --accent: #5b2a86; --on-accent: #fff;
+  --paper: #f4f3f6; --card: #fff; --ink: #1d1726; --quiet: #635b70; --line: #dcd8e3;
+  --accent: #5b2a86; --on-accent: #fff; --good: #1b6e45; --bad: #a3293d; --shade: #1d172614;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #15121a; --card: #1f1b27; --ink: #f1eef6; --quiet: #aba2ba; --line: #3a3346; --accent: #cda9f0;
-    --on-accent: #221431;
+    --paper: #15121a; --card: #1f1b27; --ink: #f1eef6; --quiet: #aba2ba; --line: #3a3346;
+    --accent: #cda9f0; --on-accent: #221431; --good: #7fd6a8; --bad: #ff9aa8; --shade: #0006;
   }
 }
 * { box-sizing: border-box }
 body {
-  margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem;
+  margin: 0; min-height: 100vh; min-height: 100dvh; display: grid; place-items: center; padding: 1rem;
   background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
 }
 main {
-  width: 100%; max-width: 28rem; padding: clamp(1.25rem, 6vw, 2.25rem);
-  background: var(--card); border: 1px solid var(--line); border-radius: 1rem; overflow-wrap: anywhere;
+  width: 100%; max-width: 28rem; padding: clamp(1.25rem, 6vw, 2.25rem); overflow-wrap: anywhere;
+  background: var(--card); border: 1px solid var(--line); border-radius: 1rem; box-shadow: 0 .5rem 2rem var(--shade);
 }
+main::before {
+  display: grid; place-items: center; width: 2.75rem; height: 2.75rem; margin-bottom: 1.25rem; border-radius: 50%;
+  font-size: 1.25rem; font-weight: 700; color: var(--mark); background: color-mix(in srgb, var(--mark) 14%, transparent);
+}
+.asks { --mark: var(--accent) } .asks main::before { content: '?' / '' }
+.done { --mark: var(--good) } .done main::before { content: '\u2713' / '' }
+.warns { --mark: var(--bad) } .warns main::before { content: '!' / '' }
 h1 { margin: 0 0 .75rem; font-size: 1.375rem; line-height: 1.25; text-wrap: balance }
-p { margin: 0 0 1rem; color: var(--quiet) }
+p { margin: 0 0 1rem; color: var(--quiet); text-wrap: pretty }
 dl { margin: 1.25rem 0; border-block: 1px solid var(--line) }
-dl div { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; padding: .625rem 0 }
+dl div { padding: .625rem 0 }
 dl div + div { border-top: 1px solid var(--line) }
-dt { color: var(--quiet) }
+dt { color: var(--quiet); font-size: .875rem }
 dd { margin: 0; font-weight: 600 }
 button {
   width: 100%; padding: .75rem 1rem; border: 0; border-radius: .625rem; cursor: pointer;

@@ -5,7 +5,7 @@ import { catalogue, Refusal, SiloClientError } from '../../errors.ts'
 import type { Identified, ReceivedWebhook, Reply } from '../../provider.ts'
 import type { PageDoor } from './doors.ts'
 import { decodeUtf8, parseForm } from './form.ts'
-import { html, htmlPage } from './html.ts'
+import { html, htmlPage, type Page } from './html.ts'
 import { invalidToken, verifyPageToken } from './page-token.ts'
 import type { SlackRequest } from './request.ts'
 
@@ -82,16 +82,16 @@ export async function answerIdentityPage(
         <input type="hidden" name="form_key" value="${formKey}" />
         <button type="submit">${unlinking ? 'Unlink' : 'Link'}</button>
       </form>`
-    return htmlPage({ status: 200, title, content })
+    return htmlPage({ status: 200, mood: 'asks', title, content })
   }
 
   refuseForeignForm(webhook, formKey)
   const identity = { integrationId, externalUserId, user }
-  const title = unlinking ? titleOfUnlinked(await identities.unlink(identity)) : 'Your Slack account is linked'
+  const outcome = unlinking ? afterUnlinking(await identities.unlink(identity)) : linked
   if (!unlinking) await identities.link(identity)
   return htmlPage({
     status: 200,
-    title,
+    ...outcome,
     content: html`${facts}
       <p>You can close this window and go back to Slack.</p>`,
   })
@@ -101,14 +101,21 @@ export async function answerIdentityPage(
 export function errorPage(error: Refusal | SiloClientError): Reply {
   if (error instanceof SiloClientError) {
     const content = html`<p>This could not be completed just now. Please try again in a moment.</p>`
-    return htmlPage({ status: error.status, title: 'Something went wrong', content })
+    return htmlPage({ status: error.status, mood: 'warns', title: 'Something went wrong', content })
   }
   const { status, title } = catalogue[error.code]
-  return htmlPage({ status, title, content: html`<p>${error.message}</p>` }, Object.entries(error.headers).flat())
+  return htmlPage(
+    { status, mood: 'warns', title, content: html`<p>${error.message}</p>` },
+    Object.entries(error.headers).flat(),
+  )
 }
 
-function titleOfUnlinked(removed: boolean): string {
-  return removed ? 'Your Slack account is unlinked' : 'Your Slack account was not linked'
+const linked = { mood: 'done', title: 'Your Slack account is linked' } as const
+
+function afterUnlinking(removed: boolean): Pick<Page, 'mood' | 'title'> {
+  return removed
+    ? { mood: 'done', title: 'Your Slack account is unlinked' }
+    : { mood: 'warns', title: 'Your Slack account was not linked' }
 }
 
 /**
