@@ -14,7 +14,7 @@ const key = { id: 'eu-2026', secret: Buffer.alloc(32, 7) }
 /** A webhook on its way to `eu`, whose client writes down the call and answers with `result`. */
 function rig(
   region: Partial<Region> = {},
-  { result, cookies = false }: { result?: RegionResult; cookies?: boolean } = {},
+  { result, cookies = false, more = [] }: { result?: RegionResult; cookies?: boolean; more?: string[] } = {},
 ) {
   const clock = createManualClock({ now: 1_700_000_000_999 })
   clock.advance(40)
@@ -35,7 +35,7 @@ function rig(
     method: 'POST',
     target: '/slack/events?a=1',
     headers: {},
-    rawHeaders: ['Content-Type', 'text/plain', 'Silo-Region', 'forged', 'Cookie', 'a=1'],
+    rawHeaders: ['Content-Type', 'text/plain', 'Silo-Region', 'forged', 'Cookie', 'a=1', ...more],
     delivery: '01DELIVERY',
     requestId: 'request-1',
     body: Buffer.from('body'),
@@ -103,6 +103,17 @@ describe('forwarding a webhook', () => {
       ['Silo-Received-At', '1700000000999'],
       ['Content-Digest', `sha-256=:${createHash('sha256').update('body').digest('base64')}:`],
     ])
+  })
+
+  it.each(['traceparent', 'Traceparent'])('keeps a valid %s and adds none', async (name) => {
+    const valid = `00-${'cd'.repeat(16)}-${'cd'.repeat(8)}-01`
+    const headers = await headersOf(rig({}, { more: [name, valid] }))
+    expect(headers.filter(([header]) => header.toLowerCase() === 'traceparent')).toEqual([[name, valid]])
+  })
+
+  it('is not taken in by a header whose value is the word traceparent', async () => {
+    const headers = await headersOf(rig({}, { more: ['X-Word', 'traceparent'] }))
+    expect(headers.map(([name]) => name)).toContain('traceparent')
   })
 
   it('keeps cookies where the door asks for them', async () => {
