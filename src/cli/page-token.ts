@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../config/required.ts'
 import { createGateway } from '../gateway.ts'
 import { providers } from '../providers/index.ts'
 import { silentLog } from '../telemetry/log.ts'
@@ -20,7 +21,9 @@ export async function pageToken(io: Process, options: PageTokenOptions): Promise
     const { provider: wanted = providers[0].name } = options
     const provider = gateway.providers().find(({ name }) => name === wanted)
     if (provider === undefined) throw new Error(`There is no provider ${wanted}.`)
-    if (provider.pageToken === undefined) throw new Error('Set PAGE_SIGNING_SECRET: without it there are no pages.')
+    if (provider.pageToken === undefined) {
+      throw new ConfigurationError(['PAGE_SIGNING_SECRET is required: without it there are no pages'])
+    }
     const name = await gateway.store.identities.integrationName(provider.name, options.integration)
     if (name === undefined) {
       throw new Error(`No active integration of ${provider.name} has the id ${options.integration}.`)

@@ -23,7 +23,10 @@ const claimsInToken = z.object({
   slack_user_id: z.string().min(1).nullish(),
 })
 
-/** A JWT (RFC 7519, HS256) for these claims. Throws a `RangeError` for a lifetime outside 1 second to 48 hours. */
+/**
+ * A JWT (RFC 7519, HS256) for these claims. Throws a `RangeError` for what could never be verified: an organization id
+ * that is none, a lifetime outside 1 second to 48 hours.
+ */
 export async function signPageToken(
   claims: PageClaims,
   options: { readonly secret: string; readonly expiresInSeconds: number; readonly clock: Clock },
@@ -31,6 +34,9 @@ export async function signPageToken(
   const { expiresInSeconds } = options
   if (!Number.isInteger(expiresInSeconds) || expiresInSeconds < 1 || expiresInSeconds > MAX_LIFETIME_SECONDS) {
     throw new RangeError(`A page token lives 1 to ${MAX_LIFETIME_SECONDS} seconds, not ${expiresInSeconds}`)
+  }
+  if (claims.organizationId !== undefined && readId(claims.organizationId) === undefined) {
+    throw new RangeError(`No organization can have the id ${claims.organizationId}`)
   }
   return await new SignJWT({
     integration_id: claims.integrationId,

@@ -103,6 +103,28 @@ describe('serve', () => {
   })
 })
 
+describe('page-token', () => {
+  const env = { PAGE_SIGNING_SECRET: PAGE_SECRET, SLACK_SIGNING_SECRETS: SIGNING_SECRET }
+
+  it.each<[string, number, readonly string[], Record<string, string | undefined>, string]>([
+    ['without PAGE_SIGNING_SECRET', 2, [], { PAGE_SIGNING_SECRET: undefined }, 'PAGE_SIGNING_SECRET is required'],
+    [
+      'of an integration that is not there',
+      1,
+      ['--integration', '2'],
+      {},
+      'No active integration of slack has the id 2',
+    ],
+    ['of an organization that is no id', 1, ['--organization', 'acme'], {}, 'No organization can have the id acme'],
+    ['for more than 48 hours', 1, ['--expires-in', '49h'], {}, 'A page token lives 1 to 172800 seconds'],
+  ])('%s is not signed: exit %i, one line', async (_, code, args, variables, said) => {
+    const run = await place.cli(['page-token', '--integration', '1', ...args], { ...env, ...variables })
+    expect([run.exitCode, run.stdout]).toEqual([code, ''])
+    expect(run.stderr).toContain(said)
+    expect(run.stderr).toMatch(/^[^\n]+\n$/)
+  })
+})
+
 describe('healthcheck', () => {
   it('exits 1 with one line when nobody listens', async () => {
     const { exitCode, stdout, stderr } = await place.cli(['healthcheck'], { ADMIN_PORT: String(await freePort()) })
