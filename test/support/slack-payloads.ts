@@ -6,8 +6,8 @@
 export const APP = 'A0SILO00001'
 export const TEAM = 'T0ACME00001'
 export const ENTERPRISE = 'E0ACMEGRID1'
-export const USER = 'U0WANDA0001'
-export const CHANNEL = 'C0GENERAL01'
+const USER = 'U0WANDA0001'
+const CHANNEL = 'C0GENERAL01'
 
 type Fields = Record<string, unknown>
 

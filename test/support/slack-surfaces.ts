@@ -88,7 +88,7 @@ export function bothSpellings(path: string): string[] {
 }
 
 /** Every path that takes the surface: its own and the single one, each in both spellings. */
-export function pathsOf(surface: Surface): string[] {
+function pathsOf(surface: Surface): string[] {
   return [...surface.paths, SINGLE].flatMap(bothSpellings)
 }
 
