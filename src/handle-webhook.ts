@@ -95,7 +95,8 @@ async function receive(arrival: Arrival, maxBodyBytes: number): Promise<Received
 function planFor({ regions }: Route, fanOut: FanOut): Plan {
   const [first] = regions
   if (first === undefined) throw new TypeError('A route has at least one region')
+  const { wins } = fanOut
   return fanOut.to === 'first'
-    ? { kind: 'first', region: first }
-    : { kind: 'all', regions, preferBodyForMs: fanOut.preferBodyForMs }
+    ? { kind: 'first', wins, region: first }
+    : { kind: 'all', wins, regions, preferBodyForMs: fanOut.preferBodyForMs }
 }

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Clock } from './clock.ts'
 import type { Id, InstallationKey } from './directory/directory.ts'
 import type { IdentityStore } from './directory/identities.ts'
-import type { Outcome } from './dispatch/region-result.ts'
+import type { Outcome, Wins } from './dispatch/region-result.ts'
 import type { Refusal, SiloClientError } from './errors.ts'
 import type { Counters } from './telemetry/counters.ts'
 import type { Log } from './telemetry/log.ts'
@@ -85,9 +85,12 @@ export type Identified<Request> =
   | { readonly kind: 'request'; readonly request: Request }
 
 /**
- * Whom to ask. For `all`, an empty 2xx waits up to `preferBodyForMs` for a 2xx with a body; 0 takes the first 2xx.
+ * Whom to ask, and what may be passed on: `success` is a 2xx, `reply` anything below 500. For `all`, an empty 2xx waits
+ * up to `preferBodyForMs` for a 2xx with a body; 0 takes the first 2xx.
  */
-export type FanOut = { readonly to: 'first' } | { readonly to: 'all'; readonly preferBodyForMs: number }
+export type FanOut =
+  | { readonly to: 'first'; readonly wins: Wins }
+  | { readonly to: 'all'; readonly wins: Wins; readonly preferBodyForMs: number }
 
 export interface Admission {
   /** Whether the head carries a signature; a body without one is only read up to 4 KiB. */

@@ -1,17 +1,10 @@
 import type { FailedReason } from './region-result.ts'
 
-/** The code of an error from undici, node:net, node:tls or node:dns, in the words of the contract. */
-const reasons: ReadonlyMap<string, FailedReason> = new Map([
+/** Codes of node:net, node:dns, node:tls and undici while there is no connection yet. */
+const unsent: ReadonlyMap<string, FailedReason> = new Map([
   ['ECONNREFUSED', 'connect_refused'],
-  ['EHOSTUNREACH', 'connect_failed'],
-  ['ENETUNREACH', 'connect_failed'],
-  ['EADDRNOTAVAIL', 'connect_failed'],
-  ['EMFILE', 'connect_failed'],
   ['ETIMEDOUT', 'connect_timeout'],
   ['UND_ERR_CONNECT_TIMEOUT', 'connect_timeout'],
-  ['ECONNRESET', 'connection_reset'],
-  ['EPIPE', 'connection_reset'],
-  ['UND_ERR_SOCKET', 'connection_reset'],
   ['ENOTFOUND', 'dns_failed'],
   ['EAI_AGAIN', 'dns_failed'],
   ['EAI_FAIL', 'dns_failed'],
@@ -20,10 +13,26 @@ const reasons: ReadonlyMap<string, FailedReason> = new Map([
   ['UND_ERR_INVALID_ARG', 'invalid_request'],
 ])
 
+/** What ends a connection that stood; anything else there is a reply that made no sense. */
+const broken: ReadonlySet<string> = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EPROTO',
+  'UND_ERR_SOCKET',
+])
+
 const certificateTrouble = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_CA|HOSTNAME_MISMATCH)/
 
-/** Why a call failed. What no rule knows is `invalid_response`: the connection stood, what came back made no sense. */
-export function failureReason(error: Error): FailedReason {
+/**
+ * Why a call failed. The same code means different things before and after the request was sent, and only what was
+ * never sent may be sent again: so that is what the reason is chosen by first.
+ */
+export function failureReason(error: Error, { sent }: { sent: boolean }): FailedReason {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  return reasons.get(code) ?? (certificateTrouble.test(code) ? 'tls_failed' : 'invalid_response')
+  if (sent) return broken.has(code) ? 'connection_reset' : 'invalid_response'
+  return unsent.get(code) ?? (certificateTrouble.test(code) ? 'tls_failed' : 'connect_failed')
 }

@@ -66,27 +66,21 @@ export function createRegionClient(
     close: () => pool.destroy(),
     call: (call) =>
       new Promise<RegionResult>((resolve, reject) => {
-        const startedMs = clock.monotonic() - call.startedAt
-        let sentMs: number | undefined
-        let firstByteMs: number | undefined
+        const elapsedMs = (): number => clock.monotonic() - call.startedAt
+        const startedMs = elapsedMs()
+        const reached: { slotMs?: number; sentMs?: number; firstByteMs?: number } = {}
         let ended = false
         // Until a slot is ours there is a place in the queue to give up, from then on a call to abort.
         let letGo = (): void => {}
 
-        const end = (result: Outcome): void => {
+        const end = (result: CallOutcome): void => {
           if (ended) return
           ended = true
           stopTimer()
-          const timing = {
-            startedMs,
-            ...(sentMs !== undefined && { sentMs }),
-            ...(firstByteMs !== undefined && { firstByteMs }),
-            endedMs: clock.monotonic() - call.startedAt,
-          }
-          resolve({ ...result, region: region.name, timing })
+          resolve({ ...result, region: region.name, timing: { startedMs, ...reached, endedMs: elapsedMs() } })
         }
         const stopTimer = clock.after(Math.max(0, call.deadline - clock.monotonic()), () => {
-          end({ kind: 'timed_out' })
+          end({ kind: 'timed_out', sent: reached.sentMs !== undefined })
           letGo()
         })
 
@@ -95,10 +89,10 @@ export function createRegionClient(
           if (msLeft <= 0) {
             // Our turn came together with the deadline: nobody would wait for what a region now begins to do.
             slots.release()
-            end({ kind: 'timed_out' })
+            end({ kind: 'timed_out', sent: false })
             return
           }
-          sentMs = clock.monotonic() - call.startedAt
+          reached.slotMs = elapsedMs()
           const path = prefix + call.target
           let headers: string[]
           try {
@@ -110,8 +104,11 @@ export function createRegionClient(
             reject(error)
             return
           }
+          // The slot is given back when undici is done with the call, not when we are: a call that still waits for its
+          // connection stands in undici's queue, which nothing but our slots bounds.
           const collector = collectReply(maxReplyBytes, {
-            firstByte: () => (firstByteMs = clock.monotonic() - call.startedAt),
+            sent: () => (reached.sentMs = elapsedMs()),
+            firstByte: () => (reached.firstByteMs = elapsedMs()),
             done: (result) => {
               slots.release()
               end(result)
@@ -126,50 +123,51 @@ export function createRegionClient(
 
         const turn = slots.take(send)
         if (turn === 'queue_full') end({ kind: 'refused', reason: 'queue_full' })
-        else if (sentMs === undefined) letGo = turn
+        else if (reached.slotMs === undefined) letGo = turn
       }),
   }
 }
 
-type Outcome =
+type CallOutcome =
   | { kind: 'answered'; reply: RegionReply }
-  | { kind: 'failed'; reason: FailedReason; cause?: unknown }
-  | { kind: 'timed_out' }
+  | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: unknown }
+  | { kind: 'timed_out'; sent: boolean }
   | { kind: 'refused'; reason: 'queue_full' }
 
 interface Collector extends Dispatcher.DispatchHandler {
-  /** Ends the call, even one that still waits for its connection: then it is never sent. */
+  /** Gives the call up: at once where it is on its way, or as soon as it gets a connection, and then nothing is sent. */
   readonly abort: () => void
 }
 
-/** Collects one reply, whole and up to `maxBytes`. `done` is called exactly once, when the connection is free again. */
-function collectReply(maxBytes: number, on: { firstByte: () => void; done: (result: Outcome) => void }): Collector {
+/** Collects one reply, whole and up to `maxBytes`. `done` is called exactly once, when undici has let go of the call. */
+function collectReply(
+  maxBytes: number,
+  on: { sent: () => void; firstByte: () => void; done: (result: CallOutcome) => void },
+): Collector {
   let controller: Dispatcher.DispatchController | undefined
-  let givenUp: Outcome | undefined
-  let done = false
+  let givenUp: CallOutcome | undefined
+  let sent = false
   let status = 0
   let rawHeaders: readonly string[] = []
   let chunks: Buffer[] = []
   let size = 0
 
-  const finish = (result: Outcome): void => {
-    if (done) return
-    done = true
-    chunks = []
-    on.done(result)
-  }
-  const giveUp = (result: Outcome): void => {
+  const giveUp = (result: CallOutcome): void => {
     givenUp ??= result
-    if (controller !== undefined) controller.abort(new Error('The call was given up'))
-    // Not yet on a connection: nobody will tell us when it ends, and it must not be sent when one comes.
-    else finish(result)
+    chunks = []
+    controller?.abort(new Error('The call was given up'))
   }
 
   return {
-    abort: () => giveUp({ kind: 'timed_out' }),
+    abort: () => giveUp({ kind: 'timed_out', sent }),
     onRequestStart(started) {
       controller = started
-      if (givenUp !== undefined) started.abort(new Error('The call was given up before it was sent'))
+      if (givenUp !== undefined) {
+        started.abort(new Error('The call was given up before it was sent'))
+        return
+      }
+      sent = true
+      on.sent()
     },
     onResponseStart(from, statusCode) {
       // 1xx come before the response proper; each overwrites the last.
@@ -180,16 +178,16 @@ function collectReply(maxBytes: number, on: { firstByte: () => void; done: (resu
     },
     onResponseData(_, chunk) {
       size += chunk.length
-      if (size > maxBytes) giveUp({ kind: 'failed', reason: 'response_too_large' })
+      if (size > maxBytes) giveUp({ kind: 'failed', reason: 'response_too_large', sent })
       else chunks.push(chunk)
     },
     onResponseEnd() {
-      if (givenUp !== undefined) finish(givenUp)
-      else if (status >= 500) finish({ kind: 'failed', reason: `http_${status}` })
-      else finish({ kind: 'answered', reply: { status, rawHeaders, body: Buffer.concat(chunks, size) } })
+      if (givenUp !== undefined) on.done(givenUp)
+      else if (status >= 500) on.done({ kind: 'failed', reason: `http_${status}`, sent })
+      else on.done({ kind: 'answered', reply: { status, rawHeaders, body: Buffer.concat(chunks, size) } })
     },
     onResponseError(_, error) {
-      finish(givenUp ?? { kind: 'failed', reason: failureReason(error), cause: error })
+      on.done(givenUp ?? { kind: 'failed', reason: failureReason(error, { sent }), sent, cause: error })
     },
   }
 }

@@ -8,7 +8,9 @@ export interface RegionReply {
 /** Milliseconds after the webhook's first byte; absent where that step was never reached. */
 export interface AttemptTiming {
   readonly startedMs: number
-  /** When the region's slot was ours, so `sentMs - startedMs` is the time spent in its queue. */
+  /** When one of the region's slots was ours: until then the call stood in the region's queue. */
+  readonly slotMs?: number
+  /** When it had a connection and was written to it. */
   readonly sentMs?: number
   readonly firstByteMs?: number
   readonly endedMs: number
@@ -33,25 +35,30 @@ export type FailedReason =
 /** What became of one planned region. Every planned region has exactly one. */
 export type RegionResult = { readonly region: string; readonly timing: AttemptTiming } & (
   | { readonly kind: 'answered'; readonly reply: RegionReply }
-  | { readonly kind: 'failed'; readonly reason: FailedReason; readonly cause?: unknown }
-  | { readonly kind: 'timed_out' }
+  /** `sent`: it may have been carried out. Without it, it has not: there never was a connection to send it on. */
+  | { readonly kind: 'failed'; readonly reason: FailedReason; readonly sent: boolean; readonly cause?: unknown }
+  | { readonly kind: 'timed_out'; readonly sent: boolean }
   | { readonly kind: 'refused'; readonly reason: RefusedReason }
 )
 
 export type AnsweredResult = Extract<RegionResult, { kind: 'answered' }>
 
-/**
- * `won`: a reply that may be passed on. `lost`: nothing but failures. `results` has one entry per planned region,
- * except behind a 2xx that won while others were still running: then it has the winner alone.
- */
+/** What may be passed on to the caller: a 2xx only, or any reply (which is below 500, or it is a failure). */
+export type Wins = 'success' | 'reply'
+
+/** `lost`: nothing that may be passed on; one result per planned region says why. */
 export type Outcome =
-  | { readonly kind: 'won'; readonly winner: AnsweredResult; readonly results: readonly RegionResult[] }
+  | { readonly kind: 'won'; readonly winner: AnsweredResult }
   | { readonly kind: 'lost'; readonly results: readonly RegionResult[] }
 
 export interface Dispatched {
   readonly outcome: Outcome
   /** One result per planned region, in plan order, once the last of them has come to its end. */
   readonly settled: Promise<readonly RegionResult[]>
+}
+
+export function isSuccess(result: RegionResult): result is AnsweredResult {
+  return result.kind === 'answered' && result.reply.status >= 200 && result.reply.status < 300
 }
 
 /** The stable word for a result that was not good enough, as it stands in logs and in the problem document. */

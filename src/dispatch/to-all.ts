@@ -1,14 +1,22 @@
 import type { Clock } from '../clock.ts'
-import type { AnsweredResult, Dispatched, Outcome, RegionResult } from './region-result.ts'
+import {
+  isSuccess,
+  type AnsweredResult,
+  type Dispatched,
+  type Outcome,
+  type RegionResult,
+  type Wins,
+} from './region-result.ts'
 
 /**
  * Asks every region at once, `calls` in region order. The first 2xx to arrive answers, while the others go on to
  * their own end; an empty one first waits up to `preferBodyForMs` for a 2xx that says something. Without a 2xx, when
- * every call has ended: the first 3xx or 4xx in region order, which unlike the first to arrive is the same each time.
+ * every call has ended: the first other reply in region order, which unlike the first to arrive is the same each time
+ * (not where only a success `wins`).
  */
 export function toAll(
   calls: readonly Promise<RegionResult>[],
-  { preferBodyForMs, clock }: { preferBodyForMs: number; clock: Clock },
+  { wins, preferBodyForMs, clock }: { wins: Wins; preferBodyForMs: number; clock: Clock },
 ): Promise<Dispatched> {
   const settled = Promise.all(calls)
   const outcome = new Promise<Outcome>((resolve, reject) => {
@@ -17,7 +25,7 @@ export function toAll(
     let stopWaiting = (): void => {}
     const win = (winner: AnsweredResult): void => {
       stopWaiting()
-      resolve({ kind: 'won', winner, results: [winner] })
+      resolve({ kind: 'won', winner })
     }
     const onResult = (result: RegionResult): void => {
       running -= 1
@@ -30,7 +38,7 @@ export function toAll(
       }
       if (running > 0) return
       if (emptySuccess !== undefined) return win(emptySuccess)
-      void settled.then((results) => resolve(bestOf(results)))
+      void settled.then((results) => resolve(bestOf(results, wins)))
     }
     // A call that rejects is a fault of our own. It ends `settled` as well, which nobody may be waiting for.
     settled.catch(reject)
@@ -39,11 +47,7 @@ export function toAll(
   return outcome.then((decided) => ({ outcome: decided, settled }))
 }
 
-function isSuccess(result: RegionResult): result is AnsweredResult {
-  return result.kind === 'answered' && result.reply.status >= 200 && result.reply.status < 300
-}
-
-function bestOf(results: readonly RegionResult[]): Outcome {
-  const winner = results.find((result): result is AnsweredResult => result.kind === 'answered')
-  return winner === undefined ? { kind: 'lost', results } : { kind: 'won', winner, results }
+function bestOf(results: readonly RegionResult[], wins: Wins): Outcome {
+  const reply = results.find((result): result is AnsweredResult => result.kind === 'answered')
+  return reply === undefined || wins === 'success' ? { kind: 'lost', results } : { kind: 'won', winner: reply }
 }

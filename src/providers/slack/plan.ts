@@ -11,19 +11,22 @@ export function fanOut(request: SlackRequest, rules: Rules): FanOut {
     case 'command':
     case 'options':
     case 'page':
-      return { to: 'first' }
+      return { to: 'first', wins: 'reply' }
     case 'event':
-      return concernsAllRegions(request.type, rules) ? { to: 'all', preferBodyForMs: 0 } : { to: 'first' }
+      // Slack takes any non-2xx for a failed delivery, so a region's 4xx is nothing to pass on.
+      return concernsAllRegions(request.type, rules)
+        ? { to: 'all', wins: 'success', preferBodyForMs: 0 }
+        : { to: 'first', wins: 'success' }
     case 'action':
       return request.value !== undefined && rules.first_region_actions.includes(request.value)
-        ? { to: 'first' }
-        : { to: 'all', preferBodyForMs: 0 }
+        ? { to: 'first', wins: 'reply' }
+        : { to: 'all', wins: 'reply', preferBodyForMs: 0 }
     case 'view':
     case 'dialog':
-      return { to: 'all', preferBodyForMs: request.submitted ? PREFER_BODY_MS : 0 }
+      return { to: 'all', wins: 'reply', preferBodyForMs: request.submitted ? PREFER_BODY_MS : 0 }
     case 'shortcut':
     case 'other':
-      return { to: 'all', preferBodyForMs: 0 }
+      return { to: 'all', wins: 'reply', preferBodyForMs: 0 }
   }
 }
 

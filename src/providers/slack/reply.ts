@@ -6,11 +6,7 @@ import type { SlackRequest } from './request.ts'
 
 /** What Slack hears of an outcome. Throws a `SiloClientError` where only an error tells the user that it failed. */
 export function respond(request: SlackRequest, outcome: Outcome): Reply {
-  if (request.kind === 'event') {
-    if (outcome.kind === 'won' && isSuccess(outcome.winner.reply.status)) return emptyReply(200)
-    throw new SiloClientError(outcome.results)
-  }
-  if (outcome.kind === 'won') return outcome.winner.reply
+  if (outcome.kind === 'won') return request.kind === 'event' ? emptyReply(200) : outcome.winner.reply
   if (request.kind !== 'command') throw new SiloClientError(outcome.results)
   return outcome.results.every((result) => result.kind === 'timed_out')
     ? ephemeralReply('This took too long, so it was given up. Please try again in a moment.')
@@ -75,8 +71,4 @@ export function jsonReply(body: object): Reply {
 /** A message only the user sees who typed the command. */
 function ephemeralReply(text: string): Reply {
   return jsonReply({ response_type: 'ephemeral', replace_original: false, text })
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dispatch } from '../../../src/dispatch/dispatch.ts'
+import { dispatch, type Plan } from '../../../src/dispatch/dispatch.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
 import type { RoutedRegion } from '../../../src/resolve/route.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -14,9 +14,22 @@ describe('carrying out a plan', () => {
       asked.push(name)
       return answered(name, 404)
     }
-    const { outcome } = await dispatch({ kind: 'first', region: routed('us') }, call, createManualClock())
+    const { outcome } = await dispatch(
+      { kind: 'first', wins: 'reply', region: routed('us') },
+      call,
+      createManualClock(),
+    )
     expect(asked).toEqual(['us'])
     expect(outcome).toMatchObject({ kind: 'won', winner: { region: 'us' } })
+  })
+
+  it.each(['first', 'all'] as const)('lets nothing but a success win where the %s plan says so', async (kind) => {
+    const plan: Plan =
+      kind === 'first'
+        ? { kind, wins: 'success', region: routed('us') }
+        : { kind, wins: 'success', regions: [routed('us')], preferBodyForMs: 0 }
+    const { outcome } = await dispatch(plan, async ({ name }) => answered(name, 404), createManualClock())
+    expect(outcome).toEqual({ kind: 'lost', results: [answered('us', 404)] })
   })
 
   it('asks every region of an all plan before any has answered', async () => {
@@ -30,7 +43,12 @@ describe('carrying out a plan', () => {
       return answers.get(name)?.promise ?? Promise.reject(new Error('unreachable'))
     }
     const clock = createManualClock()
-    const plan = { kind: 'all' as const, regions: [routed('us'), routed('eu')], preferBodyForMs: 250 }
+    const plan = {
+      kind: 'all' as const,
+      wins: 'reply' as const,
+      regions: [routed('us'), routed('eu')],
+      preferBodyForMs: 250,
+    }
     const dispatched = dispatch(plan, call, clock)
     expect(asked).toEqual(['us', 'eu'])
     answers.get('eu')?.resolve(answered('eu'))

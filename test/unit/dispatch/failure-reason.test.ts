@@ -3,7 +3,7 @@ import { failureReason } from '../../../src/dispatch/failure-reason.ts'
 
 const withCode = (code: unknown) => Object.assign(new Error('it failed'), { code })
 
-describe('the reason for a failed call', () => {
+describe('the reason for a call that was never sent', () => {
   it.each([
     ['ECONNREFUSED', 'connect_refused'],
     ['EHOSTUNREACH', 'connect_failed'],
@@ -12,9 +12,8 @@ describe('the reason for a failed call', () => {
     ['EMFILE', 'connect_failed'],
     ['ETIMEDOUT', 'connect_timeout'],
     ['UND_ERR_CONNECT_TIMEOUT', 'connect_timeout'],
-    ['ECONNRESET', 'connection_reset'],
-    ['EPIPE', 'connection_reset'],
-    ['UND_ERR_SOCKET', 'connection_reset'],
+    ['ECONNRESET', 'connect_failed'],
+    ['UND_ERR_SOCKET', 'connect_failed'],
     ['ENOTFOUND', 'dns_failed'],
     ['EAI_AGAIN', 'dns_failed'],
     ['EAI_FAIL', 'dns_failed'],
@@ -28,24 +27,40 @@ describe('the reason for a failed call', () => {
     ['INVALID_CA', 'tls_failed'],
     ['HOSTNAME_MISMATCH', 'tls_failed'],
     ['UND_ERR_INVALID_ARG', 'invalid_request'],
-    ['HPE_INVALID_CONSTANT', 'invalid_response'],
-    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'invalid_response'],
   ])('%s is %s', (code, reason) => {
-    expect(failureReason(withCode(code))).toBe(reason)
+    expect(failureReason(withCode(code), { sent: false })).toBe(reason)
   })
 
-  it('is invalid_response where a code only ends like one of a certificate', () => {
-    expect(failureReason(withCode('MY_CERT_HAS_EXPIRED'))).toBe('invalid_response')
+  it('is connect_failed where a code only ends like one of a certificate', () => {
+    expect(failureReason(withCode('MY_CERT_HAS_EXPIRED'), { sent: false })).toBe('connect_failed')
+  })
+
+  it('takes no code for a word that every object has', () => {
+    expect(failureReason(withCode('constructor'), { sent: false })).toBe('connect_failed')
+  })
+})
+
+describe('the reason for a call that failed once it was sent', () => {
+  it.each(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EPROTO', 'UND_ERR_SOCKET'])(
+    'is connection_reset for %s: the connection stood',
+    (code) => {
+      expect(failureReason(withCode(code), { sent: true })).toBe('connection_reset')
+    },
+  )
+
+  it.each([
+    'HPE_INVALID_CONSTANT',
+    'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+    'ECONNREFUSED',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ])('is invalid_response for %s', (code) => {
+    expect(failureReason(withCode(code), { sent: true })).toBe('invalid_response')
   })
 
   it.each([
     ['no code', new Error('it failed')],
     ['a number for a code', withCode(7)],
   ])('is invalid_response for %s', (_, error) => {
-    expect(failureReason(error)).toBe('invalid_response')
-  })
-
-  it('takes no code for a word that every object has', () => {
-    expect(failureReason(withCode('constructor'))).toBe('invalid_response')
+    expect(failureReason(error, { sent: true })).toBe('invalid_response')
   })
 })

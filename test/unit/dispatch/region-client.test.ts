@@ -36,6 +36,27 @@ async function rawRegion(speak: (socket: Socket) => void): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+/** Takes connections and says nothing, until it hangs up on all of them, at once and from then on. */
+async function silentRegion(): Promise<{ address: string; hangUp: () => void }> {
+  const sockets = new Set<Socket>()
+  let hungUp = false
+  const server: Server = createTcpServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    if (hungUp) socket.destroy()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const hangUp = (): void => {
+    hungUp = true
+    for (const socket of sockets) socket.destroy()
+  }
+  opened.push(async () => {
+    hangUp()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, hangUp }
+}
+
 function clientFor(address: string, entry: Partial<Region> = {}, { maxReplyBytes = 1000 } = {}) {
   const clock = createManualClock()
   const client = createRegionClient(
@@ -141,7 +162,7 @@ describe('a call to a region', () => {
         socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
       }),
     )
-    expect((await call()).timing).toEqual({ startedMs: 0, sentMs: 0, firstByteMs: 30, endedMs: 30 })
+    expect((await call()).timing).toEqual({ startedMs: 0, slotMs: 0, sentMs: 0, firstByteMs: 30, endedMs: 30 })
   })
 
   it('asks for the headers with the whole milliseconds that are left', async () => {
@@ -219,11 +240,36 @@ describe('the deadline of a call', () => {
     const result = call()
     expect(client.inFlight).toBe(1)
     clock.advance(2500)
-    expect(await result).toMatchObject({ kind: 'timed_out' })
-    expect(client.inFlight).toBe(0)
+    expect(await result).toMatchObject({ kind: 'timed_out', sent: false, timing: { slotMs: 0 } })
+    expect((await result).timing).not.toHaveProperty('sentMs')
     // The attempt itself may go on for as long as timeout_ms; closing must not wait for it.
     await client.close()
     expect(heard).toEqual([])
+  })
+
+  it('leaves its slot taken until the connection attempt ends: what waits for one is bounded by the slots', async () => {
+    const { address, hangUp } = await silentRegion()
+    const { call, client, clock } = clientFor(address.replace('http:', 'https:'), { maxConcurrency: 2, maxQueue: 1 })
+    const given = [call(), call()]
+    clock.advance(2500)
+    for (const result of given) expect(await result).toMatchObject({ kind: 'timed_out' })
+    expect(client.inFlight).toBe(2)
+
+    const waiting = call({ deadline: 9000 })
+    expect(await call({ deadline: 9000 })).toMatchObject({ kind: 'refused', reason: 'queue_full' })
+    expect(client.queued).toBe(1)
+    hangUp()
+    expect(await waiting).toMatchObject({ kind: 'failed', sent: false })
+    await expect.poll(() => client.inFlight).toBe(0)
+  })
+
+  it('says of one that was sent that it was: it may have been carried out', async () => {
+    const fake = await region(hang)
+    const { call, clock } = clientFor(fake.url)
+    const result = call()
+    await fake.nextRequest()
+    clock.advance(2500)
+    expect(await result).toMatchObject({ kind: 'timed_out', sent: true })
   })
 
   it('sends nothing once it has passed', async () => {

@@ -7,7 +7,7 @@ export function answered(region: string, status = 200, body = ''): AnsweredResul
 }
 
 export function timedOut(region: string): RegionResult {
-  return { kind: 'timed_out', region, timing }
+  return { kind: 'timed_out', sent: true, region, timing }
 }
 
 export function refused(region: string): RegionResult {
@@ -15,5 +15,5 @@ export function refused(region: string): RegionResult {
 }
 
 export function failed(region: string): RegionResult {
-  return { kind: 'failed', reason: 'http_500', region, timing }
+  return { kind: 'failed', reason: 'http_500', sent: true, region, timing }
 }

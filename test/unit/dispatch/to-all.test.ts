@@ -1,18 +1,21 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Outcome, RegionResult } from '../../../src/dispatch/region-result.ts'
+import type { Outcome, RegionResult, Wins } from '../../../src/dispatch/region-result.ts'
 import { toAll } from '../../../src/dispatch/to-all.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { answered, failed, refused, timedOut } from './results.ts'
 
 /** Calls to these regions that end when, and as, told. */
-function ask(regions: readonly string[], { preferBodyForMs = 0 } = {}) {
+function ask(
+  regions: readonly string[],
+  { wins = 'reply', preferBodyForMs = 0 }: { wins?: Wins; preferBodyForMs?: number } = {},
+) {
   const clock = createManualClock()
   const calls = regions.map(() => Promise.withResolvers<RegionResult>())
   let outcome: Outcome | undefined
   const dispatched = toAll(
     calls.map((call) => call.promise),
-    { preferBodyForMs, clock },
+    { wins, preferBodyForMs, clock },
   )
   const seen = dispatched.then((result) => (outcome = result.outcome))
   return {
@@ -35,7 +38,7 @@ describe('asking all regions at once', () => {
   it.each([200, 204, 299])('is answered by the first %i, while the others go on', async (status) => {
     const asked = ask(['us', 'eu'])
     await asked.end(answered('eu', status))
-    expect(asked.outcome()).toMatchObject({ kind: 'won', winner: { region: 'eu' }, results: [{ region: 'eu' }] })
+    expect(asked.outcome()).toMatchObject({ kind: 'won', winner: { region: 'eu' } })
   })
 
   it('settles with every region in plan order, the late one too', async () => {
@@ -63,11 +66,14 @@ describe('asking all regions at once', () => {
     await asked.end(answered('ap', 410))
     await asked.end(answered('eu', 302))
     await asked.end(failed('us'))
-    expect(asked.outcome()).toEqual({
-      kind: 'won',
-      winner: answered('eu', 302),
-      results: [failed('us'), answered('eu', 302), answered('ap', 410)],
-    })
+    expect(asked.outcome()).toEqual({ kind: 'won', winner: answered('eu', 302) })
+  })
+
+  it('is lost without a 2xx where only a success wins, with a result for each region', async () => {
+    const asked = ask(['us', 'eu'], { wins: 'success' })
+    await asked.end(answered('eu', 404))
+    await asked.end(failed('us'))
+    expect(asked.outcome()).toEqual({ kind: 'lost', results: [failed('us'), answered('eu', 404)] })
   })
 
   it('is lost when nothing but failures came, with a result for each region', async () => {

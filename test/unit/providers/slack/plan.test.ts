@@ -31,16 +31,19 @@ const rules = {
 }
 const rig = createSlackRig({ rules })
 
-const all = { to: 'all', preferBodyForMs: 0 }
-const allPreferringBodies = { to: 'all', preferBodyForMs: 250 }
-const first = { to: 'first' }
+const all = { to: 'all', wins: 'reply', preferBodyForMs: 0 }
+const allPreferringBodies = { to: 'all', wins: 'reply', preferBodyForMs: 250 }
+const first = { to: 'first', wins: 'reply' }
+// Slack takes any other status for a failed delivery.
+const allForSuccess = { to: 'all', wins: 'success', preferBodyForMs: 0 }
+const firstForSuccess = { to: 'first', wins: 'success' }
 
 describe('whom to ask', () => {
   const planOf = async (body: SlackBody, of = rig) => of.provider.fanOut(await of.request({ body }))
 
   it.for([
-    ['an event', eventCallback(), first],
-    ['an event for all regions', eventCallback({}, { type: 'team_rename' }), all],
+    ['an event', eventCallback(), firstForSuccess],
+    ['an event for all regions', eventCallback({}, { type: 'team_rename' }), allForSuccess],
     ['a command', slashCommand(), first],
     ['block options', blockSuggestion(), first],
     ['dialog options', dialogSuggestion(), first],
@@ -79,21 +82,21 @@ describe('whom to ask', () => {
   it('without rules: the uninstall events to all regions, every other event to the first, every click to all', async () => {
     const plain = createSlackRig()
     for (const type of ['app_uninstalled', 'tokens_revoked']) {
-      expect(await planOf(eventCallback({}, { type }), plain)).toEqual(all)
+      expect(await planOf(eventCallback({}, { type }), plain)).toEqual(allForSuccess)
     }
-    expect(await planOf(eventCallback({}, { type: 'app_uninstalled_team' }), plain)).toEqual(first)
+    expect(await planOf(eventCallback({}, { type: 'app_uninstalled_team' }), plain)).toEqual(firstForSuccess)
     expect(await planOf(blockActions({}, { value: 'link' }), plain)).toEqual(all)
   })
 
   it.for(['*', ['*'], ['team_rename', '*']])('every event to all regions with %j', async (all_region_events) => {
     const every = createSlackRig({ rules: { all_region_events } })
-    expect(await planOf(eventCallback(), every)).toEqual(all)
+    expect(await planOf(eventCallback(), every)).toEqual(allForSuccess)
     expect(await planOf(slashCommand(), every)).toEqual(first)
   })
 
   it('no event to all regions with an empty list', async () => {
     const none = createSlackRig({ rules: { all_region_events: [] } })
-    expect(await planOf(eventCallback({}, { type: 'app_uninstalled' }), none)).toEqual(first)
+    expect(await planOf(eventCallback({}, { type: 'app_uninstalled' }), none)).toEqual(firstForSuccess)
   })
 })
 

@@ -146,7 +146,12 @@ export function answered(status: number, body = ''): AnsweredResult {
   return { kind: 'answered', region: 'eu', timing: { startedMs: 0, endedMs: 1 }, reply }
 }
 
-export const timedOut: RegionResult = { kind: 'timed_out', region: 'us', timing: { startedMs: 0, endedMs: 1 } }
+export const timedOut: RegionResult = {
+  kind: 'timed_out',
+  sent: true,
+  region: 'us',
+  timing: { startedMs: 0, endedMs: 1 },
+}
 export const refused: RegionResult = {
   kind: 'refused',
   region: 'ap',
