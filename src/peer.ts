@@ -4,7 +4,7 @@ import type { Peer } from './provider.ts'
 
 /**
  * Who is at the other end. `X-Forwarded-*` and the identity header are believed from a trusted proxy only: anybody
- * else could write whatever they like into them.
+ * else could write whatever they like into them. A header that does not say one thing says nothing.
  */
 export function peerOf(
   req: IncomingMessage,
@@ -15,15 +15,19 @@ export function peerOf(
   const proto = req.socket instanceof TLSSocket ? 'https' : 'http'
   const host = req.headers.host ?? ''
   if (!proxies.trusts(address)) return { forwardedFor: address, proto, host, user: undefined }
-  const chain = single(req.headers['x-forwarded-for'])
+  // Distinct, because `headers` joins repeated lines: what a caller wrote would stand beside what the proxy added.
+  const headers = req.headersDistinct
+  const chain = (headers['x-forwarded-for'] ?? []).filter((line) => line !== '')
   return {
-    forwardedFor: chain === undefined ? address : `${chain}, ${address}`,
-    proto: single(req.headers['x-forwarded-proto']) ?? proto,
-    host: single(req.headers['x-forwarded-host']) ?? host,
-    user: single(req.headers[identityHeader.toLowerCase()]),
+    forwardedFor: [...chain, address].join(', '),
+    proto: onlyValue(headers['x-forwarded-proto']) ?? proto,
+    host: onlyValue(headers['x-forwarded-host']) ?? host,
+    user: onlyValue(headers[identityHeader.toLowerCase()]),
   }
 }
 
-function single(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+/** A comma counts as a second line: any proxy on the way may have joined two into one (RFC 9110 section 5.3). */
+function onlyValue(lines: readonly string[] = []): string | undefined {
+  const [value, another] = lines
+  return value === undefined || value === '' || another !== undefined || value.includes(',') ? undefined : value
 }
