@@ -19,15 +19,30 @@ export interface Counters {
   count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): void
 }
 
-/** Counters kept in the process. `read` gives each series, as `name{label="value",…}`, and its count. */
+/** Counters kept in the process. `read` gives each series, as Prometheus writes it, and its count. */
 export function createCounters(): Counters & { read(): ReadonlyMap<string, number> } {
   const series = new Map<string, number>()
   return {
     count(name, labels) {
-      const pairs = Object.entries(labels).map(([label, value]) => `${label}="${String(value)}"`)
-      const key = pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name
+      const key = seriesName(name, labels)
       series.set(key, (series.get(key) ?? 0) + 1)
     },
     read: () => new Map(series),
   }
+}
+
+/** `name{label="value",…}`, the labels in the order in which they are declared. */
+function seriesName(name: CounterName, labels: Readonly<Record<string, string>>): string {
+  let text: string = name
+  let before = '{'
+  for (const label of counterLabels[name]) {
+    text += `${before}${label}="${escaped(labels[label] ?? '')}"`
+    before = ','
+  }
+  return before === ',' ? `${text}}` : text
+}
+
+/** https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information */
+function escaped(value: string): string {
+  return /["\\\n]/.test(value) ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : value
 }
