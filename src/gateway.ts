@@ -83,7 +83,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const ids = options.ids ?? createIds()
   const log = options.log ?? createLog(settings.LOG_LEVEL)
   const counters = createCounters()
-  const store = await openDirectory(`sqlite:${settings.DATABASE_URL.path}`, { clock })
+  const store = await openDirectory(settings.DATABASE_URL, { clock })
   const directory = cacheDirectory(store, {
     entries: settings.CACHE_ENTRIES,
     freshMs: settings.CACHE_FRESH_MS,

@@ -77,7 +77,7 @@ export async function getFromDirectory(
 
 async function withStore(run: (store: DirectoryStore) => Promise<ExitCode>): Promise<ExitCode> {
   const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
-  const store = await openDirectory(`sqlite:${DATABASE_URL.path}`, { clock: systemClock })
+  const store = await openDirectory(DATABASE_URL, { clock: systemClock })
   try {
     return await run(store)
   } finally {

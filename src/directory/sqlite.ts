@@ -15,12 +15,11 @@ import {
 const BUSY_TIMEOUT_MS = 5000
 
 /**
- * Opens `sqlite:PATH`, or a database of this process alone for `sqlite::memory:`. Other processes may have the same
+ * Opens the file, or a database of this process alone for `:memory:`. Other processes may have the same
  * file open: readers never wait, writers queue.
  * @throws an error that names the file when it cannot be opened or is no database.
  */
-export function openSqlite<Schema>(url: string): Kysely<Schema> {
-  const path = url.replace(/^sqlite:/, '')
+export function openSqlite<Schema>(path: string): Kysely<Schema> {
   const database = openFile(path)
   return new Kysely<Schema>({
     dialect: {

@@ -10,6 +10,9 @@ import { migrate } from './migrations.ts'
 import type { DirectorySchema } from './schema.ts'
 import { openSqlite } from './sqlite.ts'
 
+/** Which database holds the directory, as `DATABASE_URL` says. The path `:memory:` is one of this process alone. */
+export type Database = { readonly kind: 'sqlite'; readonly path: string }
+
 /** Who lives where, as the database has it. Every method rejects when the database cannot be asked. */
 export interface DirectoryStore {
   /** The installation a key means, with its active organizations; undefined: there is none. */
@@ -25,11 +28,11 @@ export interface DirectoryStore {
 }
 
 /**
- * Opens the directory at `sqlite:PATH` or `sqlite::memory:` and brings its tables up to date.
+ * Opens the directory and brings its tables up to date.
  * @throws an error that names the database when it cannot be opened or migrated.
  */
-export async function openDirectory(url: string, { clock }: { clock: Clock }): Promise<DirectoryStore> {
-  const db = openSqlite<DirectorySchema>(url)
+export async function openDirectory(database: Database, { clock }: { clock: Clock }): Promise<DirectoryStore> {
+  const db = openSqlite<DirectorySchema>(database.path)
   try {
     await migrate(db)
   } catch (error) {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-directoryStoreConformance('SQLite in memory', (clock) => openDirectory('sqlite::memory:', { clock }))
+directoryStoreConformance('SQLite in memory', (clock) => openDirectory({ kind: 'sqlite', path: ':memory:' }, { clock }))
 directoryStoreConformance('a SQLite file', (clock) =>
-  openDirectory(`sqlite:${join(folder, `${files++}.db`)}`, { clock }),
+  openDirectory({ kind: 'sqlite', path: join(folder, `${files++}.db`) }, { clock }),
 )
