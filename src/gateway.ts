@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { systemClock, type Clock } from './clock.ts'
-import { readConfiguration, type Configuration } from './config/configuration.ts'
+import { changedButFixed, readConfiguration, type Configuration } from './config/configuration.ts'
 import { ConfigurationError } from './config/required.ts'
 import { cacheDirectory } from './directory/cache.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
@@ -29,17 +29,17 @@ export interface OpenDoor {
   readonly provider: Provider
   readonly door: Door
   readonly rooms: Rooms
+  readonly settings: Configuration['settings']
+  readonly traceParts: TraceParts
 }
 
 export interface Gateway {
-  readonly settings: Configuration['settings']
   /** What is in effect now, after the last reload that was valid. */
   configuration(): Configuration
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
   readonly counters: ReturnType<typeof createCounters>
-  readonly traceParts: TraceParts
   readonly store: DirectoryStore
   /** Every provider there is, as configured now. */
   providers(): readonly Provider[]
@@ -51,8 +51,8 @@ export interface Gateway {
   ready(): Promise<boolean>
   draining(): boolean
   /**
-   * Reads the configuration again and swaps regions, rules and secrets at once; requests under way finish on the old
-   * ones. Returns the faults, and with any of them changes nothing.
+   * Reads the configuration again and swaps regions, rules, secrets and limits at once; requests under way finish on
+   * the old ones. Returns the faults, and with any of them changes nothing. Never throws.
    */
   reload(): readonly string[]
   /** From now on not ready; what is under way goes on. */
@@ -67,6 +67,7 @@ interface Live {
   readonly providers: readonly Provider[]
   readonly clients: ReadonlyMap<string, RegionClient>
   readonly rooms: Rooms
+  readonly traceParts: TraceParts
 }
 
 /**
@@ -77,36 +78,42 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const read = () => readConfiguration({ ...(options.env && { env: options.env }), definitions: registered })
   const first = read()
   if (!first.ok) throw new ConfigurationError(first.faults)
-  const { settings } = first.configuration
+  const { settings: atStart } = first.configuration
 
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? createIds()
-  const log = options.log ?? createLog(settings.LOG_LEVEL)
+  const log = options.log ?? createLog(atStart.LOG_LEVEL)
   const counters = createCounters()
-  const store = await openDirectory(settings.DATABASE_URL, { clock })
+  const store = await openDirectory(atStart.DATABASE_URL, { clock })
   const directory = cacheDirectory(store, {
-    entries: settings.CACHE_ENTRIES,
-    freshMs: settings.CACHE_FRESH_MS,
-    hardMs: settings.CACHE_HARD_MS,
-    staleMs: settings.CACHE_STALE_MS,
+    entries: atStart.CACHE_ENTRIES,
+    freshMs: atStart.CACHE_FRESH_MS,
+    hardMs: atStart.CACHE_HARD_MS,
+    staleMs: atStart.CACHE_STALE_MS,
     clock,
     counters,
     log,
   })
   const underWay = new Set<Promise<void>>()
   let draining = false
-  let live = build(first.configuration, undefined)
+  let live: Live
+  try {
+    live = build(first.configuration, undefined)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 
   function build(configuration: Configuration, before: Live | undefined): Live {
-    for (const warning of configuration.warnings) log.warn({}, warning)
+    const { settings, topology, warnings } = configuration
+    for (const warning of warnings) log.warn({}, warning)
+    const maxReplyBytes = settings.MAX_REPLY_BYTES
+    const sameLimit = before?.configuration.settings.MAX_REPLY_BYTES === maxReplyBytes
     const clients = new Map(
-      configuration.topology.regions.map((region) => {
+      topology.regions.map((region) => {
         const running = before?.clients.get(region.name)
-        const unchanged = running !== undefined && isDeepStrictEqual(running.region, region)
-        const client = unchanged
-          ? running
-          : createRegionClient(region, { clock, maxReplyBytes: settings.MAX_REPLY_BYTES })
-        return [region.name, client]
+        const unchanged = running !== undefined && sameLimit && isDeepStrictEqual(running.region, region)
+        return [region.name, unchanged ? running : createRegionClient(region, { clock, maxReplyBytes })]
       }),
     )
     return {
@@ -119,37 +126,54 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         clock,
         ids,
         directory,
-        topology: configuration.topology,
+        topology,
         client: ({ name }) => clients.get(name),
         maxBodyBytes: settings.MAX_BODY_BYTES,
       },
+      traceParts: {
+        clock,
+        counters,
+        log,
+        logSample: settings.LOG_SAMPLE,
+        random: Math.random,
+        onWebhook: options.onWebhook,
+      },
+    }
+  }
+
+  /** Puts a new configuration into effect; returns what is wrong with it instead, if anything is. */
+  function swap(): readonly string[] {
+    try {
+      const again = read()
+      if (!again.ok) return again.faults
+      const before = live
+      live = build(again.configuration, before)
+      const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
+      // A webhook that came before the swap may still be on its way to a region: its connections stay until it is done.
+      void allEnded().then(() => Promise.all(replaced.map((client) => client.close())))
+      return []
+    } catch (error) {
+      return [`the configuration cannot be put to work: ${error instanceof Error ? error.message : String(error)}`]
     }
   }
 
   const allEnded = (): Promise<unknown> => Promise.allSettled(underWay)
 
   return {
-    settings,
     configuration: () => live.configuration,
     clock,
     ids,
     log,
     counters,
     store,
-    traceParts: {
-      clock,
-      counters,
-      log,
-      logSample: settings.LOG_SAMPLE,
-      random: Math.random,
-      onWebhook: options.onWebhook,
-    },
     providers: () => live.providers,
     doorAt(path) {
-      if (settings.SILO_MODE !== 'CONTROL') return undefined
+      if (atStart.SILO_MODE !== 'CONTROL') return undefined
       for (const provider of live.providers) {
         const door = provider.match(path)
-        if (door !== undefined) return { provider, door, rooms: live.rooms }
+        if (door === undefined) continue
+        const { rooms, traceParts, configuration } = live
+        return { provider, door, rooms, traceParts, settings: configuration.settings }
       }
       return undefined
     },
@@ -162,21 +186,16 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     ready: async () => !draining && (await directory.usable()),
     draining: () => draining,
     reload() {
-      const again = read()
-      if (!again.ok) {
+      const faults = swap()
+      if (faults.length > 0) {
         counters.count('config_reload_failed_total', {})
-        log.error({ faults: again.faults }, 'The changed configuration is not valid; the old one stays')
-        return again.faults
+        log.error({ faults }, 'The changed configuration is not valid; the old one stays')
+        return faults
       }
-      const before = live
-      live = build(again.configuration, before)
-      const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
-      // A webhook that came before the swap may still be on its way to a region: its connections stay until it is done.
-      void allEnded().then(() => Promise.all(replaced.map((client) => client.close())))
-      log.info(
-        { regions: again.configuration.topology.regions.map(({ name }) => name) },
-        'The configuration was reloaded',
-      )
+      const { settings, topology } = live.configuration
+      log.info({ regions: topology.regions.map(({ name }) => name) }, 'The configuration was reloaded')
+      const variables = changedButFixed(atStart, settings)
+      if (variables.length > 0) log.warn({ variables }, 'Some changes take effect after a restart only')
       return []
     },
     startDraining() {

@@ -54,12 +54,12 @@ function pathOf(req: IncomingMessage): string {
 /** Resolves when the webhook's last region has come to its end. */
 async function answer(
   gateway: Gateway,
-  { provider, door, rooms }: OpenDoor,
+  { provider, door, rooms, settings, traceParts }: OpenDoor,
   req: IncomingMessage,
   res: ServerResponse,
   handOver: ((error: SiloClientError) => void) | undefined,
 ): Promise<void> {
-  const { clock, ids, settings } = gateway
+  const { clock, ids } = gateway
   const receivedAt = clock.now()
   const startedAt = clock.monotonic()
   const deadline = startedAt + provider.budgetMs
@@ -78,7 +78,7 @@ async function answer(
   }
   // Asked for when the answer leaves: a drain that began meanwhile must not leave the connection open.
   const own = () => ownHeaders(gateway, arrival.requestId)
-  const trace = traceWebhook(arrival, gateway.traceParts)
+  const trace = traceWebhook(arrival, traceParts)
   const ended = await handleWebhook(arrival, rooms, trace).then(
     (reply) => ({ reply, failure: undefined }),
     (failure: unknown) => ({ reply: undefined, failure }),

@@ -17,7 +17,8 @@ export interface Serving {
 
 /** Opens the public and the admin listener. Rejects when a port cannot be had; then nothing stays open. */
 export async function serve(gateway: Gateway): Promise<Serving> {
-  const { settings, clock } = gateway
+  const { clock } = gateway
+  const { settings } = gateway.configuration()
   const admin = createAdminListener(gateway)
   const front = createPublicListener(gateway)
   try {
@@ -33,8 +34,9 @@ export async function serve(gateway: Gateway): Promise<Serving> {
     adminUrl: urlOf(admin),
     drain() {
       gateway.startDraining()
+      const { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS } = gateway.configuration().settings
       return new Promise<boolean>((resolve, reject) => {
-        const cutShort = clock.after(settings.DRAIN_TIMEOUT_MS, () => {
+        const cutShort = clock.after(DRAIN_TIMEOUT_MS, () => {
           for (const server of [front, admin]) server.close().closeAllConnections()
           resolve(false)
         })
@@ -46,7 +48,7 @@ export async function serve(gateway: Gateway): Promise<Serving> {
           cutShort()
           resolve(true)
         }
-        clock.after(settings.DRAIN_DELAY_MS, () => void finish().catch(reject))
+        clock.after(DRAIN_DELAY_MS, () => void finish().catch(reject))
       })
     },
   }

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ProviderDefinition } from '../provider.ts'
-import { readRegions, type RegionsReading, type SigningKey, type Topology } from '../regions/regions.ts'
+import { readRegions, type RegionsReading, type Topology } from '../regions/regions.ts'
+import type { SigningKey } from '../wire/signature.ts'
 import { coreEnvironment, coreVariables, notBuiltYet, type Settings } from './environment.ts'
 import { readNamedFile, readVariables, textIn, variableFiles, type Environment } from './read-variables.ts'
 
@@ -118,6 +120,26 @@ function refusals(env: Environment): string[] {
 /** Names and paths come from outside, and a fault is promised to be one line. */
 function onOneLine(fault: string): string {
   return fault.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+}
+
+/** Opened or decided once, at the start. Whoever reads any other setting reads it from the configuration in effect. */
+const fixedAtStart = [
+  'HOST',
+  'PORT',
+  'ADMIN_HOST',
+  'ADMIN_PORT',
+  'DATABASE_URL',
+  'CACHE_ENTRIES',
+  'CACHE_FRESH_MS',
+  'CACHE_HARD_MS',
+  'CACHE_STALE_MS',
+  'SILO_MODE',
+  'LOG_LEVEL',
+] as const satisfies readonly (keyof Settings)[]
+
+/** The variables whose change since the start a reload cannot put into effect. */
+export function changedButFixed(atStart: Settings, now: Settings): string[] {
+  return fixedAtStart.filter((name) => !isDeepStrictEqual(atStart[name], now[name]))
 }
 
 // By name rather than by a mark in the schema, which a provider could forget to set.
