@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import type { SigningKey } from '../regions/regions.ts'
+import { readSigningKeys } from '../wire/signing-keys.ts'
 import { parseTrustedProxies } from './trusted-proxies.ts'
 
 /** What the core is told by the environment, checked and typed; keys are the variables' names. */
@@ -48,7 +48,12 @@ export const coreVariables = z.object({
   REGION_SIGNING_KEYS: z
     .string()
     .optional()
-    .transform((text, context) => toSigningKeys(text === undefined ? [] : entriesOf(text), context))
+    .transform((text, context) => {
+      if (text === undefined) return []
+      const { keys, faults } = readSigningKeys(text)
+      for (const { entry, reason } of faults) context.addIssue(`entry ${entry} ${reason}`)
+      return keys
+    })
     .describe('`id:base64secret`, comma separated: the keys that `signing_key` in the regions file names.'),
   // Bodies are held in memory whole, which is what bounds these two.
   MAX_BODY_BYTES: wholeNumber(1, 67_108_864).prefault('1048576').describe('Largest webhook that is read.'),
@@ -166,27 +171,4 @@ function toDatabase(text: string, context: z.RefinementCtx): Database {
   if (path !== undefined) return { kind: 'sqlite', path }
   context.addIssue('must be sqlite: and the path of a file')
   return z.NEVER
-}
-
-/** Faults name an entry by its place, never by what it holds: a forgotten id would put the secret in its stead. */
-function toSigningKeys(entries: readonly string[], context: z.RefinementCtx): readonly SigningKey[] {
-  const ids: string[] = []
-  return entries.flatMap((entry, index) => {
-    const place = `entry ${index + 1}`
-    const [, id, base64] = /^([\w.-]+):([A-Za-z0-9+/]+={0,2})$/.exec(entry) ?? []
-    const secret = Buffer.from(base64 ?? '', 'base64')
-    if (id === undefined || base64 === undefined || !isSame(secret, base64)) {
-      context.addIssue(`${place} must be id:base64secret`)
-      return []
-    }
-    // 128 bits: below that the key, not HMAC-SHA-256, is what an attacker would search.
-    if (secret.length < 16) context.addIssue(`${place} has a secret of less than 16 bytes`)
-    if (ids.includes(id)) context.addIssue(`${place} repeats the id of entry ${ids.indexOf(id) + 1}`)
-    ids.push(id)
-    return [{ id, secret }]
-  })
-}
-
-function isSame(bytes: Buffer, base64: string): boolean {
-  return bytes.toString('base64').replace(/=+$/, '') === base64.replace(/=+$/, '')
 }

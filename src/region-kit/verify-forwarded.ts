@@ -6,7 +6,7 @@ import {
   requiredComponents,
   type ReceivedSignature,
 } from '../wire/signature.ts'
-import { readSigningKeys, signingKey } from '../wire/signing-keys.ts'
+import { readSigningKeys, signingKeysOf } from '../wire/signing-keys.ts'
 
 /** What the gateway says about a request, once it is sure that the gateway said it. */
 export interface ForwardedRecord {
@@ -131,12 +131,11 @@ export function verifierFor(
 }
 
 function secretsById(keys: SigningKeys): ReadonlyMap<string, Uint8Array> {
-  const list =
-    typeof keys === 'string'
-      ? readSigningKeys(keys)
-      : Object.entries(keys).map(([id, secret]) => signingKey(id, secret))
-  if (list.length === 0) throw new TypeError('At least one signing key is needed')
-  return new Map(list.map((key) => [key.id, key.secret]))
+  const read = typeof keys === 'string' ? readSigningKeys(keys) : signingKeysOf(Object.entries(keys))
+  const [fault] = read.faults
+  if (fault !== undefined) throw new TypeError(`Of the signing keys, entry ${fault.entry} ${fault.reason}`)
+  if (read.keys.length === 0) throw new TypeError('At least one signing key is needed')
+  return new Map(read.keys.map((key) => [key.id, key.secret]))
 }
 
 /** Values by lower-case name; names that differ in case only are the same field. */

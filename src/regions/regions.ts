@@ -2,13 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { z } from 'zod'
+import type { SigningKey } from '../wire/signature.ts'
 import { faultsOf, readLocatedYaml, yamlWords, type YamlFault } from './located-yaml.ts'
-
-/** A key shared with a region: what `REGION_SIGNING_KEYS` holds. */
-export interface SigningKey {
-  readonly id: string
-  readonly secret: Buffer
-}
 
 /** One isolated region, as `regions.yaml` describes it. */
 export type Region = Readonly<z.output<ReturnType<typeof regionSchema>>>

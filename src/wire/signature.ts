@@ -1,8 +1,9 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { parseDictionary, serializeString, type BareItem } from './structured-fields.ts'
 
+/** A key that the gateway shares with a region. */
 export interface SigningKey {
-  /** Printable ASCII. */
+  /** Letters, digits, `_`, `.` and `-`. */
   readonly id: string
   readonly secret: Uint8Array
 }

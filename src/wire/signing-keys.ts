@@ -1,34 +1,54 @@
 import type { SigningKey } from './signature.ts'
 
-/**
- * Reads `id:base64secret, …`, the text of `REGION_SIGNING_KEYS`. Throws `TypeError` for anything that is not usable as
- * it stands; the message names the id and never the secret.
- */
-export function readSigningKeys(text: string): SigningKey[] {
-  const keys = text.split(',').map((entry) => {
-    const colon = entry.indexOf(':')
-    if (colon === -1) throw new TypeError('A signing key is written as id:base64secret')
-    return signingKey(entry.slice(0, colon).trim(), entry.slice(colon + 1).trim())
-  })
-  const twice = keys.find((key, at) => keys.some((other, otherAt) => otherAt < at && other.id === key.id))
-  if (twice !== undefined) throw new TypeError(`Signing key ${twice.id} is given twice`)
-  return keys
+/** Every key that is good, and what is wrong with each that is not. */
+export interface SigningKeysReading {
+  readonly keys: readonly SigningKey[]
+  readonly faults: readonly SigningKeyFault[]
 }
 
-/** One key; throws `TypeError` when the id cannot stand in a signature or the secret is empty or not base64. */
-export function signingKey(id: string, secret: string | Uint8Array): SigningKey {
-  if (!/^[!-~]+$/.test(id)) throw new TypeError('The id of a signing key is printable ASCII without spaces')
-  const bytes = typeof secret === 'string' ? fromBase64(id, secret) : secret
-  if (!(bytes instanceof Uint8Array) || bytes.length === 0) throw new TypeError(`Signing key ${id} has no secret`)
-  return { id, secret: bytes }
+/** Names an entry by its place, never by what it holds: a forgotten id would put the secret in its stead. */
+export interface SigningKeyFault {
+  /** 1 is the first. */
+  readonly entry: number
+  /** What follows the entry's name in a sentence. */
+  readonly reason: string
 }
 
-/** `Buffer.from` skips what is not base64, so a mistyped secret would become another, shorter one. */
-function fromBase64(id: string, text: string): Buffer {
-  const bytes = Buffer.from(text, 'base64')
-  const unpadded = text.replace(/={1,2}$/, '')
-  if (bytes.toString('base64').replace(/={1,2}$/, '') !== unpadded) {
-    throw new TypeError(`The secret of signing key ${id} is not base64`)
+/** 128 bits: below that the key, not HMAC-SHA-256, is what an attacker would search. */
+const SHORTEST_SECRET_BYTES = 16
+
+/** Reads `id:base64secret, …`, the text of `REGION_SIGNING_KEYS`. */
+export function readSigningKeys(text: string): SigningKeysReading {
+  return signingKeysOf(
+    text.split(',').map((entry) => {
+      const [id = '', ...secret] = entry.trim().split(':')
+      return [id, secret.join(':')]
+    }),
+  )
+}
+
+/** The same rules for keys that are at hand one by one, their secrets as base64 or bytes. */
+export function signingKeysOf(
+  entries: readonly (readonly [id: string, secret: string | Uint8Array])[],
+): SigningKeysReading {
+  const keys: SigningKey[] = []
+  const faults: SigningKeyFault[] = []
+  for (const [index, [id, given]] of entries.entries()) {
+    const fault = (reason: string): void => void faults.push({ entry: index + 1, reason })
+    const secret = typeof given === 'string' ? fromBase64(given) : given
+    const before = entries.findIndex(([other]) => other === id)
+    // An id stands in a signature, in regions.yaml and in this list: these letters need no quoting in any of them.
+    if (!/^[\w.-]+$/.test(id) || !(secret instanceof Uint8Array)) fault('must be id:base64secret')
+    else if (secret.length < SHORTEST_SECRET_BYTES) fault(`has a secret of less than ${SHORTEST_SECRET_BYTES} bytes`)
+    else if (before < index) fault(`repeats the id of entry ${before + 1}`)
+    else keys.push({ id, secret })
   }
-  return bytes
+  return { keys, faults }
+}
+
+/** Padded or not. `Buffer.from` skips what is not base64, so a mistyped secret would become another, shorter one. */
+function fromBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64')
+  const unpadded = (base64: string): string => base64.replace(/={1,2}$/, '')
+  return text !== '' && unpadded(bytes.toString('base64')) === unpadded(text) ? bytes : undefined
 }
