@@ -45,8 +45,10 @@ export interface Gateway {
   providers(): readonly Provider[]
   /** Undefined: the path is no provider's, or this process is not the control silo (`SILO_MODE`). */
   doorAt(path: string): OpenDoor | undefined
-  /** Keeps `drain` and `reload` waiting for what is under way. */
+  /** Keeps `close` and `reload` waiting for what is under way. */
   track(work: Promise<void>): void
+  /** How many webhooks have not come to their end. */
+  underWay(): number
   /** False while draining, and when neither the directory nor its cache can answer. */
   ready(): Promise<boolean>
   draining(): boolean
@@ -183,6 +185,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         .finally(() => underWay.delete(tracked))
       underWay.add(tracked)
     },
+    underWay: () => underWay.size,
     ready: async () => !draining && (await directory.usable()),
     draining: () => draining,
     reload() {

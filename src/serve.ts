@@ -37,9 +37,15 @@ export async function serve(gateway: Gateway): Promise<Serving> {
       const { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS } = gateway.configuration().settings
       return new Promise<boolean>((resolve, reject) => {
         const cutShort = clock.after(DRAIN_TIMEOUT_MS, () => {
-          for (const server of [front, admin]) server.close().closeAllConnections()
-          resolve(false)
+          cancelDelay()
+          void cut().then(() => resolve(false), reject)
         })
+        const cut = async (): Promise<void> => {
+          const webhooks = gateway.underWay()
+          const [atFront, atAdmin] = await Promise.all([connectionsOf(front), connectionsOf(admin)])
+          gateway.log.warn({ webhooks, connections: atFront + atAdmin }, 'The drain was cut short by DRAIN_TIMEOUT_MS')
+          for (const server of [front, admin]) server.close().closeAllConnections()
+        }
         const finish = async (): Promise<void> => {
           // Health stays up to the last: a probe that is refused would look like a crash.
           await close(front)
@@ -48,7 +54,7 @@ export async function serve(gateway: Gateway): Promise<Serving> {
           cutShort()
           resolve(true)
         }
-        clock.after(DRAIN_DELAY_MS, () => void finish().catch(reject))
+        const cancelDelay = clock.after(DRAIN_DELAY_MS, () => void finish().catch(reject))
       })
     },
   }
@@ -76,6 +82,12 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve())
     server.closeIdleConnections()
+  })
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
   })
 }
 

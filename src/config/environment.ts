@@ -68,7 +68,9 @@ export const coreVariables = z.object({
     .describe('How long it is still used when the directory cannot be asked.'),
   DRAIN_DELAY_MS: wholeNumber(0, 600_000)
     .prefault('0')
-    .describe('How long connections are still accepted after SIGTERM, while ready answers 503.'),
+    .describe(
+      'How long connections are still accepted after SIGTERM, while ready answers 503. Less than `DRAIN_TIMEOUT_MS`.',
+    ),
   DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000)
     .prefault('10000')
     .describe('The process ends this long after, at the latest.'),
@@ -107,6 +109,12 @@ export const coreEnvironment = coreVariables
     path: ['CACHE_STALE_MS'],
     error: 'must not be less than CACHE_HARD_MS',
     when: whenSound('CACHE_HARD_MS', 'CACHE_STALE_MS'),
+  })
+  // The delay is part of the time there is: nothing would ever be answered to its end.
+  .refine(({ DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS }) => DRAIN_DELAY_MS < DRAIN_TIMEOUT_MS, {
+    path: ['DRAIN_DELAY_MS'],
+    error: 'must be less than DRAIN_TIMEOUT_MS',
+    when: whenSound('DRAIN_DELAY_MS', 'DRAIN_TIMEOUT_MS'),
   })
 
 /** Variables of the contract whose part is not built: set, they are refused rather than ignored. */

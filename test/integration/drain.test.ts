@@ -164,7 +164,7 @@ describe('a drain', () => {
   })
 
   it('is cut after DRAIN_TIMEOUT_MS, and then nothing is left open either', async () => {
-    const { clock, drain, options, regions, connection } = await serving({ DRAIN_TIMEOUT_MS: '1000' })
+    const { clock, drain, options, regions, connection, logs } = await serving({ DRAIN_TIMEOUT_MS: '1000' })
     const reply = options()
     reply.catch(() => {})
     await regions.us.nextRequest()
@@ -175,6 +175,12 @@ describe('a drain', () => {
     clock.advance(999)
     clock.advance(1)
     await expect(drained).resolves.toBe(false)
+    // The webhook's and the unfinished one.
+    expect(logs).toContainEqual({
+      level: 'warn',
+      message: 'The drain was cut short by DRAIN_TIMEOUT_MS',
+      fields: { webhooks: 1, connections: 2 },
+    })
     await closed
     await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     clock.advance(1500)

@@ -157,7 +157,7 @@ describe('SIGTERM', () => {
   })
 
   it('goes on accepting for DRAIN_DELAY_MS, so that load balancers notice first', async () => {
-    const gateway = await place.serve({ DRAIN_DELAY_MS: '600000', DRAIN_TIMEOUT_MS: '600000' })
+    const gateway = await place.serve({ DRAIN_DELAY_MS: '500000', DRAIN_TIMEOUT_MS: '600000' })
     gateway.signal('SIGTERM')
     await until(
       () => get(gateway.adminPort, '/health/ready'),
@@ -176,6 +176,7 @@ describe('SIGTERM', () => {
     neverDone.write('POST /slack/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n')
     await new Promise((resolve) => neverDone.once('connect', resolve))
     gateway.signal('SIGTERM')
+    await gateway.logged('The drain was cut short by DRAIN_TIMEOUT_MS')
     expect(await gateway.ended).toMatchObject({ exitCode: 0, stderr: '' })
     await gone
   })

@@ -143,6 +143,8 @@ describe('the environment', () => {
         CACHE_FRESH_MS: '9',
         CACHE_HARD_MS: '8',
         CACHE_STALE_MS: '7',
+        DRAIN_DELAY_MS: '5000',
+        DRAIN_TIMEOUT_MS: '5000',
       }),
     ).toEqual([
       'PORT must be a whole number from 0 to 65535',
@@ -150,7 +152,13 @@ describe('the environment', () => {
       'ADMIN_TOKEN must be set, since ADMIN_HOST is not a loopback address',
       'CACHE_FRESH_MS must not be more than CACHE_HARD_MS',
       'CACHE_STALE_MS must not be less than CACHE_HARD_MS',
+      'DRAIN_DELAY_MS must be less than DRAIN_TIMEOUT_MS',
     ])
+  })
+
+  it('takes the delay of the image beside the timeout it has by default', () => {
+    expect(faultsOf({ DRAIN_DELAY_MS: '5000' })).toEqual([])
+    expect(faultsOf({ DRAIN_DELAY_MS: '5000', DRAIN_TIMEOUT_MS: '5001' })).toEqual([])
   })
 
   it.each(['0.0.0.0', '::', '10.0.0.1', 'admin.internal', '128.0.0.1'])(
