@@ -1,17 +1,20 @@
-import type { Kysely } from 'kysely'
 import type { Clock } from '../clock.ts'
 import type { IdentityStore } from './identities.ts'
 import type { DirectorySchema } from './schema.ts'
 import { toStored } from './stored-id.ts'
+import type { Connections } from './store.ts'
 
 /** Identities beside the integrations they belong to; they go with them. */
-export function createIdentityStore(db: Kysely<DirectorySchema>, clock: Clock): IdentityStore {
+export function createIdentityStore(
+  { lookUps, writes }: Pick<Connections<DirectorySchema>, 'lookUps' | 'writes'>,
+  clock: Clock,
+): IdentityStore {
   return {
     async link({ integrationId, externalUserId, user }) {
       const integration_id = toStored(integrationId)
       if (integration_id === undefined) throw new RangeError(`no integration can have the id ${integrationId}`)
       const created_at = BigInt(clock.now())
-      await db
+      await writes
         .insertInto('identities')
         .values({ integration_id, external_user_id: externalUserId, user_name: user, created_at })
         .onConflict((conflict) =>
@@ -23,7 +26,7 @@ export function createIdentityStore(db: Kysely<DirectorySchema>, clock: Clock): 
     async unlink({ integrationId, externalUserId, user }) {
       const id = toStored(integrationId)
       if (id === undefined) return false
-      const { numDeletedRows } = await db
+      const { numDeletedRows } = await writes
         .deleteFrom('identities')
         .where('integration_id', '=', id)
         .where('external_user_id', '=', externalUserId)
@@ -35,7 +38,7 @@ export function createIdentityStore(db: Kysely<DirectorySchema>, clock: Clock): 
     async find(integrationId, externalUserId) {
       const id = toStored(integrationId)
       if (id === undefined) return undefined
-      const row = await db
+      const row = await lookUps
         .selectFrom('identities')
         .select('user_name')
         .where('integration_id', '=', id)
@@ -47,7 +50,7 @@ export function createIdentityStore(db: Kysely<DirectorySchema>, clock: Clock): 
     async integrationName(provider, integrationId) {
       const id = toStored(integrationId)
       if (id === undefined) return undefined
-      const row = await db
+      const row = await lookUps
         .selectFrom('integrations')
         .select('name')
         .where('provider', '=', provider)

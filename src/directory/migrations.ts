@@ -8,6 +8,9 @@ import { Migrator, type Migration } from 'kysely/migration'
  */
 export async function migrate<Schema>(db: Kysely<Schema>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
+  // Looking needs no lock: a process may start in the middle of another's import.
+  const known = await migrator.getMigrations()
+  if (known.every(({ executedAt }) => executedAt !== undefined)) return
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) {
     throw new Error(`cannot migrate the database: ${error instanceof Error ? error.message : 'unknown failure'}`, {

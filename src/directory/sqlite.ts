@@ -1,78 +1,78 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import {
   CompiledQuery,
   Kysely,
   SqliteAdapter,
-  SqliteDriver,
   SqliteIntrospector,
   SqliteQueryCompiler,
   type DatabaseConnection,
-  type SqliteDatabase,
-  type TransactionSettings,
+  type Driver,
+  type QueryResult,
 } from 'kysely'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.ts'
+import type { Connections } from './store.ts'
 
-/** How long a writer waits for another process's write (an import beside a running server). */
-const BUSY_TIMEOUT_MS = 5000
+/** How long a web request waits for another process's write. */
+const WAIT_MS = 5000
+/** An import behind another import of a million rows: somebody watches it, and may end it. */
+const LONG_WAIT_MS = 600_000
+/** Long enough to be no load, short enough that nobody notices that a lock is asked for rather than queued for. */
+const PAUSE_MS = 20
+/** In characters of SQL: every statement of the look-ups many times over, but few of an import's long ones. */
+const STATEMENT_CACHE = 100_000
 
 /**
- * Opens the file, or a database of this process alone for `:memory:`. Other processes may have the same
- * file open: readers never wait, writers queue.
+ * Opens the file, or a database of this process alone for `:memory:`. Other processes may have the same file open:
+ * readers never wait, writers wait for one another without holding up this process.
+ *
+ * In memory there is one connection for everything, and a look-up waits for an import. Connections can share such a
+ * database only through SQLite's shared cache, which locks whole tables: look-ups would fail there instead.
  * @throws an error that names the file when it cannot be opened or is no database.
  */
-export function openSqlite<Schema>(path: string): Kysely<Schema> {
-  const database = openFile(path)
-  return new Kysely<Schema>({
+export async function openSqlite<Schema>(path: string, clock: Clock): Promise<Connections<Schema>> {
+  const connect = (waitMs: number) => kyselyOn<Schema>(path, { clock, waitMs })
+  if (path === ':memory:') {
+    const only = await connect(WAIT_MS)
+    return { lookUps: only, writes: only, aside: (work) => work(only), close: () => only.destroy() }
+  }
+  const lookUps = await connect(WAIT_MS)
+  const writes = await connect(WAIT_MS)
+  return {
+    lookUps,
+    writes,
+    async aside(work) {
+      const connection = await connect(LONG_WAIT_MS)
+      try {
+        return await work(connection)
+      } finally {
+        await connection.destroy()
+      }
+    },
+    async close() {
+      await lookUps.destroy()
+      await writes.destroy()
+    },
+  }
+}
+
+interface Waiting {
+  readonly clock: Clock
+  readonly waitMs: number
+}
+
+async function kyselyOn<Schema>(path: string, waiting: Waiting): Promise<Kysely<Schema>> {
+  const db = new Kysely<Schema>({
     dialect: {
       createAdapter: () => new TransactionalAdapter(),
-      createDriver: () => new ImmediateDriver({ database: betterSqlite3Shape(database) }),
+      createDriver: () => createDriver(path, waiting),
       createIntrospector: (db) => new SqliteIntrospector(db),
       createQueryCompiler: () => new SqliteQueryCompiler(),
     },
   })
-}
-
-function openFile(path: string): DatabaseSync {
-  try {
-    const database = new DatabaseSync(path, { readBigInts: true, timeout: BUSY_TIMEOUT_MS })
-    database.exec('PRAGMA journal_mode = WAL')
-    return database
-  } catch (error) {
-    throw new Error(`cannot open the database ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    })
-  }
-}
-
-/** Kysely speaks to better-sqlite3, which takes the parameters as one array and says whether a statement has rows. */
-function betterSqlite3Shape(database: DatabaseSync): SqliteDatabase {
-  return {
-    close: () => database.close(),
-    prepare(sql) {
-      const statement = database.prepare(sql)
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...bindable(parameters)),
-        run: (parameters) => statement.run(...bindable(parameters)),
-        iterate: (parameters) => statement.iterate(...bindable(parameters)),
-      }
-    },
-  }
-}
-
-function bindable(parameters: readonly unknown[]): SQLInputValue[] {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node:sqlite itself refuses what it cannot bind
-  return parameters as SQLInputValue[]
-}
-
-/**
- * Takes the write lock when a transaction begins: one that reads first and writes later is refused at once, without
- * waiting, if another process has written in between.
- */
-class ImmediateDriver extends SqliteDriver {
-  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
-    const readOnly = settings?.accessMode === 'read only'
-    await connection.executeQuery(CompiledQuery.raw(readOnly ? 'begin' : 'begin immediate'))
-  }
+  // Kysely opens at the first use, and closes only what was used: what is wrong with the file is to be said now.
+  await db.executeQuery(CompiledQuery.raw('select 1'))
+  return db
 }
 
 /** Lets migrations run inside one transaction, which is also what keeps two starting processes apart. */
@@ -80,4 +80,122 @@ class TransactionalAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true
   }
+}
+
+/** One connection; Kysely hands it to one user at a time. */
+function createDriver(path: string, waiting: Waiting): Driver {
+  let database: DatabaseSync | undefined
+  let only: DatabaseConnection | undefined
+  const execute = async (connection: DatabaseConnection, sql: string) => {
+    await connection.executeQuery(CompiledQuery.raw(sql))
+  }
+  return {
+    async init() {
+      const file = await opened(path, waiting)
+      database = file
+      only = connectionTo(file, (attempt) => untilFree(path, waiting, attempt))
+    },
+    acquireConnection() {
+      if (only === undefined) throw new Error(`the database ${path} is not open`)
+      return Promise.resolve(only)
+    },
+    // A transaction that reads first and writes later is refused at once, without waiting, if another process has
+    // written in between: the write lock is taken when it begins.
+    beginTransaction: (connection, { accessMode }) =>
+      execute(connection, accessMode === 'read only' ? 'begin' : 'begin immediate'),
+    commitTransaction: (connection) => execute(connection, 'commit'),
+    rollbackTransaction: (connection) => execute(connection, 'rollback'),
+    releaseConnection: () => Promise.resolve(),
+    destroy() {
+      database?.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+async function opened(path: string, waiting: Waiting): Promise<DatabaseSync> {
+  try {
+    return await untilFree(path, waiting, () => openFile(path))
+  } catch (error) {
+    throw new Error(`cannot open the database ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function openFile(path: string): DatabaseSync {
+  // SQLite's own wait would hold up every other request of this process.
+  const database = new DatabaseSync(path, { readBigInts: true, timeout: 0 })
+  try {
+    database.exec('PRAGMA journal_mode = WAL')
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Tries again and again while another process holds the lock that is needed. */
+async function untilFree<T>(path: string, { clock, waitMs }: Waiting, attempt: () => T): Promise<T> {
+  const started = clock.monotonic()
+  for (;;) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (clock.monotonic() - started >= waitMs) {
+        throw new Error(`the database ${path} has been locked by another process for ${waitMs / 1000} s`, {
+          cause: error,
+        })
+      }
+    }
+    await new Promise<void>((resolve) => {
+      clock.after(PAUSE_MS, resolve)
+    })
+  }
+}
+
+/** https://sqlite.org/rescode.html#busy: the low byte of every code of that kind is 5. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+}
+
+function connectionTo(database: DatabaseSync, untilFree: <T>(attempt: () => T) => Promise<T>): DatabaseConnection {
+  const statements = new LRUCache<string, Prepared>({
+    maxSize: STATEMENT_CACHE,
+    sizeCalculation: (_statement, sql) => sql.length,
+  })
+
+  function prepared(sql: string): Prepared {
+    const known = statements.get(sql)
+    if (known !== undefined) return known
+    const statement = database.prepare(sql)
+    const fresh = { statement, reads: statement.columns().length > 0 }
+    statements.set(sql, fresh)
+    return fresh
+  }
+
+  const executeQuery = <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> =>
+    untilFree(() => {
+      const { statement, reads } = prepared(sql)
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node:sqlite itself refuses what it cannot bind
+      const values = parameters as SQLInputValue[]
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the row type is what the query's builder says
+      if (reads) return { rows: statement.all(...values) as Row[] }
+      const { changes, lastInsertRowid } = statement.run(...values)
+      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+    })
+
+  return {
+    executeQuery,
+    async *streamQuery<Row>(query: CompiledQuery) {
+      yield await executeQuery<Row>(query)
+    },
+  }
+}
+
+interface Prepared {
+  readonly statement: StatementSync
+  /** Whether it has rows to give. */
+  readonly reads: boolean
 }

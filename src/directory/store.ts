@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { Clock } from '../clock.ts'
 import type { Installation, InstallationKey } from './directory.ts'
 import { exportDirectory } from './export.ts'
@@ -13,11 +13,21 @@ import { openSqlite } from './sqlite.ts'
 /** Which database holds the directory, as `DATABASE_URL` says. The path `:memory:` is one of this process alone. */
 export type Database = { readonly kind: 'sqlite'; readonly path: string }
 
+/** What a database gives the directory, so that nobody waits who need not. */
+export interface Connections<Schema> {
+  readonly lookUps: Kysely<Schema>
+  /** A write waits here for others, and look-ups do not wait for it. */
+  readonly writes: Kysely<Schema>
+  /** Long work gets a connection of its own. */
+  aside<Result>(work: (db: Kysely<Schema>) => Promise<Result>): Promise<Result>
+  close(): Promise<void>
+}
+
 /** Who lives where, as the database has it. Every method rejects when the database cannot be asked. */
 export interface DirectoryStore {
   /** The installation a key means, with its active organizations; undefined: there is none. */
   find(key: InstallationKey): Promise<Installation | undefined>
-  /** Resolves when the database answers. */
+  /** Resolves when the database answers and has its tables. */
   ping(): Promise<void>
   readonly identities: IdentityStore
   /** Imports a file, all of it or nothing. Rejects with `ImportRefused`: a line a fault, with file and line. */
@@ -32,21 +42,21 @@ export interface DirectoryStore {
  * @throws an error that names the database when it cannot be opened or migrated.
  */
 export async function openDirectory(database: Database, { clock }: { clock: Clock }): Promise<DirectoryStore> {
-  const db = openSqlite<DirectorySchema>(database.path)
+  const connections = await openSqlite<DirectorySchema>(database.path, clock)
   try {
-    await migrate(db)
+    await connections.aside(migrate)
   } catch (error) {
-    await db.destroy()
+    await connections.close()
     throw error
   }
   return {
-    find: (key) => findInstallation(db, key),
+    find: (key) => findInstallation(connections.lookUps, key),
     async ping() {
-      await sql`select 1`.execute(db)
+      await sql`select 1 from integrations limit 1`.execute(connections.lookUps)
     },
-    identities: createIdentityStore(db, clock),
-    importFile: (path, options) => importFile(db, path, options),
-    exportTo: (to, format) => exportDirectory(db, to, format),
-    close: () => db.destroy(),
+    identities: createIdentityStore(connections, clock),
+    importFile: (path, options) => connections.aside((db) => importFile(db, path, options)),
+    exportTo: (to, format) => connections.aside((db) => exportDirectory(db, to, format)),
+    close: () => connections.close(),
   }
 }
