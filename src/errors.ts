@@ -12,6 +12,7 @@ export const catalogue = {
     stage: 'receive',
     title: 'The host application read the body before the gateway could',
   },
+  shutting_down: { status: 503, stage: 'receive', title: 'The gateway is shutting down' },
   invalid_signature: { status: 401, stage: 'identify', title: 'The request is not signed by the provider' },
   malformed_request: { status: 400, stage: 'identify', title: 'The body is not what this path takes' },
   no_installation_named: { status: 400, stage: 'identify', title: 'The request names no workspace or enterprise' },

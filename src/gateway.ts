@@ -59,8 +59,13 @@ export interface Gateway {
   reload(): readonly string[]
   /** From now on not ready; what is under way goes on. */
   startDraining(): void
-  /** Waits for what is under way, then closes regions' connections and the store. */
+  /**
+   * Lets nothing more in, waits for what is under way, then closes regions' connections and the store. A second call
+   * waits for the first.
+   */
   close(): Promise<void>
+  /** Whether `close` was called: from then on each door answers 503. */
+  closing(): boolean
 }
 
 /** What a reload replaces as a whole. */
@@ -97,7 +102,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     log,
   })
   const underWay = new Set<Promise<void>>()
+  /** Clients that a reload has replaced, until they are closed. */
+  const retiring = new Set<Promise<void>>()
   let draining = false
+  let closed: Promise<void> | undefined
   let live: Live
   try {
     live = build(first.configuration, undefined)
@@ -151,15 +159,33 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       const before = live
       live = build(again.configuration, before)
       const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
-      // A webhook that came before the swap may still be on its way to a region: its connections stay until it is done.
-      void allEnded().then(() => Promise.all(replaced.map((client) => client.close())))
+      retire(replaced)
       return []
     } catch (error) {
       return [`the configuration cannot be put to work: ${error instanceof Error ? error.message : String(error)}`]
     }
   }
 
-  const allEnded = (): Promise<unknown> => Promise.allSettled(underWay)
+  /** A webhook that came before the swap may still be on its way to a region: its connections stay until it is done. */
+  function retire(clients: readonly RegionClient[]): void {
+    const retired = Promise.all(underWay)
+      .then(() => closeClients(clients))
+      .finally(() => retiring.delete(retired))
+    retiring.add(retired)
+  }
+
+  async function closeClients(clients: Iterable<RegionClient>): Promise<void> {
+    for (const client of clients) {
+      await client.close().catch((err: unknown) => log.error({ err }, "A region's connections could not be closed"))
+    }
+  }
+
+  async function shutDown(): Promise<void> {
+    // What is refused from now on is under way for a moment, too.
+    while (underWay.size > 0) await Promise.all(underWay)
+    await Promise.all([...retiring, closeClients(live.clients.values())])
+    await store.close()
+  }
 
   return {
     configuration: () => live.configuration,
@@ -204,11 +230,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     startDraining() {
       draining = true
     },
-    async close() {
+    close() {
       draining = true
-      await allEnded()
-      await Promise.all([...live.clients.values()].map((client) => client.close()))
-      await store.close()
+      closed ??= shutDown()
+      return closed
     },
+    closing: () => closed !== undefined,
   }
 }

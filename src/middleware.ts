@@ -5,7 +5,7 @@ import { handleWebhook, type Arrival } from './handle-webhook.ts'
 import { peerOf } from './peer.ts'
 import type { Reply } from './provider.ts'
 import { CallerGone, readBody } from './receive.ts'
-import { problemReply, sendReply, sendReplyAndClose } from './send-reply.ts'
+import { problemReply, sendFailure, sendReply, sendReplyAndClose } from './send-reply.ts'
 import { traceWebhook } from './telemetry/trace.ts'
 
 export interface MiddlewareOptions {
@@ -39,14 +39,15 @@ export function allDoors(gateway: Gateway): Middleware {
 }
 
 /** A proxy may send the whole URL; the target is what follows its authority (RFC 9112 section 3.2.2). */
-function targetOf({ url = '/' }: IncomingMessage): string {
+function targetOf(url = '/'): string {
   const authority = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? ''
   const target = url.slice(authority.length)
   return authority === '' || target.startsWith('/') ? target : `/${target}`
 }
 
+/** Below where a host has mounted the gateway. */
 function pathOf(req: IncomingMessage): string {
-  const target = targetOf(req)
+  const target = targetOf(req.url)
   const query = target.indexOf('?')
   return query === -1 ? target : target.slice(0, query)
 }
@@ -55,7 +56,7 @@ function pathOf(req: IncomingMessage): string {
 async function answer(
   gateway: Gateway,
   { provider, door, rooms, settings, traceParts }: OpenDoor,
-  req: IncomingMessage,
+  req: IncomingMessage & { readonly originalUrl?: string },
   res: ServerResponse,
   handOver: ((error: SiloClientError) => void) | undefined,
 ): Promise<void> {
@@ -67,7 +68,13 @@ async function answer(
   const arrival: Arrival = {
     provider,
     door,
-    head: { method: req.method ?? '', target: targetOf(req), headers: req.headers, rawHeaders: req.rawHeaders },
+    head: {
+      method: req.method ?? '',
+      // A host that mounts the gateway under a path takes that off `url`; Slack's and the region's path still has it.
+      target: targetOf(req.originalUrl ?? req.url),
+      headers: req.headers,
+      rawHeaders: req.rawHeaders,
+    },
     peer: peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER),
     requestId: delivery,
     delivery,
@@ -79,30 +86,45 @@ async function answer(
   // Asked for when the answer leaves: a drain that began meanwhile must not leave the connection open.
   const own = () => ownHeaders(gateway, arrival.requestId)
   const trace = traceWebhook(arrival, traceParts)
-  const ended = await handleWebhook(arrival, rooms, trace).then(
+  const journey = gateway.closing() ? refuseAll() : handleWebhook(arrival, rooms, trace)
+  const ended = await journey.then(
     (reply) => ({ reply, failure: undefined }),
     (failure: unknown) => ({ reply: undefined, failure }),
   )
-  if (ended.reply !== undefined) {
-    sendReply(res, ended.reply, own())
-    return await trace.answered(ended.reply.status)
-  }
-  const { failure } = ended
-  if (failure instanceof CallerGone) {
+  if (ended.failure instanceof CallerGone) {
     res.destroy()
-    return await trace.answered(undefined, failure)
+    return await trace.answered(undefined, ended.failure)
   }
-  const error = presentable(failure)
-  if (error instanceof SiloClientError && handOver !== undefined) {
-    // The answer is the host's, its id still ours: that is what the log and the regions know the webhook by.
-    res.setHeader('X-Request-Id', arrival.requestId)
-    handOver(error)
-    return await trace.answered(error.status, error)
+  const send = (): number => {
+    if (ended.reply !== undefined) {
+      sendReply(res, ended.reply, own())
+      return ended.reply.status
+    }
+    const error = presentable(ended.failure)
+    if (error instanceof SiloClientError && handOver !== undefined) {
+      // The answer is the host's, its id still ours: that is what the log and the regions know the webhook by.
+      res.setHeader('X-Request-Id', arrival.requestId)
+      handOver(error)
+      return error.status
+    }
+    const reply: Reply = provider.renderError(door, error) ?? problemReply(error)
+    if (error instanceof Refusal && error.close) sendReplyAndClose(req, res, reply, own(), clock)
+    else sendReply(res, reply, own())
+    return reply.status
   }
-  const reply: Reply = provider.renderError(door, error) ?? problemReply(error)
-  if (error instanceof Refusal && error.close) sendReplyAndClose(req, res, reply, own(), clock)
-  else sendReply(res, reply, own())
-  await trace.answered(reply.status, failure)
+  let status
+  let { failure } = ended
+  try {
+    status = send()
+  } catch (error) {
+    failure = error
+    status = sendFailure(res, problemReply(presentable(error)), own())
+  }
+  await trace.answered(status, failure)
+}
+
+async function refuseAll(): Promise<never> {
+  throw new Refusal('shutting_down', 'This gateway takes no more requests; ask again.', { close: true })
 }
 
 /** What every answer of ours carries. While draining the connection ends with it: the caller's next one goes elsewhere. */

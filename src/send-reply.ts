@@ -34,6 +34,21 @@ export function sendReply(res: ServerResponse, reply: Reply, own: readonly strin
 }
 
 /**
+ * After an answer that could not be written: a 500 where the caller has heard nothing yet, else the end of the
+ * connection. Returns the status that was sent, if one was.
+ */
+export function sendFailure(res: ServerResponse, reply: Reply, own: readonly string[]): number | undefined {
+  if (res.headersSent) {
+    res.destroy()
+    return undefined
+  }
+  // What was half set would describe another body.
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  sendReply(res, reply, own)
+  return reply.status
+}
+
+/**
  * Answers while the body is still on its way, then closes. Closing at once would make the kernel reset a connection
  * with unread bytes, and the caller would lose the answer; so the rest is read and thrown away, up to 2 MiB or 1 s.
  */

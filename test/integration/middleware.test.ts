@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { json, raw, urlencoded, type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import supertest from 'supertest'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -8,13 +8,14 @@ import { PAGE_SECRET, signToken } from '../support/page-token.ts'
 import { blockActions, eventCallback, slashCommand, viewSubmission, type SlackBody } from '../support/slack-payloads.ts'
 import { signSlack } from '../support/slack-signer.ts'
 import { ACTION, COMMANDS, EVENT, SINGLE, webhookPaths } from '../support/slack-surfaces.ts'
-import { SIGNING_SECRET, startTestGateway, workspace } from '../support/test-gateway.ts'
+import { SIGNING_SECRET, startTestGateway, workspace, type TestGateway } from '../support/test-gateway.ts'
 
 interface Host {
   readonly app: Express
   readonly region: FakeRegion
   /** What the host's own error handler was given. */
   readonly errors: unknown[]
+  readonly inside: TestGateway
 }
 
 let opened: { close(): Promise<void> }[] = []
@@ -31,9 +32,11 @@ async function hostApp(
     answer?: Answer
     env?: Record<string, string>
     middleware?: MiddlewareOptions
+    /** Where the gateway is mounted. */
+    at?: string
   } = {},
 ): Promise<Host> {
-  const { before = [], answer = (res) => res.end('from the region'), env, middleware } = options
+  const { before = [], answer = (res) => res.end('from the region'), env, middleware, at = '/' } = options
   const region = await startFakeRegion(answer)
   const inside = await startTestGateway({
     regions: [{ name: 'us', address: region.url }],
@@ -45,7 +48,7 @@ async function hostApp(
   const errors: unknown[] = []
   const app = express()
   for (const handler of before) app.use(handler)
-  app.use(gatewayMiddleware(inside.gateway, middleware))
+  app.use(at, gatewayMiddleware(inside.gateway, middleware))
   app.get('/', (_req, res) => void res.send('the host'))
   app.post('/orders', json(), (req, res) => void res.json({ ordered: req.body as unknown }))
   app.all('/extensions/slack/link-identity/:token', (_req, res) => void res.send("the host's own identity page"))
@@ -55,7 +58,7 @@ async function hostApp(
     res.status(500).send('the host handled it')
   }
   app.use(onError)
-  return { app, region, errors }
+  return { app, region, errors, inside }
 }
 
 function slack({ app }: Host, path: string, { body, contentType }: SlackBody, secret = SIGNING_SECRET) {
@@ -139,6 +142,83 @@ describe('gatewayMiddleware in an Express 5 app', () => {
     const page = `/extensions/slack/link-team/${token()}`
     expect((await supertest(host.app).get(page)).text).toBe(`the host has no ${page}`)
     expect(host.region.requests).toEqual([])
+  })
+})
+
+describe('mounted under a path of the host', () => {
+  it('takes the paths below it, and the region gets path and query as Slack sent them', async () => {
+    const host = await hostApp({ at: '/control' })
+    const reply = await slack(host, `/control${COMMANDS}?a=1&b=%2F`, slashCommand())
+    expect([reply.status, reply.text]).toEqual([200, 'from the region'])
+    expect(host.region.requests[0]?.url).toBe(`/control${COMMANDS}?a=1&b=%2F`)
+    expect((await slack(host, COMMANDS, slashCommand())).text).toBe(`the host has no ${COMMANDS}`)
+  })
+})
+
+describe('once the gateway is closed', () => {
+  it('its doors answer 503 and close the connection; the host goes on', async () => {
+    const { app, region, errors, inside } = await hostApp({ middleware: { errors: 'next' } })
+    await inside.gateway.close()
+    const host = { app, region, errors, inside }
+    for (const path of webhookPaths) {
+      const reply = await slack(host, path, slashCommand())
+      expect([reply.status, reply.body]).toMatchObject([503, { code: 'shutting_down' }])
+      expect(reply.headers).toMatchObject({ connection: 'close', 'content-type': 'application/problem+json' })
+      expect(reply.headers['x-request-id']).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/)
+    }
+    expect((await supertest(app).get('/')).text).toBe('the host')
+    expect([region.requests, errors]).toEqual([[], []])
+    await expect(inside.gateway.close()).resolves.toBeUndefined()
+  })
+
+  it('what was under way has been answered, and what came while it closed was not let in', async () => {
+    const held: ServerResponse[] = []
+    const host = await hostApp({ answer: (res) => held.push(res) })
+    const first = slack(host, COMMANDS, slashCommand()).then((reply) => reply)
+    await host.region.nextRequest()
+    const closed = host.inside.gateway.close()
+    expect((await slack(host, COMMANDS, slashCommand())).status).toBe(503)
+    held[0]?.end('in time')
+    expect((await first).text).toBe('in time')
+    await closed
+    await expect.poll(() => host.region.connections()).toBe(0)
+  })
+})
+
+describe('an answer that cannot be written', () => {
+  it('is a 500 where nothing was written yet, and logged', async () => {
+    const patched: RequestHandler = (_req, res, next) => {
+      const writeHead = res.writeHead.bind(res)
+      res.writeHead = () => {
+        res.writeHead = writeHead
+        res.setHeader('Content-Encoding', 'gzip')
+        throw new Error("a patch of the host's failed")
+      }
+      next()
+    }
+    const host = await hostApp({ before: [patched] })
+    const reply = await slack(host, COMMANDS, slashCommand())
+    expect([reply.status, reply.body]).toMatchObject([500, { code: 'internal_error' }])
+    expect(reply.headers).not.toHaveProperty('content-encoding')
+    expect(host.inside.logs).toContainEqual(
+      expect.objectContaining({
+        level: 'error',
+        message: 'webhook',
+        fields: expect.objectContaining({ status: 500, code: 'internal_error', err: expect.any(Error) }),
+      }),
+    )
+  })
+
+  it('ends the connection where something was written already', async () => {
+    const hasty: RequestHandler = (_req, res, next) => {
+      res.write('too soon')
+      next()
+    }
+    const host = await hostApp({ before: [hasty] })
+    await expect(slack(host, COMMANDS, slashCommand())).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await expect
+      .poll(() => host.inside.logs)
+      .toContainEqual(expect.objectContaining({ level: 'error', message: 'webhook' }))
   })
 })
 
