@@ -6,7 +6,7 @@ import type { ExitCode, Process } from './process.ts'
 /** A gateway that has not said so within this time is not ready: probes come every few seconds. */
 const PATIENCE_MS = 3000
 
-export async function healthcheck(io: Process): Promise<ExitCode> {
+export async function healthcheck(io: Process, options: { json?: true }): Promise<ExitCode> {
   const { ADMIN_HOST, ADMIN_PORT } = requireVariables(coreVariables.pick({ ADMIN_HOST: true, ADMIN_PORT: true }))
   // Listening on every address is not an address to connect to.
   const host = ADMIN_HOST === '0.0.0.0' ? '127.0.0.1' : ADMIN_HOST === '::' ? '::1' : ADMIN_HOST
@@ -17,7 +17,9 @@ export async function healthcheck(io: Process): Promise<ExitCode> {
     request.on('timeout', () => request.destroy(new Error(`no answer within ${PATIENCE_MS} ms`)))
     request.on('error', (error) => reject(new Error(`not ready: ${error.message}`)))
   })
-  if (status === 200) return 0
+  const ready = status === 200
+  if (options.json === true) io.stdout.write(`${JSON.stringify({ ready, status })}\n`)
+  if (ready) return 0
   io.stderr.write(`not ready: /health/ready answered ${status}\n`)
   return 1
 }

@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
 import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
@@ -11,6 +12,7 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
   let exitCode: number = 0
   const program = new Command('silo-gateway')
     .description('Webhook gateway for products that keep each customer in one of several regions.')
+    .version(version(), '--version', 'print the version')
     .option('--stack', 'print the stack of an error that ends the command')
     .exitOverride()
     .configureOutput({
@@ -59,7 +61,12 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
   directory
     .command('export')
     .description('print the whole directory as JSON that "directory import" takes')
-    .option('--ndjson', 'a row a line instead: for a directory that is too large to read at once')
+    .option('--json', 'one JSON document, which is the default')
+    .addOption(
+      new Option('--ndjson', 'a row a line instead: for a directory that is too large to read at once').conflicts(
+        'json',
+      ),
+    )
     .action(async (options: { ndjson?: true }) => {
       const { exportDirectory } = await import('./directory.ts')
       exitCode = await exportDirectory(io, options)
@@ -79,11 +86,11 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
   program
     .command('page-token')
     .description('sign the token that goes into the path of a page, such as link-identity or link-team')
-    .requiredOption('--integration <id>', 'integration id')
-    .option('--organization <id>', 'organization id')
+    .requiredOption('--integration <id>', 'integration id', id)
+    .option('--organization <id>', 'organization id', id)
     .option('--user <id>', "the provider's user, such as U012AB3CD; the identity pages need one")
     .option('--provider <name>', 'the provider whose page it is, if there are several')
-    .option('--expires-in <duration>', 'how long it is valid, at most 48h', durationMs, 3_600_000)
+    .option('--expires-in <duration>', 'how long it is valid, at most 48h', pageLifetimeMs, 3_600_000)
     .option('--json', 'print JSON')
     .action(async (options: PageTokenOptions) => {
       const { pageToken } = await import('./page-token.ts')
@@ -93,9 +100,10 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
   program
     .command('healthcheck')
     .description('ask the running gateway whether it is ready; exit 1 if it is not')
-    .action(async () => {
+    .option('--json', 'one JSON object: {"ready", "status"}')
+    .action(async (options: { json?: true }) => {
       const { healthcheck } = await import('./healthcheck.ts')
-      exitCode = await healthcheck(io)
+      exitCode = await healthcheck(io, options)
     })
 
   try {
@@ -124,4 +132,24 @@ function durationMs(text: string): number {
   const factor = unitMs[unit]
   if (digits === undefined || factor === undefined) throw new InvalidArgumentError('It is a number and ms, s, m or h.')
   return Number(digits) * factor
+}
+
+function pageLifetimeMs(text: string): number {
+  const ms = durationMs(text)
+  if (ms < 1000 || ms > 48 * 3_600_000) throw new InvalidArgumentError('It is 1s to 48h.')
+  return ms
+}
+
+function id(text: string): string {
+  if (!/^[1-9]\d{0,18}$/.test(text)) throw new InvalidArgumentError('It is a number.')
+  return text
+}
+
+/** The package's own, which lies as far above the sources as above what is built from them. */
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) {
+    throw new TypeError('package.json tells no version')
+  }
+  return String(manifest.version)
 }

@@ -21,7 +21,7 @@ export type RegionMiddleware = (req: UnreadRequest, res: ServerResponse, next: (
  * Slack Bolt takes `req.rawBody` where it finds it, so both of its HTTP receivers work behind this unchanged:
  * `app.use(regionMiddleware(…))`, then `new ExpressReceiver({ app, … })`, which mounts its router at once; or
  * `createServer((req, res) => guard(req, res, () => receiver.requestListener(req, res)))` with an HTTPReceiver.
- * Other handlers parse `req.body` themselves: body parsers see that the stream has ended and leave it alone.
+ * Other handlers parse `req.body` themselves: body parsers behind this leave it alone.
  */
 export function regionMiddleware(options: VerifyOptions & { readonly maxBodyBytes?: number }): RegionMiddleware {
   const { now = Date.now, maxBodyBytes = 2 * 1024 * 1024 } = options
@@ -41,7 +41,8 @@ export function regionMiddleware(options: VerifyOptions & { readonly maxBodyByte
         else next(error)
         return
       }
-      Object.assign(req, { silo, rawBody: body, body })
+      // `_body` tells the body parsers of Express 4 that there is nothing left to read; those of Express 5 see it.
+      Object.assign(req, { silo, rawBody: body, body, _body: true })
       next()
     }
 

@@ -64,6 +64,8 @@ describe('serve', () => {
     expect([live.status, ready.status]).toEqual([200, 200])
     expect((await get(gateway.port, '/health/live')).status).toBe(404)
 
+    const inJson = await place.cli(['healthcheck', '--json'], { ADMIN_PORT: String(gateway.adminPort) })
+    expect([inJson.exitCode, JSON.parse(inJson.stdout)]).toEqual([0, { ready: true, status: 200 }])
     const asked = await place.cli(['healthcheck'], { ADMIN_PORT: String(gateway.adminPort) })
     expect(asked).toEqual({ exitCode: 0, stdout: '', stderr: '' })
 
@@ -115,8 +117,10 @@ describe('page-token', () => {
       {},
       'No active integration of slack has the id 2',
     ],
-    ['of an organization that is no id', 1, ['--organization', 'acme'], {}, 'No organization can have the id acme'],
-    ['for more than 48 hours', 1, ['--expires-in', '49h'], {}, 'A page token lives 1 to 172800 seconds'],
+    ['of an organization that is no id', 2, ['--organization', 'acme'], {}, "argument 'acme' is invalid"],
+    ['of an integration that is no id', 2, ['--integration', '0'], {}, "argument '0' is invalid"],
+    ['for more than 48 hours', 2, ['--expires-in', '49h'], {}, 'It is 1s to 48h.'],
+    ['for less than a second', 2, ['--expires-in', '999ms'], {}, 'It is 1s to 48h.'],
   ])('%s is not signed: exit %i, one line', async (_, code, args, variables, said) => {
     const run = await place.cli(['page-token', '--integration', '1', ...args], { ...env, ...variables })
     expect([run.exitCode, run.stdout]).toEqual([code, ''])

@@ -1,3 +1,4 @@
+import manifest from '../../../package.json' with { type: 'json' }
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openWorkplace, type Workplace } from '../../support/command-line.ts'
 
@@ -31,6 +32,12 @@ describe('--help', () => {
   })
 })
 
+describe('--version', () => {
+  it('prints the version of the package', async () => {
+    expect(await place.cli(['--version'])).toMatchObject({ exitCode: 0, stdout: `${manifest.version}\n` })
+  })
+})
+
 describe('wrong usage', () => {
   it.concurrent.each([
     ['an unknown command', ['teleport'], "unknown command 'teleport'"],
@@ -39,6 +46,7 @@ describe('wrong usage', () => {
     ['an argument too many', ['serve', 'now'], "too many arguments for 'serve'"],
     ['a missing argument', ['directory', 'import'], "missing required argument 'file'"],
     ['a missing option', ['page-token'], "required option '--integration <id>' not specified"],
+    ['two formats at once', ['directory', 'export', '--json', '--ndjson'], "cannot be used with option '--json'"],
     ['a duration that is none', ['page-token', '--integration', '1', '--expires-in', 'soon'], "argument 'soon' is"],
   ])('%s exits 2 with one line on stderr', async (_, args, said) => {
     const { exitCode, stdout, stderr } = await place.cli(args)
