@@ -5,7 +5,7 @@ import { forward } from './dispatch/forward.ts'
 import type { RegionClient } from './dispatch/region-client.ts'
 import { Refusal, SiloClientError } from './errors.ts'
 import type { Ids } from './ids.ts'
-import type { Door, FanOut, Peer, Provider, ReceivedWebhook, Reply, RequestHead } from './provider.ts'
+import type { Admission, Door, FanOut, Peer, Provider, ReceivedWebhook, Reply, RequestHead } from './provider.ts'
 import { refuseEncodedBody } from './receive.ts'
 import type { Topology } from './regions/regions.ts'
 import { resolve } from './resolve/resolve.ts'
@@ -46,10 +46,10 @@ export interface Rooms {
  */
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Reply> {
   const { provider, door } = arrival
-  const webhook = await receive(arrival, rooms.maxBodyBytes)
-  if (door.kind === 'control_page') return await provider.answerControlPage(door, webhook)
+  const { admission, webhook } = await receive(arrival, rooms.maxBodyBytes)
+  if (door.kind === 'control_page') return await provider.answerControlPage(admission, webhook)
 
-  const identified = await provider.identify(door, webhook)
+  const identified = await provider.identify(admission, webhook)
   if (identified.kind === 'answered') {
     trace.answeredBy(identified.surface, identified.rule)
     return identified.reply
@@ -80,16 +80,19 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
   return provider.respond(request, outcome)
 }
 
-async function receive(arrival: Arrival, maxBodyBytes: number): Promise<ReceivedWebhook> {
+async function receive(
+  arrival: Arrival,
+  maxBodyBytes: number,
+): Promise<{ admission: Admission; webhook: ReceivedWebhook }> {
   const { provider, door, head, readBody, ...rest } = arrival
   if (!door.methods.includes(head.method)) {
     const allow = door.methods.join(', ')
     throw new Refusal('method_not_allowed', `This path takes ${allow}.`, { headers: { Allow: allow } })
   }
   refuseEncodedBody(head.headers)
-  const { signed } = await provider.admit(door, head)
-  const body = await readBody(signed ? maxBodyBytes : UNSIGNED_BODY_BYTES)
-  return { ...rest, ...head, body }
+  const admission = await provider.admit(door, head)
+  const body = await readBody(admission.signed ? maxBodyBytes : UNSIGNED_BODY_BYTES)
+  return { admission, webhook: { ...rest, ...head, body } }
 }
 
 function planFor({ regions }: Route, fanOut: FanOut): Plan {

@@ -92,6 +92,7 @@ export type FanOut =
   | { readonly to: 'first'; readonly wins: Wins }
   | { readonly to: 'all'; readonly wins: Wins; readonly preferBodyForMs: number }
 
+/** What a head proved. A provider adds what it has read there, for `identify` to go on from. */
 export interface Admission {
   /** Whether the head carries a signature; a body without one is only read up to 4 KiB. */
   readonly signed: boolean
@@ -99,7 +100,7 @@ export interface Admission {
 
 /**
  * What a provider tells the gateway. Methods are called in this order; each may throw a `Refusal`.
- * (Method syntax on purpose: a provider's own request type stays assignable to the neutral one.)
+ * (Method syntax on purpose: a provider's own doors, admissions and requests stay assignable to the neutral ones.)
  */
 export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   readonly name: string
@@ -110,7 +111,7 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   /** Judges the head before the body is read: throws on a signature that can never verify. */
   admit(door: Door, head: RequestHead): Admission | Promise<Admission>
   /** Proves that the request is the provider's and reads what it is. */
-  identify(door: Door, webhook: ReceivedWebhook): Identified<Request> | Promise<Identified<Request>>
+  identify(admission: Admission, webhook: ReceivedWebhook): Identified<Request> | Promise<Identified<Request>>
   fanOut(request: Request): FanOut
   /** No integration: the reply, or a thrown `unknown_integration`. */
   unknownIntegration(request: Request, head: RequestHead): Reply
@@ -120,8 +121,8 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   respond(request: Request, outcome: Outcome): Reply
   /** The error in the shape this door's readers expect; undefined: a problem document. */
   renderError(door: Door, error: Refusal | SiloClientError): Reply | undefined
-  /** Answers a control page. */
-  answerControlPage(door: Door, webhook: ReceivedWebhook): Promise<Reply>
+  /** Answers a control page, in place of `identify` and all that follows. */
+  answerControlPage(admission: Admission, webhook: ReceivedWebhook): Promise<Reply>
   /** Signs the token in a page's path; absent where no page has a door. Throws a `RangeError` for a bad lifetime. */
   pageToken?(claims: PageClaims, expiresInSeconds: number): Promise<string>
 }

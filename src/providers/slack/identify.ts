@@ -1,7 +1,7 @@
 import { Refusal } from '../../errors.ts'
 import type { Identified, ProviderParts, ReceivedWebhook } from '../../provider.ts'
 import { appNamedBy, malformed, readContent } from './content.ts'
-import type { WebhookDoor } from './doors.ts'
+import type { WebhookAdmission } from './admit.ts'
 import { isFormType, readOneField, type Form } from './form.ts'
 import { actionIds, hintOfCommand, hintOfLinks, hintOfNames } from './hints.ts'
 import {
@@ -13,12 +13,12 @@ import {
 import { at, listAt, textAt, type JsonObject } from './json.ts'
 import { emptyReply, jsonReply } from './reply.ts'
 import type { SlackRequest } from './request.ts'
-import type { Rules, SigningSecret } from './settings.ts'
-import { matchingSecrets, readSignature } from './verify.ts'
+import type { Rules } from './settings.ts'
+import { matchingKeys, type SlackKey } from './verify.ts'
 
 export interface SlackWebhooks {
   readonly provider: string
-  readonly secrets: readonly SigningSecret[]
+  readonly keys: readonly SlackKey[]
   readonly rules: Rules
   readonly linkPatterns: readonly RegExp[]
   readonly counters: ProviderParts['counters']
@@ -27,16 +27,15 @@ export interface SlackWebhooks {
 
 /** Proves that a webhook is Slack's and reads what it is: rows 4 to 9 and 11 of the decision table, in that order. */
 export function identifyWebhook(
-  door: WebhookDoor,
+  { door, signature }: WebhookAdmission,
   webhook: ReceivedWebhook,
   slack: SlackWebhooks,
 ): Identified<SlackRequest> {
-  const signature = readSignature(webhook.headers)
   if (signature === undefined) {
     if (!isSslCheck(webhook)) throw new Refusal('invalid_signature', 'The request is not signed.')
     return { kind: 'answered', rule: 'ssl_check', surface: door.surface, reply: emptyReply(200) }
   }
-  const matching = matchingSecrets(slack.secrets, signature, webhook.body)
+  const matching = matchingKeys(slack.keys, signature, webhook.body)
   if (matching.length === 0) throw wrongSignature()
 
   const content = readContent(door.surface, webhook.headers['content-type'], webhook.body)

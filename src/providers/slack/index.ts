@@ -1,15 +1,16 @@
 import { Refusal } from '../../errors.ts'
 import type { PageClaims, Provider } from '../../provider.ts'
 import { defineProvider } from '../define-provider.ts'
-import { pageDoor, webhookDoor, type PageDoor, type SlackDoor } from './doors.ts'
+import { admitPage, admitWebhook, type PageAdmission, type SlackAdmission } from './admit.ts'
+import { pageDoor, webhookDoor, type SlackDoor } from './doors.ts'
 import { identifyWebhook } from './identify.ts'
-import { signPageToken, verifyPageToken } from './page-token.ts'
+import { signPageToken } from './page-token.ts'
 import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
 import { fanOut } from './plan.ts'
 import { replyToInactive, replyToUnknown, respond } from './reply.ts'
 import type { SlackRequest } from './request.ts'
 import { environment, rules } from './settings.ts'
-import { readSignature, refuseStale } from './verify.ts'
+import { importSecrets } from './verify.ts'
 
 /** https://docs.slack.dev/apis/events-api#error-handling, and the same for interactivity and commands. */
 const SLACK_WAITS_MS = 3000
@@ -28,7 +29,7 @@ export const slack = defineProvider({
     }
     const webhooks = {
       provider,
-      secrets: settings.environment.SLACK_SIGNING_SECRETS,
+      keys: importSecrets(settings.environment.SLACK_SIGNING_SECRETS),
       rules: settings.rules,
       linkPatterns: settings.rules.links.map((pattern) => new RegExp(pattern)),
       counters,
@@ -40,26 +41,18 @@ export const slack = defineProvider({
       budgetMs,
       match: (path) => webhookDoor(path) ?? (pages && pageDoor(path)),
 
-      async admit(door: SlackDoor, { headers }) {
-        if (door.kind === 'webhook') {
-          const signature = readSignature(headers)
-          if (signature !== undefined) refuseStale(signature, { clock, counters, log })
-          return { signed: signature !== undefined }
-        }
-        await verifyPageToken(door.token, open(pages))
-        // The form of an identity page is small, and anybody who holds a link may post it.
-        return { signed: door.kind === 'region_page' }
-      },
-
-      identify: (door: SlackDoor, webhook) =>
-        door.kind === 'webhook' ? identifyWebhook(door, webhook, webhooks) : identifyPage(door, webhook, open(pages)),
-
+      admit: (door: SlackDoor, head) =>
+        door.kind === 'webhook' ? admitWebhook(door, head, { clock, counters, log }) : admitPage(door, open(pages)),
+      identify: (admission: SlackAdmission, webhook) =>
+        admission.kind === 'webhook'
+          ? identifyWebhook(admission, webhook, webhooks)
+          : identifyPage(admission, webhook, provider),
       fanOut: (request) => fanOut(request, settings.rules),
       unknownIntegration: (request, { headers }) => replyToUnknown(request, headers),
       inactive: replyToInactive,
       respond,
       renderError: (door, error) => (door.kind === 'webhook' ? undefined : errorPage(error)),
-      answerControlPage: (door: PageDoor, webhook) => answerIdentityPage(door, webhook, open(pages)),
+      answerControlPage: (admission: PageAdmission, webhook) => answerIdentityPage(admission, webhook, open(pages)),
       ...(pages && {
         pageToken: (claims: PageClaims, expiresInSeconds: number) =>
           signPageToken(claims, { ...pages, expiresInSeconds }),

@@ -3,10 +3,11 @@ import type { Clock } from '../../clock.ts'
 import type { IdentityStore } from '../../directory/identities.ts'
 import { catalogue, Refusal, SiloClientError } from '../../errors.ts'
 import type { Identified, ReceivedWebhook, Reply } from '../../provider.ts'
+import type { PageAdmission } from './admit.ts'
 import type { PageDoor } from './doors.ts'
 import { decodeUtf8, parseForm } from './form.ts'
 import { html, htmlPage, type Page } from './html.ts'
-import { invalidToken, verifyPageToken } from './page-token.ts'
+import { invalidToken } from './page-token.ts'
 import type { SlackRequest } from './request.ts'
 
 /** What the signed pages are built from. */
@@ -17,13 +18,12 @@ export interface PageParts {
   readonly identities: IdentityStore
 }
 
-/** Reads the request for a page that a region answers. Throws `invalid_page_token`. */
-export async function identifyPage(
-  door: PageDoor,
+/** The request for a page that a region answers. */
+export function identifyPage(
+  { door, claims: { integrationId, organizationId } }: PageAdmission,
   { delivery }: ReceivedWebhook,
-  { provider, secret, clock }: PageParts,
-): Promise<Identified<SlackRequest>> {
-  const { integrationId, organizationId } = await verifyPageToken(door.token, { secret, clock })
+  provider: string,
+): Identified<SlackRequest> {
   return {
     kind: 'request',
     request: {
@@ -44,11 +44,10 @@ export async function identifyPage(
  * user of the token. Throws `invalid_page_token` for a link or a form that is not good (any more), `not_signed_in`.
  */
 export async function answerIdentityPage(
-  door: PageDoor,
+  { door, claims: { integrationId, externalUserId } }: PageAdmission,
   webhook: ReceivedWebhook,
-  { provider, secret, clock, identities }: PageParts,
+  { provider, secret, identities }: PageParts,
 ): Promise<Reply> {
-  const { integrationId, externalUserId } = await verifyPageToken(door.token, { secret, clock })
   if (externalUserId === undefined) throw invalidToken()
   const { user } = webhook.peer
   if (user === undefined) throw new Refusal('not_signed_in', 'Sign in first, then open the link from Slack again.')

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Refusal } from '../../errors.ts'
 import type { ProviderParts } from '../../provider.ts'
@@ -6,6 +6,16 @@ import type { SigningSecret } from './settings.ts'
 
 /** Slack's own window, both ways: older is a replay, younger a clock that is wrong. */
 const MAX_SKEW_SECONDS = 300
+
+/** A signing secret, imported once: doing that for every webhook costs more than the digest of a small body. */
+export interface SlackKey {
+  readonly appId: string | undefined
+  readonly key: KeyObject
+}
+
+export function importSecrets(secrets: readonly SigningSecret[]): SlackKey[] {
+  return secrets.map(({ appId, secret }) => ({ appId, key: createSecretKey(secret, 'utf8') }))
+}
 
 /** Both signature headers, well-formed. */
 export interface Signature {
@@ -44,15 +54,11 @@ export function refuseStale(
   throw refused('X-Slack-Request-Timestamp is more than 300 seconds away.')
 }
 
-/** The secrets that made this signature over these very bytes, in their own order. */
-export function matchingSecrets(
-  secrets: readonly SigningSecret[],
-  { timestamp, signature }: Signature,
-  body: Buffer,
-): SigningSecret[] {
+/** The keys that made this signature over these very bytes, in their own order. */
+export function matchingKeys(keys: readonly SlackKey[], { timestamp, signature }: Signature, body: Buffer): SlackKey[] {
   const given = Buffer.from(signature)
-  return secrets.filter(({ secret }) => {
-    const digest = createHmac('sha256', secret).update(`v0:${timestamp}:`).update(body).digest('hex')
+  return keys.filter(({ key }) => {
+    const digest = createHmac('sha256', key).update(`v0:${timestamp}:`).update(body).digest('hex')
     const expected = Buffer.from(`v0=${digest}`)
     // timingSafeEqual throws on different lengths.
     return given.length === expected.length && timingSafeEqual(given, expected)

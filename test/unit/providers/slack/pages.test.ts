@@ -73,20 +73,16 @@ describe.each([
     expect(rig.identities.links).toEqual([])
   })
 
-  it('with a token that has ended: not valid, whether the head is judged or the page made', async () => {
+  it('with a token that has ended: not valid', async () => {
     const rig = createSlackRig({ env })
     const path = await pathTo(rig, purpose)
     rig.clock.advance(600_000)
-    const webhook = rig.receive({ path, method: 'GET', user, secret: null })
-    await expect(rig.admit({ path, secret: null })).rejects.toMatchObject(refusal('invalid_page_token'))
-    await expect(rig.provider.answerControlPage(rig.door(path), webhook)).rejects.toMatchObject(
-      refusal('invalid_page_token'),
-    )
+    await expect(rig.page({ path, method: 'GET', user })).rejects.toMatchObject(refusal('invalid_page_token'))
   })
 
   it('reads only a small form', async () => {
     const rig = createSlackRig({ env })
-    expect(await rig.admit({ path: await pathTo(rig, purpose), secret: null })).toEqual({ signed: false })
+    expect(await rig.admit({ path: await pathTo(rig, purpose), secret: null })).toMatchObject({ signed: false })
   })
 })
 
@@ -266,7 +262,5 @@ describe('errors', () => {
     const webhook = bare.receive({ secret: null })
     const nothing = refusal('not_found')
     await expect((async () => await bare.provider.admit(page, webhook))()).rejects.toMatchObject(nothing)
-    await expect((async () => await bare.provider.identify(page, webhook))()).rejects.toMatchObject(nothing)
-    await expect((async () => await bare.provider.answerControlPage(page, webhook))()).rejects.toMatchObject(nothing)
   })
 })

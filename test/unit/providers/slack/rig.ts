@@ -79,9 +79,8 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
   /** The head, then the body, as the journey takes them. */
   async function identify(sent: Sent) {
     const webhook = receive(sent)
-    const at = door(sent.path ?? SINGLE)
-    await provider.admit(at, webhook)
-    return await provider.identify(at, webhook)
+    const admission = await provider.admit(door(sent.path ?? SINGLE), webhook)
+    return await provider.identify(admission, webhook)
   }
 
   /** The request of a webhook that is one. */
@@ -109,10 +108,9 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
         (error: { code?: string }) => error.code,
       ),
     async page(sent: Sent): Promise<Reply> {
-      const at = door(sent.path ?? SINGLE)
       const webhook = receive({ secret: null, ...sent })
-      await provider.admit(at, webhook)
-      return await provider.answerControlPage(at, webhook)
+      const admission = await provider.admit(door(sent.path ?? SINGLE), webhook)
+      return await provider.answerControlPage(admission, webhook)
     },
   }
 }
