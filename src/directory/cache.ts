@@ -37,6 +37,8 @@ export function cacheDirectory(
   { entries: max, freshMs, hardMs, staleMs, clock, counters, log }: CacheOptions,
 ): Directory & { size(): number } {
   const entries = new LRUCache<string, Entry>({ max })
+  /** The newest entry that something was found for, as far as known; undefined: there is none. */
+  let newestFound: string | undefined
   const loading = new Map<string, Promise<Load>>()
   let failures = 0
   let silentUntil = 0
@@ -55,6 +57,7 @@ export function cacheDirectory(
     try {
       const entry: Entry = { installation: await store.find(key), askedAt }
       entries.set(name, entry)
+      if (entry.installation !== undefined) newestFound = name
       return { ok: true, entry }
     } catch (cause) {
       report(cause)
@@ -78,6 +81,14 @@ export function cacheDirectory(
     const age = remembered === undefined ? Infinity : clock.monotonic() - remembered.askedAt
     if (remembered?.installation === undefined || age > staleMs) return { verdict: 'unknown', cause: loaded.cause }
     return { verdict: 'stale', installation: remembered.installation, ageMs: age }
+  }
+
+  function searchNewestFound(): string | undefined {
+    let newest: { name: string; askedAt: number } | undefined
+    for (const [name, { installation, askedAt }] of entries.entries()) {
+      if (installation !== undefined && askedAt >= (newest?.askedAt ?? -Infinity)) newest = { name, askedAt }
+    }
+    return newest?.name
   }
 
   function lookupOf({ installation, askedAt }: Entry): Lookup {
@@ -110,11 +121,12 @@ export function cacheDirectory(
         await store.ping()
         return true
       } catch {
-        const oldest = clock.monotonic() - staleMs
-        for (const entry of entries.values()) {
-          if (entry.installation !== undefined && entry.askedAt >= oldest) return true
-        }
-        return false
+        if (newestFound === undefined) return false
+        // Every entry is looked through only when this one has made room for another, or turned out to be absent.
+        const known = entries.peek(newestFound)
+        if (known?.installation === undefined) newestFound = searchNewestFound()
+        const newest = newestFound === undefined ? undefined : entries.peek(newestFound)
+        return newest !== undefined && clock.monotonic() - newest.askedAt <= staleMs
       }
     },
 

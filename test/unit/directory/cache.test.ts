@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { LRUCache } from 'lru-cache'
+import { describe, expect, it, vi } from 'vitest'
 import { cacheDirectory } from '../../../src/directory/cache.ts'
 import type { Installation, InstallationKey } from '../../../src/directory/directory.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
@@ -368,5 +369,55 @@ describe('whether look-ups can be answered at all', () => {
     expect(await cache.usable()).toBe(true)
     clock.advance(1)
     expect(await cache.usable()).toBe(false)
+  })
+
+  it('they can by an older entry when the newest was found to be gone', async () => {
+    const { cache, store } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    await cache.find(keyOf('T2'))
+    store.answer = undefined
+    await cache.find(keyOf('T2'))
+    store.answer = new Error('gone')
+    expect(await cache.usable()).toBe(true)
+  })
+
+  it('they can when the newest found entry is gone for lack of room, and others are there', async () => {
+    const { cache, store } = setUp({ entries: 2 })
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    await cache.find(keyOf('T2'))
+    await cache.find(T1)
+    store.answer = undefined
+    await cache.find(keyOf('T3'))
+    store.answer = new Error('gone')
+    expect(await cache.usable()).toBe(true)
+  })
+
+  it('they can again once an entry is found after all', async () => {
+    const { cache, store, clock } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    clock.advance(STALE + 1)
+    store.answer = new Error('gone')
+    expect(await cache.usable()).toBe(false)
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    store.answer = new Error('gone')
+    expect(await cache.usable()).toBe(true)
+  })
+
+  it('they cannot, without another search through all that is remembered, until something is found', async () => {
+    const search = vi.spyOn(LRUCache.prototype, 'entries')
+    const { cache, store, clock } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    clock.advance(HARD + 1)
+    store.answer = undefined
+    await cache.find(T1)
+    store.answer = new Error('gone')
+    expect([await cache.usable(), await cache.usable(), await cache.usable()]).toEqual([false, false, false])
+    expect(search).toHaveBeenCalledTimes(1)
+    search.mockRestore()
   })
 })
