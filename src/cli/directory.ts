@@ -56,9 +56,11 @@ export async function getFromDirectory(
   { provider = providers[0].name, app: appId, json }: { provider?: string; app: string; json?: true },
 ): Promise<ExitCode> {
   return await withStore(async (store) => {
-    const found = await store.find({ by: 'external', provider, appId, externalId })
+    const found = await store.inspect({ by: 'external', provider, appId, externalId })
     if (found === undefined) {
-      io.stderr.write(`No integration of ${provider} has the external id ${externalId}.\n`)
+      io.stderr.write(
+        `No integration of ${provider} has the external id ${externalId}; if those of several apps do, --app names one.\n`,
+      )
       return 1
     }
     if (json === true) {
@@ -67,10 +69,14 @@ export async function getFromDirectory(
     }
     const { integration, organizations } = found
     io.stdout.write(`integration ${integration.id} ${integration.name} (${integration.status})\n`)
-    for (const { id, slug, region, epoch } of organizations) {
-      io.stdout.write(`  organization ${id} ${slug} in ${region}, moved ${epoch} times\n`)
+    for (const { id, slug, region, epoch, status, linkStatus } of organizations) {
+      const disabled = [status === 'disabled' && 'disabled', linkStatus === 'disabled' && 'link disabled']
+      const marks = disabled.filter((mark) => mark !== false).join(', ')
+      const note = marks === '' ? '' : ` (${marks})`
+      io.stdout.write(`  organization ${id} ${slug} in ${region}, moved ${epoch} times${note}\n`)
     }
-    if (organizations.length === 0) io.stdout.write('  no active organization\n')
+    const active = organizations.filter(({ status, linkStatus }) => status === 'active' && linkStatus === 'active')
+    if (active.length === 0) io.stdout.write('  no active organization\n')
     return 0
   })
 }

@@ -1,107 +1,187 @@
-import { sql, type Kysely } from 'kysely'
-import type { Installation, InstallationKey, Organization } from './directory.ts'
-import { toStored } from './stored-id.ts'
+import { sql, type CompiledQuery, type Kysely } from 'kysely'
+import type { Installation, InstallationKey, Integration, Organization, Status } from './directory.ts'
 import type { DirectorySchema } from './schema.ts'
+import { toStored } from './stored-id.ts'
+
+/** An organization that an integration is linked to; it is served where both it and the link are active. */
+export interface LinkedOrganization extends Organization {
+  readonly linkStatus: Status
+}
+
+/** An integration with every organization it is linked to, in id order, whatever their status. */
+export interface Inspection {
+  readonly integration: Integration
+  readonly organizations: readonly LinkedOrganization[]
+}
+
+export interface InstallationFinder {
+  /** The installation a key means, with its active organizations; undefined: there is none. */
+  find(key: InstallationKey): Promise<Installation | undefined>
+  /** What `find` would choose, with what it leaves out. */
+  inspect(key: InstallationKey): Promise<Inspection | undefined>
+}
 
 /**
- * The installation a key means, in one round trip. Of the workspace's own integrations, the one with the key's app
- * wins over the one without an app; only if it has neither, the enterprise's serve, chosen the same way: the
- * enterprise of the key, then the one the directory itself records for the workspace. An integration of another app
- * never serves, and a disabled one is still the one that is meant.
+ * Looks up the installation a key means, in one round trip. Of the workspace's own integrations, the one with the
+ * key's app wins over the one without an app; only if it has neither, the enterprise's serve, chosen the same way:
+ * the enterprise of the key, then the one the directory itself records for the workspace. An integration of another
+ * app never serves, and a disabled one is still the one that is meant.
  *
  * A key whose app is not known (shortcuts name none, and a signing secret need not) means the integration without an
  * app, or else the only one there is. Where several are equally meant, none is.
  */
-export async function findInstallation(
-  db: Kysely<DirectorySchema>,
-  key: InstallationKey,
-): Promise<Installation | undefined> {
-  const meant = key.by === 'id' ? byId(db, key) : byExternalId(db, key)
-  if (meant === undefined) return undefined
+export function createInstallationFinder(db: Kysely<DirectorySchema>): InstallationFinder {
+  const active = compileLookUps(db, 'active')
+  const all = compileLookUps(db, 'all')
 
-  const rows = await db
+  async function rowsOf(lookUps: LookUps, key: InstallationKey): Promise<readonly Row[]> {
+    const query = filled(lookUps, key)
+    return query === undefined ? [] : (await db.executeQuery(query)).rows
+  }
+
+  return {
+    async find(key) {
+      const rows = await rowsOf(active, key)
+      const integration = integrationOf(rows)
+      return integration && { integration, organizations: rows.flatMap((row) => organizationOf(row) ?? []) }
+    },
+
+    async inspect(key) {
+      const rows = await rowsOf(all, key)
+      const integration = integrationOf(rows)
+      return integration && { integration, organizations: rows.flatMap((row) => linkedOrganizationOf(row) ?? []) }
+    },
+  }
+}
+
+type LookUps = ReturnType<typeof compileLookUps>
+type Row = LookUps['byId'] extends CompiledQuery<infer Columns> ? Columns : never
+
+/** Stand in a compiled query where a key's values go: to build a query costs many times what it costs to run it. */
+const slots = {
+  provider: Symbol('provider'),
+  appId: Symbol('appId'),
+  externalId: Symbol('externalId'),
+  enterpriseId: Symbol('enterpriseId'),
+  id: Symbol('id'),
+}
+
+/** The queries behind every look-up, each with symbols among its parameters. */
+export function compileLookUps(db: Kysely<DirectorySchema>, organizations: 'active' | 'all') {
+  return {
+    byId: withOrganizations(db, integrationById(db), organizations).compile(),
+    byExternalId: withOrganizations(db, integrationByExternalId(db), organizations).compile(),
+  }
+}
+
+function filled({ byId, byExternalId }: LookUps, key: InstallationKey): CompiledQuery<Row> | undefined {
+  const values = new Map<unknown, unknown>([[slots.provider, key.provider]])
+  if (key.by === 'id') {
+    const id = toStored(key.id)
+    if (id === undefined) return undefined
+    values.set(slots.id, id)
+  } else {
+    values.set(slots.appId, key.appId)
+    values.set(slots.externalId, key.externalId)
+    values.set(slots.enterpriseId, key.enterpriseId ?? null)
+  }
+  const query = key.by === 'id' ? byId : byExternalId
+  return { ...query, parameters: query.parameters.map((value) => (values.has(value) ? values.get(value) : value)) }
+}
+
+function integrationById(db: Kysely<DirectorySchema>) {
+  return db
+    .selectFrom('integrations')
+    .where('provider', '=', sql<string>`${slots.provider}`)
+    .where('id', '=', sql<bigint>`${slots.id}`)
+    .selectAll('integrations')
+    .select(sql<number | bigint | string>`1`.as('equals'))
+}
+
+function integrationByExternalId(db: Kysely<DirectorySchema>) {
+  const { provider, appId, externalId, enterpriseId } = slots
+  // One list to look up by, not a join with it: that is what makes the index on the workspace the only way to go.
+  const named = sql<string>`(
+    select cast(${externalId} as text)
+    union all
+    select cast(${enterpriseId} as text)
+    union all
+    select enterprise_id from integrations
+    where provider = ${provider} and external_id = ${externalId} and enterprise_id is not null
+  )`
+  const rank = sql<number>`
+    case external_id when ${externalId} then 0 when ${enterpriseId} then 3 else 6 end
+    + case app_id when ${appId} then 0 when '' then 1 else 2 end`
+  return db
+    .selectFrom('integrations')
+    .where('provider', '=', sql<string>`${provider}`)
+    .where('external_id', 'in', named)
+    .where(sql<boolean>`(cast(${appId} as text) = '' or app_id in (${appId}, ''))`)
+    .selectAll('integrations')
+    .select(sql<number | bigint | string>`count(*) over (partition by ${rank})`.as('equals'))
+    .orderBy(rank)
+    .orderBy('id')
+    .limit(1)
+}
+
+type Meant = ReturnType<typeof integrationById>
+
+function withOrganizations(db: Kysely<DirectorySchema>, meant: Meant, organizations: 'active' | 'all') {
+  return db
     .with('meant', () => meant)
     .selectFrom('meant')
-    .leftJoin('organization_integrations as link', (join) =>
-      join.onRef('link.integration_id', '=', 'meant.id').on('link.status', '=', 'active'),
-    )
-    .leftJoin('organizations as organization', (join) =>
-      join.onRef('organization.id', '=', 'link.organization_id').on('organization.status', '=', 'active'),
-    )
+    .leftJoin('organization_integrations as link', (join) => {
+      const linked = join.onRef('link.integration_id', '=', 'meant.id')
+      return organizations === 'all' ? linked : linked.on('link.status', '=', 'active')
+    })
+    .leftJoin('organizations as organization', (join) => {
+      const linked = join.onRef('organization.id', '=', 'link.organization_id')
+      return organizations === 'all' ? linked : linked.on('organization.status', '=', 'active')
+    })
     .selectAll('meant')
     .select([
       'organization.id as organization_id',
       'organization.slug',
       'organization.name as organization_name',
       'organization.region',
+      'organization.status as organization_status',
       'organization.epoch',
+      'link.status as link_status',
     ])
     .orderBy('organization.id')
-    .execute()
+}
 
-  const [first] = rows
+function integrationOf([first]: readonly Row[]): Integration | undefined {
   if (first === undefined || Number(first.equals) > 1) return undefined
-  const organizations: Organization[] = []
-  for (const row of rows) {
-    const { organization_id, slug, organization_name, region, epoch } = row
-    // Nothing joined: no link, or the organization behind it is disabled.
-    if (organization_id === null || slug === null || organization_name === null || region === null) continue
-    organizations.push({
-      id: String(organization_id),
-      slug,
-      name: organization_name,
-      region,
-      status: 'active',
-      epoch: Number(epoch),
-    })
-  }
   return {
-    integration: {
-      id: String(first.id),
-      provider: first.provider,
-      appId: first.app_id,
-      externalId: first.external_id,
-      enterpriseId: first.enterprise_id ?? undefined,
-      defaultOrganizationId: first.default_organization_id === null ? undefined : String(first.default_organization_id),
-      name: first.name,
-      status: first.status,
-    },
-    organizations,
+    id: String(first.id),
+    provider: first.provider,
+    appId: first.app_id,
+    externalId: first.external_id,
+    enterpriseId: first.enterprise_id ?? undefined,
+    defaultOrganizationId: first.default_organization_id === null ? undefined : String(first.default_organization_id),
+    name: first.name,
+    status: first.status,
   }
 }
 
-type KeyOf<By> = Extract<InstallationKey, { by: By }>
-
-function byId(db: Kysely<DirectorySchema>, key: KeyOf<'id'>) {
-  const id = toStored(key.id)
-  if (id === undefined) return undefined
-  return db
-    .selectFrom('integrations')
-    .where('provider', '=', key.provider)
-    .where('id', '=', id)
-    .selectAll('integrations')
-    .select(sql<number>`1`.as('equals'))
+/** Undefined where nothing was joined: there is no link, or the organization behind it was not asked for. */
+function organizationOf(row: Row): Organization | undefined {
+  const { organization_id, slug, organization_name, region, organization_status, epoch } = row
+  if (organization_id === null || slug === null || organization_name === null) return undefined
+  if (region === null || organization_status === null) return undefined
+  return {
+    id: String(organization_id),
+    slug,
+    name: organization_name,
+    region,
+    status: organization_status,
+    epoch: Number(epoch),
+  }
 }
 
-function byExternalId(db: Kysely<DirectorySchema>, key: KeyOf<'external'>) {
-  const { provider, appId, externalId, enterpriseId } = key
-  const beside = enterpriseId === undefined ? sql`` : sql`union all select cast(${enterpriseId} as text)`
-  // One list to look up by, not a join with it: that is what makes the index on the workspace the only way to go.
-  const named = sql<string>`(
-    select cast(${externalId} as text)
-    ${beside}
-    union all
-    select enterprise_id from integrations
-    where provider = ${provider} and external_id = ${externalId} and enterprise_id is not null
-  )`
-  const rank = sql<number>`
-    case external_id when ${externalId} then 0 when ${enterpriseId ?? externalId} then 3 else 6 end
-    + case app_id when ${appId} then 0 when '' then 1 else 2 end`
-  const candidates = db.selectFrom('integrations').where('provider', '=', provider).where('external_id', 'in', named)
-  return (appId === '' ? candidates : candidates.where('app_id', 'in', [appId, '']))
-    .selectAll('integrations')
-    .select(sql<number | bigint | string>`count(*) over (partition by ${rank})`.as('equals'))
-    .orderBy(rank)
-    .orderBy('id')
-    .limit(1)
+function linkedOrganizationOf(row: Row): LinkedOrganization | undefined {
+  const organization = organizationOf(row)
+  if (organization === undefined || row.link_status === null) return undefined
+  return { ...organization, linkStatus: row.link_status }
 }

@@ -1,8 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Clock } from '../clock.ts'
-import type { Installation, InstallationKey } from './directory.ts'
 import { exportDirectory } from './export.ts'
-import { findInstallation } from './find-installation.ts'
+import { createInstallationFinder, type InstallationFinder } from './find-installation.ts'
 import type { IdentityStore } from './identities.ts'
 import { createIdentityStore } from './identity-store.ts'
 import { importFile, type ImportCounts, type ImportOptions } from './import.ts'
@@ -24,9 +23,7 @@ export interface Connections<Schema> {
 }
 
 /** Who lives where, as the database has it. Every method rejects when the database cannot be asked. */
-export interface DirectoryStore {
-  /** The installation a key means, with its active organizations; undefined: there is none. */
-  find(key: InstallationKey): Promise<Installation | undefined>
+export interface DirectoryStore extends InstallationFinder {
   /** Resolves when the database answers and has its tables. */
   ping(): Promise<void>
   readonly identities: IdentityStore
@@ -50,7 +47,7 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
     throw error
   }
   return {
-    find: (key) => findInstallation(connections.lookUps, key),
+    ...createInstallationFinder(connections.lookUps),
     async ping() {
       await sql`select 1 from integrations limit 1`.execute(connections.lookUps)
     },

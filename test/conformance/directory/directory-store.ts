@@ -195,6 +195,39 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       })
     })
 
+    describe('inspecting an installation', () => {
+      it('gives disabled links and organizations too, each as such', async () => {
+        await given({
+          integrations: [slack({ id: 1, external_id: 'T1', status: 'disabled' })],
+          organizations: [
+            organization(10),
+            organization(11),
+            organization(12, { status: 'disabled' }),
+            organization(13),
+          ],
+          organization_integrations: [link(1, 10), link(1, 11, 'disabled'), link(1, 12)],
+        })
+        const found = await store.inspect(workspace('T1'))
+        expect(found?.integration.status).toBe('disabled')
+        expect(found?.organizations.map(({ id, status, linkStatus }) => [id, status, linkStatus])).toEqual([
+          ['10', 'active', 'active'],
+          ['11', 'active', 'disabled'],
+          ['12', 'disabled', 'active'],
+        ])
+      })
+
+      it('chooses as a look-up does', async () => {
+        await given({
+          integrations: [slack({ id: 1, external_id: 'T1' }), slack({ id: 2, app_id: 'A1', external_id: 'T1' })],
+        })
+        const chosen = async (key: InstallationKey) => (await store.inspect(key))?.integration.id
+        expect(await chosen(workspace('T1', { appId: 'A1' }))).toBe('2')
+        expect(await chosen(workspace('T1', { appId: 'A9' }))).toBe('1')
+        expect(await chosen({ by: 'id', provider: 'slack', id: '2' })).toBe('2')
+        expect(await chosen(workspace('T2'))).toBeUndefined()
+      })
+    })
+
     describe('choosing among apps', () => {
       it("prefers the app's own integration to one without an app", async () => {
         await given({

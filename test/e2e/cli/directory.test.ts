@@ -46,6 +46,39 @@ describe('directory', () => {
     })
   })
 
+  it('get marks what is disabled, which look-ups pass over', async () => {
+    const env = { DATABASE_URL: 'sqlite:disabled.db' }
+    const rows = {
+      integrations: [{ id: 1, provider: 'slack', external_id: 'T0ACME00001', name: 'Acme', status: 'disabled' }],
+      organizations: [
+        { id: 10, slug: 'acme', region: 'us', status: 'disabled' },
+        { id: 11, slug: 'beta', region: 'us' },
+      ],
+      organization_integrations: [
+        { integration_id: 1, organization_id: 10, status: 'disabled' },
+        { integration_id: 1, organization_id: 11, status: 'disabled' },
+      ],
+    }
+    await place.write('disabled.json', JSON.stringify(rows))
+    await place.cli(['directory', 'import', 'disabled.json'], env)
+    expect((await place.cli(['directory', 'get', 'T0ACME00001'], env)).stdout).toBe(
+      [
+        'integration 1 Acme (disabled)',
+        '  organization 10 acme in us, moved 0 times (disabled, link disabled)',
+        '  organization 11 beta in us, moved 0 times (link disabled)',
+        '  no active organization',
+        '',
+      ].join('\n'),
+    )
+    expect(JSON.parse((await place.cli(['directory', 'get', 'T0ACME00001', '--json'], env)).stdout)).toMatchObject({
+      integration: { status: 'disabled' },
+      organizations: [
+        { id: '10', status: 'disabled', linkStatus: 'disabled' },
+        { id: '11', status: 'active', linkStatus: 'disabled' },
+      ],
+    })
+  })
+
   it('get of what is not there: exit 1, one line', async () => {
     const { exitCode, stdout, stderr } = await place.cli(['directory', 'get', 'T0NOBODY001'])
     expect([exitCode, stdout]).toEqual([1, ''])

@@ -1,0 +1,41 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CompiledQuery } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { compileLookUps } from '../../../src/directory/find-installation.ts'
+import { migrate } from '../../../src/directory/migrations.ts'
+import type { DirectorySchema } from '../../../src/directory/schema.ts'
+import { openSqlite } from '../../../src/directory/sqlite.ts'
+import type { Connections } from '../../../src/directory/store.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+let folder: string
+let connections: Connections<DirectorySchema>
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plan-'))
+  connections = await openSqlite<DirectorySchema>(join(folder, 'plan.db'), createManualClock())
+  await connections.aside(migrate)
+})
+afterAll(async () => {
+  await connections.close()
+  await rm(folder, { recursive: true })
+})
+
+describe('the time a look-up takes', () => {
+  it.each([
+    ['active', 'byId'],
+    ['active', 'byExternalId'],
+    ['all', 'byId'],
+    ['all', 'byExternalId'],
+  ] as const)('does not grow with the directory: %s organizations, %s', async (organizations, by) => {
+    const { sql } = compileLookUps(connections.lookUps, organizations)[by]
+    const { rows } = await connections.lookUps.executeQuery<{ detail: string }>(
+      CompiledQuery.raw(`explain query plan ${sql}`),
+    )
+    const steps = rows.map(({ detail }) => detail)
+    const searched = steps.flatMap((step) => /^SEARCH (\w+) USING .*INDEX /.exec(step)?.[1] ?? [])
+    expect(searched).toEqual(expect.arrayContaining(['integrations', 'link', 'organization']))
+    expect(steps.filter((step) => /^SCAN (integrations|link|organization)\b/.test(step))).toEqual([])
+  })
+})
