@@ -2,6 +2,10 @@ import { reasonOf, type RegionResult } from './dispatch/region-result.ts'
 
 /** Every error a caller can meet: its stable code, the step that raises it, and the HTTP status it becomes. */
 export const catalogue = {
+  malformed_http: { status: 400, stage: 'receive', title: 'The request is not HTTP' },
+  headers_too_large: { status: 431, stage: 'receive', title: 'The headers are too large' },
+  headers_timeout: { status: 408, stage: 'receive', title: 'The headers did not arrive in time' },
+  expectation_failed: { status: 417, stage: 'receive', title: 'Only 100-continue can be expected' },
   not_found: { status: 404, stage: 'receive', title: 'Nothing lives at this path' },
   method_not_allowed: { status: 405, stage: 'receive', title: 'This path does not take this method' },
   unsupported_content_encoding: { status: 415, stage: 'receive', title: 'The body must not be compressed' },

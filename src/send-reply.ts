@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Clock } from './clock.ts'
 import { catalogue, SiloClientError, type Refusal } from './errors.ts'
 import type { Reply } from './provider.ts'
@@ -81,6 +82,14 @@ export function sendReplyAndClose(
   }
   const cancelTimer = clock.after(LINGER_MS, stop)
   req.on('data', onData).on('end', stop).on('close', stop).on('error', stop).resume()
+}
+
+/** Writes a complete reply where there is no request that node could read, and so no `ServerResponse`. */
+export function writeReply(socket: Duplex, reply: Reply, own: readonly string[]): void {
+  const headers = framed(reply, own)
+  const lines = headers.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${headers[index + 1] ?? ''}\r\n`] : []))
+  const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n`
+  socket.write(Buffer.concat([Buffer.from(head, 'latin1'), reply.body]))
 }
 
 /** Statuses without a body have no length either (RFC 9110 section 8.6). */
