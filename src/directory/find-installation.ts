@@ -1,7 +1,7 @@
 import { sql, type CompiledQuery, type Kysely } from 'kysely'
 import type { Installation, InstallationKey, Integration, Organization, Status } from './directory.ts'
 import type { DirectorySchema } from './schema.ts'
-import { toStored } from './stored-id.ts'
+import { toStored } from './id.ts'
 
 /** An organization that an integration is linked to; it is served where both it and the link are active. */
 export interface LinkedOrganization extends Organization {

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { IdentityStore } from './identities.ts'
 import type { DirectorySchema } from './schema.ts'
-import { toStored } from './stored-id.ts'
+import { toStored } from './id.ts'
 import type { Connections } from './store.ts'
 
 /** Identities beside the integrations they belong to; they go with them. */
@@ -44,7 +44,7 @@ export function createIdentityStore(
         .where('integration_id', '=', id)
         .where('external_user_id', '=', externalUserId)
         .executeTakeFirst()
-      return row && { integrationId, externalUserId, user: row.user_name }
+      return row && { integrationId: String(id), externalUserId, user: row.user_name }
     },
 
     async integrationName(provider, integrationId) {

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { z } from 'zod'
 import { faultsOf, readLocatedYaml, yamlWords, type YamlFault } from '../regions/located-yaml.ts'
-import { toStored } from './stored-id.ts'
+import { toStored } from './id.ts'
 
 /** A file whose every fault is shown at once is no help when each of a million lines is broken the same way. */
 const MOST_FAULTS = 20

@@ -1,5 +1,5 @@
 import type { OrganizationHint } from '../../provider.ts'
-import { readId } from './id.ts'
+import { readId } from '../../directory/id.ts'
 import { listAt, textAt, type JsonObject } from './json.ts'
 
 /** Bounds on the work that a user's links can cause: each URL meets every regular expression of the operator. */

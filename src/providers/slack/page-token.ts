@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { Id } from '../../directory/directory.ts'
 import { Refusal } from '../../errors.ts'
 import type { PageClaims } from '../../provider.ts'
-import { readId } from './id.ts'
+import { readId } from '../../directory/id.ts'
 
 /** A link is mailed about and kept in histories, so it may not live longer than this. */
 const MAX_LIFETIME_SECONDS = 48 * 60 * 60

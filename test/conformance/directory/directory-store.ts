@@ -172,13 +172,18 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         expect(await idFor({ by: 'id', provider: 'slack', id: '2' })).toBeUndefined()
       })
 
-      it.each(['', '0', '01', '-1', '1.0', '9223372036854775808', '99999999999999999999', 'x'])(
+      it.each(['', '0', '00', '-1', '1.0', '9223372036854775808', '99999999999999999999', 'x'])(
         'finds nothing for %j, which can be no id',
         async (id) => {
           await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
           expect(await store.find({ by: 'id', provider: 'slack', id })).toBeUndefined()
         },
       )
+
+      it('knows an id with zeros in front', async () => {
+        await given({ integrations: [slack({ id: '0001', external_id: 'T1' })] })
+        expect(await idFor({ by: 'id', provider: 'slack', id: '01' })).toBe('1')
+      })
 
       it('carries ids of 64 bits without rounding', async () => {
         await given({

@@ -40,7 +40,8 @@ const lawful: Readonly<Record<string, string>> = {
   'src/regions/b.ts': "import './a.ts'\nexport const b = 1",
   'src/regions/types-a.ts': "import type { B } from './types-b.ts'\nexport type A = B",
   'src/regions/types-b.ts': "import type { A } from './types-a.ts'\nexport type B = A",
-  'src/providers/slack/lawful.ts': "import type { A } from '../../directory/store.ts'\nimport '../../errors.ts'",
+  'src/providers/slack/lawful.ts':
+    "import type { A } from '../../directory/store.ts'\nimport '../../directory/id.ts'\nimport '../../errors.ts'",
   'src/dispatch/region-client.ts':
     "import 'undici'\nimport type { A } from '../resolve/resolve.ts'\nimport '../wire/b.ts'",
   'src/public-listener.ts': "import 'express'",
@@ -48,7 +49,7 @@ const lawful: Readonly<Record<string, string>> = {
 }
 
 const empty = ['errors', 'gateway', 'demo/demo', 'cli/program', 'wire/b', 'resolve/resolve', 'dispatch/plan']
-  .concat(['directory/store', 'providers/index', 'providers/slack/verify'])
+  .concat(['directory/store', 'directory/id', 'providers/index', 'providers/slack/verify'])
   .map((name) => `src/${name}.ts`)
   .concat('test/support/clock.ts')
 
