@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
+import { createAlarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Directory, Installation, InstallationKey, Lookup } from './directory.ts'
@@ -7,8 +8,6 @@ import type { DirectoryStore } from './store.ts'
 
 /** A workspace that has just been installed is asked for again by Slack's first retries: absent must not last. */
 const ABSENT_MS = 5000
-/** A dead database fails every look-up there is: one line per interval says it, with how many failed since. */
-const LOG_INTERVAL_MS = 10_000
 
 export interface CacheOptions {
   /** How many keys are remembered, found and absent ones alike; the least recently used goes first. */
@@ -40,8 +39,7 @@ export function cacheDirectory(
   /** The newest entry that something was found for, as far as known; undefined: there is none. */
   let newestFound: string | undefined
   const loading = new Map<string, Promise<Load>>()
-  let failures = 0
-  let silentUntil = 0
+  const alarms = createAlarms({ clock, log })
 
   /** Asks the store, once for everybody who wants the same key meanwhile. Never rejects. */
   function load(name: string, key: InstallationKey): Promise<Load> {
@@ -67,12 +65,8 @@ export function cacheDirectory(
 
   function report(cause: unknown): void {
     counters.count('directory_load_failures_total', {})
-    failures++
-    const now = clock.monotonic()
-    if (now < silentUntil) return
-    silentUntil = now + LOG_INTERVAL_MS
-    log.error({ error: cause instanceof Error ? cause.message : String(cause), failures }, 'directory: cannot be asked')
-    failures = 0
+    const error = cause instanceof Error ? cause.message : String(cause)
+    alarms.raise('error', 'directory', { error }, 'directory: cannot be asked')
   }
 
   async function findOrLoad(name: string, key: InstallationKey, remembered: Entry | undefined): Promise<Lookup> {

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { z } from 'zod'
 import { faultsOf, readLocatedYaml, yamlWords, type YamlFault } from '../regions/located-yaml.ts'
+import { offsetOfBrokenJson } from './broken-json.ts'
 import { toStored } from './id.ts'
 
 /** A file whose every fault is shown at once is no help when each of a million lines is broken the same way. */
@@ -111,18 +112,22 @@ export async function openImportFile(path: string): Promise<ImportFile> {
     case '.jsonl':
       return openLines(path)
     case '.json':
+      return openDocument(path, brokenJson)
     case '.yaml':
     case '.yml':
-      return openDocument(path)
+      return openDocument(path, () => undefined)
     default:
       throw new ImportRefused([`${path} must end in .json, .yaml, .yml, .ndjson or .jsonl`])
   }
 }
 
-async function openDocument(path: string): Promise<ImportFile> {
+async function openDocument(path: string, broken: (text: string) => string | undefined): Promise<ImportFile> {
   const bytes = await readFile(path).catch((error: unknown) => unreadable(path, error))
   const text = textOf(bytes)
   if (text === undefined) throw new ImportRefused([`${path} is not UTF-8`])
+  const fault = broken(text)
+  if (fault !== undefined) throw new ImportRefused([`${path}:${fault}`])
+  // JSON is YAML too, and this reader knows where everything stands.
   const located = readLocatedYaml(text, path)
   if (!located.ok) throw new ImportRefused(located.faults)
 
@@ -142,6 +147,13 @@ async function openDocument(path: string): Promise<ImportFile> {
       faults.map(({ table, position, path, ...fault }) => ({ ...fault, path: [table, position, ...path] })),
     )
   return { rows: () => checked(rawRows(), render), bytesRead: () => bytes.length, bytesTotal: bytes.length, render }
+}
+
+/** `LINE:COL message`; an empty file is no worse as JSON than as YAML. */
+function brokenJson(text: string): string | undefined {
+  if (text.trim() === '' || parse(text) !== undefined) return undefined
+  const before = text.slice(0, offsetOfBrokenJson(text)).split('\n')
+  return `${before.length}:${(before.at(-1)?.length ?? 0) + 1} not valid JSON here`
 }
 
 async function openLines(path: string): Promise<ImportFile> {

@@ -331,14 +331,14 @@ describe('what is seen of it', () => {
     expect(counters.read().get('directory_load_failures_total')).toBe(1)
   })
 
-  it('logs failures at most once in ten seconds, with how many there were', async () => {
+  it('logs failures at most once in ten seconds, with how many were left out', async () => {
     const { cache, store, clock, logged } = setUp()
     store.answer = new Error('gone')
     for (let index = 0; index < 5; index++) await cache.find(T1)
-    expect(logged).toEqual([{ error: 'gone', failures: 1 }])
+    expect(logged).toEqual([{ error: 'gone', leftOut: 0 }])
     clock.advance(10_000)
     await cache.find(T1)
-    expect(logged.slice(1)).toEqual([{ error: 'gone', failures: 5 }])
+    expect(logged.slice(1)).toEqual([{ error: 'gone', leftOut: 4 }])
   })
 })
 

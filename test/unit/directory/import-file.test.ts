@@ -217,9 +217,18 @@ describe('a document', () => {
   })
 
   it('is refused where its JSON breaks off', async () => {
-    const faults = await faultsOf('rows.json', '{"organizations": [}')
-    expect(faults).toHaveLength(1)
-    expect(faults[0]).toMatch(/^rows\.json:1:20 ./)
+    expect(await faultsOf('rows.json', '{"organizations": [}')).toEqual(['rows.json:1:20 not valid JSON here'])
+  })
+
+  it.each([
+    ['a comma too many', '{"organizations": [\r\n  {"id": 1},\n]}', '3:1'],
+    ['a missing comma', '{"organizations": [\n  {"id": 1\n  "slug": "a"}]}', '3:3'],
+    ['a comment', '{ # none\n}', '1:3'],
+    ['single quotes', "{'organizations': []}", '1:2'],
+    ['no end', '{"organizations": [', '1:20'],
+    ['YAML in it', 'organizations: []', '1:1'],
+  ])('is refused as JSON for %s', async (_what, json, place) => {
+    expect(await faultsOf('rows.json', json)).toEqual([`rows.json:${place} not valid JSON here`])
   })
 
   it('is refused when it is not UTF-8', async () => {
