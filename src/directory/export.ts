@@ -51,57 +51,38 @@ async function* lines(db: Kysely<DirectorySchema>): AsyncGenerator<string> {
 }
 
 async function* integrationRows(db: Kysely<DirectorySchema>) {
-  let after = 0n
-  for (;;) {
-    const rows = await db
-      .selectFrom('integrations')
-      .selectAll()
-      .where('id', '>', after)
-      .orderBy('id')
-      .limit(PAGE)
-      .execute()
-    const last = rows.at(-1)
-    if (last === undefined) return
+  const first = db.selectFrom('integrations').selectAll().orderBy('id').limit(PAGE)
+  for await (const rows of pages(first, (last) => first.where('id', '>', BigInt(last.id)))) {
     yield rows.map(integrationRow)
-    after = BigInt(last.id)
   }
 }
 
 async function* organizationRows(db: Kysely<DirectorySchema>) {
-  let after = 0n
-  for (;;) {
-    const rows = await db
-      .selectFrom('organizations')
-      .selectAll()
-      .where('id', '>', after)
-      .orderBy('id')
-      .limit(PAGE)
-      .execute()
-    const last = rows.at(-1)
-    if (last === undefined) return
+  const first = db.selectFrom('organizations').selectAll().orderBy('id').limit(PAGE)
+  for await (const rows of pages(first, (last) => first.where('id', '>', BigInt(last.id)))) {
     yield rows.map(organizationRow)
-    after = BigInt(last.id)
   }
 }
 
 async function* linkRows(db: Kysely<DirectorySchema>) {
-  let after = { integration: 0n, organization: 0n }
-  for (;;) {
-    const { integration, organization } = after
-    const rows = await db
-      .selectFrom('organization_integrations')
-      .selectAll()
-      .where((where) =>
-        where(where.refTuple('integration_id', 'organization_id'), '>', where.tuple(integration, organization)),
-      )
-      .orderBy('integration_id')
-      .orderBy('organization_id')
-      .limit(PAGE)
-      .execute()
-    const last = rows.at(-1)
-    if (last === undefined) return
-    yield rows.map(linkRow)
-    after = { integration: BigInt(last.integration_id), organization: BigInt(last.organization_id) }
+  const key = ['integration_id', 'organization_id'] as const
+  const first = db.selectFrom('organization_integrations').selectAll().orderBy(key[0]).orderBy(key[1]).limit(PAGE)
+  const after = ({ integration_id, organization_id }: RowOf<'organization_integrations'>) =>
+    first.where((where) =>
+      where(where.refTuple(...key), '>', where.tuple(BigInt(integration_id), BigInt(organization_id))),
+    )
+  for await (const rows of pages(first, after)) yield rows.map(linkRow)
+}
+
+interface Page<Row> {
+  execute(): Promise<Row[]>
+}
+
+/** Each page is asked for by the last row of the one before, so that none costs more than the first. */
+async function* pages<Row>(first: Page<Row>, after: (last: Row) => Page<Row>): AsyncGenerator<Row[]> {
+  for (let rows = await first.execute(), last = rows.at(-1); last !== undefined; last = rows.at(-1)) {
+    yield rows
+    rows = await after(last).execute()
   }
 }
 

@@ -640,6 +640,21 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         60_000,
       )
 
+      it('gives every row once, however many there are', async () => {
+        const ids = Array.from({ length: 2001 }, (_, index) => String(index + 1))
+        await given({
+          integrations: ids.map((id) => slack({ id, external_id: `T${id}` })),
+          organizations: ids.map((id) => organization(id)),
+          organization_integrations: ids.map((id) => link(Math.ceil(Number(id) / 3), id)),
+        })
+        const { integrations, organizations, organization_integrations } = JSON.parse(
+          await exported(),
+        ) as Required<Rows>
+        expect(integrations.map(({ id }) => id)).toEqual(ids)
+        expect(organizations.map(({ id }) => id)).toEqual(ids)
+        expect(organization_integrations.map(({ organization_id }) => organization_id)).toEqual(ids)
+      })
+
       it('gives an empty directory as an import file too', async () => {
         expect(JSON.parse(await exported())).toEqual({
           integrations: [],
