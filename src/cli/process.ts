@@ -1,14 +1,12 @@
-import type { Serving } from '../serve.ts'
-
 /** What the process lends its commands. */
 export interface Process {
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
-  /** Serves until the process is told to stop; gives the exit code. */
-  readonly untilSignalled: (serving: Serving, reload: () => void) => Promise<number>
-  /** Calls `then` when the process is told to stop. */
+  /** Calls `then` when the process is told to stop; told so again, it ends at once. */
   readonly onInterrupt: (then: () => void) => void
+  /** Calls `then` each time the process is told to read its configuration again. */
+  readonly onHangup: (then: () => void) => void
 }
 
 /** What a command's exit code says: done, failed, wrong usage or configuration. */

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { ConfigurationError } from '../config/required.ts'
 import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
+import { listenForSignals } from './signals.ts'
 
 /**
  * Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do. A command
@@ -25,8 +26,9 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .command('serve')
     .description('serve webhooks until SIGTERM or SIGINT; SIGHUP reloads regions and secrets')
     .action(async () => {
+      const signals = listenForSignals(io)
       const { serveCommand } = await import('./serve.ts')
-      exitCode = await serveCommand(io)
+      exitCode = await serveCommand(signals)
     })
 
   program

@@ -4,9 +4,10 @@ import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { providers } from '../providers/index.ts'
 import { serve } from '../serve.ts'
-import type { Process } from './process.ts'
+import type { Signals } from './signals.ts'
 
-export async function serveCommand(io: Process): Promise<number> {
+/** Serves until told to stop, then drains: at once if it was told before. */
+export async function serveCommand(signals: Signals): Promise<number> {
   refuseOtherModes()
   const gateway = await createGateway()
   const serving = await serve(gateway)
@@ -19,8 +20,11 @@ export async function serveCommand(io: Process): Promise<number> {
     'Serving as a single instance: nothing is shared with other gateways',
   )
   const reload = reloaderFor(gateway)
+  signals.onReload(reload.now)
   try {
-    return await io.untilSignalled(serving, reload.now)
+    await signals.toldToStop
+    await serving.drain()
+    return 0
   } finally {
     reload.stop()
   }

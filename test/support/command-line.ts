@@ -19,13 +19,17 @@ export type Variables = Readonly<Record<string, string | undefined>>
 /** One line of the log of a running gateway. */
 export type LogLine = Readonly<Record<string, unknown>>
 
-export interface ServeProcess {
-  readonly port: number
-  readonly adminPort: number
+/** `serve`, started and perhaps not serving yet. */
+export interface StartedProcess {
   signal(name: NodeJS.Signals): void
   /** Resolves with the first line of the log, from the start on, that says this and has not been waited for. */
   logged(message: string): Promise<LogLine>
   readonly ended: Promise<Run>
+}
+
+export interface ServeProcess extends StartedProcess {
+  readonly port: number
+  readonly adminPort: number
 }
 
 /** A folder to run command lines in, with their files; everything started there ends with it. */
@@ -34,6 +38,8 @@ export interface Workplace {
   write(name: string, content: string): Promise<string>
   /** Runs the CLI to its end, with just these variables. */
   cli(args: readonly string[], env?: Variables): Promise<Run>
+  /** Starts `serve` on free ports and does not wait for it. */
+  startServe(env?: Variables, options?: { npm?: boolean }): StartedProcess
   /** Starts `serve` on free ports and resolves when it serves. Rejects with what it said when it ends before. */
   serve(env?: Variables, options?: { npm?: boolean }): Promise<ServeProcess>
   /** Ends what is still running. */
@@ -70,6 +76,46 @@ export async function openWorkplace(): Promise<Workplace> {
     }
   }
 
+  const startServe: Workplace['startServe'] = (env = {}, { npm = false } = {}) => {
+    const variables = {
+      PATH,
+      HOME,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ADMIN_PORT: '0',
+      SLACK_SIGNING_SECRETS: SIGNING_SECRET,
+      REGIONS_FILE: join(folder, 'regions.yaml'),
+      DATABASE_URL: `sqlite:${join(folder, 'silo-gateway.db')}`,
+      ...env,
+    }
+    const { child, ended, output } = npm
+      ? start('npm', ['run', '-s', 'gateway', '--', 'serve'], { cwd: checkout, env: variables })
+      : start(process.execPath, [main, 'serve'], { cwd: folder, env: variables })
+
+    let waitedFor = 0
+    const next = (message: string): LogLine | undefined => {
+      const lines = output().split('\n').slice(0, -1)
+      const index = lines.findIndex((line, at) => at >= waitedFor && messageOf(line) === message)
+      if (index < 0) return undefined
+      waitedFor = index + 1
+      return JSON.parse(lines[index] ?? '') as LogLine
+    }
+    const logged = (message: string) =>
+      new Promise<LogLine>((resolve, reject) => {
+        const look = (): void => {
+          const line = next(message)
+          if (line === undefined) return
+          child.stdout?.off('data', look)
+          resolve(line)
+        }
+        child.stdout?.on('data', look)
+        void ended.then(({ stdout, stderr }) => reject(new Error(`Ended without "${message}": ${stdout}${stderr}`)))
+        look()
+      })
+
+    return { signal: (name) => void child.kill(name), logged, ended }
+  }
+
   return {
     folder,
     async write(name, content) {
@@ -81,53 +127,12 @@ export async function openWorkplace(): Promise<Workplace> {
     cli: (args, env = {}) =>
       start(process.execPath, [main, ...args], { cwd: folder, env: { PATH, HOME, ...env } }).ended,
 
-    async serve(env = {}, { npm = false } = {}) {
-      const variables = {
-        PATH,
-        HOME,
-        HOST: '127.0.0.1',
-        PORT: '0',
-        ADMIN_PORT: '0',
-        SLACK_SIGNING_SECRETS: SIGNING_SECRET,
-        REGIONS_FILE: join(folder, 'regions.yaml'),
-        DATABASE_URL: `sqlite:${join(folder, 'silo-gateway.db')}`,
-        ...env,
-      }
-      const { child, ended, output } = npm
-        ? start('npm', ['run', '-s', 'gateway', '--', 'serve'], { cwd: checkout, env: variables })
-        : start(process.execPath, [main, 'serve'], { cwd: folder, env: variables })
-
-      let waitedFor = 0
-      const next = (message: string): LogLine | undefined => {
-        const lines = output().split('\n').slice(0, -1)
-        const index = lines.findIndex((line, at) => at >= waitedFor && messageOf(line) === message)
-        if (index < 0) return undefined
-        waitedFor = index + 1
-        return JSON.parse(lines[index] ?? '') as LogLine
-      }
-      const logged = (message: string) =>
-        new Promise<LogLine>((resolve, reject) => {
-          const look = (): void => {
-            const line = next(message)
-            if (line === undefined) return
-            child.stdout?.off('data', look)
-            resolve(line)
-          }
-          child.stdout?.on('data', look)
-          void ended.then(({ stdout, stderr }) => reject(new Error(`Ended without "${message}": ${stdout}${stderr}`)))
-          look()
-        })
-
-      const serving = await logged('Serving as a single instance: nothing is shared with other gateways')
-      return {
-        port: portOf(serving['public']),
-        adminPort: portOf(serving['admin']),
-        signal: (name) => void child.kill(name),
-        logged,
-        ended,
-      }
+    startServe,
+    async serve(env, options) {
+      const started = startServe(env, options)
+      const serving = await started.logged('Serving as a single instance: nothing is shared with other gateways')
+      return { ...started, port: portOf(serving['public']), adminPort: portOf(serving['admin']) }
     },
-
     stopAll,
     async close() {
       await stopAll()

@@ -1,7 +1,10 @@
-import { writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { open, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openWorkplace, type ServeProcess, type Workplace } from '../../support/command-line.ts'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { openWorkplace, type ServeProcess, type StartedProcess, type Workplace } from '../../support/command-line.ts'
 import { freePort, startFakeRegion, type FakeRegion } from '../../support/fake-region.ts'
 import { slashCommand } from '../../support/slack-payloads.ts'
 import { signSlack } from '../../support/slack-signer.ts'
@@ -183,6 +186,37 @@ describe('SIGTERM', () => {
     await gateway.logged('The drain was cut short by DRAIN_TIMEOUT_MS')
     expect(await gateway.ended).toMatchObject({ exitCode: 0, stderr: '' })
     await gone
+  })
+})
+
+describe('a signal that comes before it serves', () => {
+  /** Starts `serve` and signals it while it waits for the first file it reads. */
+  async function signalled(name: NodeJS.Signals): Promise<StartedProcess> {
+    const path = join(place.folder, 'slow-secret')
+    await promisify(execFile)('mkfifo', [path])
+    const gateway = place.startServe({ SLACK_SIGNING_SECRETS: undefined, SLACK_SIGNING_SECRETS_FILE: path })
+    // Whoever opens a pipe to write waits for its reader, and the reader then waits for what is written.
+    const pipe = await open(path, 'w')
+    gateway.signal(name)
+    // It is read again when the gateway is built: by then it is a file like any other.
+    await rm(path)
+    await writeFile(path, SIGNING_SECRET)
+    await pipe.writeFile(SIGNING_SECRET)
+    await pipe.close()
+    onTestFinished(() => rm(path))
+    return gateway
+  }
+
+  it('SIGTERM: it drains as soon as it could serve, exit 0', async () => {
+    const gateway = await signalled('SIGTERM')
+    expect(await gateway.ended).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  it('SIGHUP: the configuration is read once more when it serves', async () => {
+    const gateway = await signalled('SIGHUP')
+    await gateway.logged('The configuration was reloaded')
+    gateway.signal('SIGTERM')
+    expect(await gateway.ended).toMatchObject({ exitCode: 0, stderr: '' })
   })
 })
 
