@@ -1,5 +1,22 @@
-export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts'
+import { createGateway as open, type Gateway as WholeGateway, type GatewayOptions } from './gateway.ts'
+import { gatewayMiddleware as middleware, type Middleware, type MiddlewareOptions } from './middleware.ts'
+
+/**
+ * A gateway that is open. `ready()`: whether it should be sent requests. `reload()`: reads the configuration again and
+ * returns its faults, one line each; with any of them nothing changes. `startDraining()`: not ready from now on, while
+ * everything goes on. `close()`: lets nothing more in, waits for what is under way and closes everything.
+ */
+export type Gateway = Pick<WholeGateway, 'ready' | 'reload' | 'startDraining' | 'close'>
+
+/** Opens a gateway; throws a `ConfigurationError`, or the database's error when it cannot be opened. */
+export const createGateway: (options?: GatewayOptions) => Promise<Gateway> = open
+
+/** The gateway inside a control app, ahead of every body parser. `gateway` is what `createGateway` gave. */
+export const gatewayMiddleware = (gateway: Gateway, options?: MiddlewareOptions): Middleware =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- there is no other way to have one
+  middleware(gateway as WholeGateway, options)
+
 export { ConfigurationError } from './config/required.ts'
-export { gatewayMiddleware, type Middleware, type MiddlewareOptions } from './middleware.ts'
 export { SiloClientError } from './errors.ts'
+export type { GatewayOptions, Middleware, MiddlewareOptions }
 export type { RegionResult } from './dispatch/region-result.ts'

@@ -14,7 +14,7 @@ export interface RoutedRegion {
 export interface Route {
   readonly integration: Integration
   readonly organizations: readonly Organization[]
-  readonly regions: readonly RoutedRegion[]
+  readonly regions: readonly [RoutedRegion, ...RoutedRegion[]]
   /** What became of the request's hint; an ignored one named none of the integration's organizations. */
   readonly hint: 'none' | 'used' | 'ignored'
 }
@@ -26,13 +26,15 @@ export function routeFor(
   topology: Topology,
 ): Route | undefined {
   const { integration } = installation
-  if (integration.status !== 'active' || installation.organizations.length === 0) return undefined
+  if (integration.status !== 'active') return undefined
   const hinted = hint === undefined ? [] : narrowed(installation.organizations, hint)
   const organizations = hinted.length > 0 ? hinted : installation.organizations
+  const [first, ...others] = regionsOf(organizations, defaultRegion(installation), topology)
+  if (first === undefined) return undefined
   return {
     integration,
     organizations,
-    regions: regionsOf(organizations, defaultRegion(installation), topology),
+    regions: [first, ...others],
     hint: hint === undefined ? 'none' : hinted.length > 0 ? 'used' : 'ignored',
   }
 }

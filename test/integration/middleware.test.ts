@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { json, raw, urlencoded, type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import supertest from 'supertest'
-import { afterEach, describe, expect, it } from 'vitest'
-import { gatewayMiddleware, SiloClientError, type MiddlewareOptions } from '../../src/index.ts'
+import { afterEach, describe, expect, expectTypeOf, it } from 'vitest'
+import { gatewayMiddleware, SiloClientError, type Gateway, type MiddlewareOptions } from '../../src/index.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../support/fake-region.ts'
 import { PAGE_SECRET, signToken } from '../support/page-token.ts'
 import { blockActions, eventCallback, slashCommand, viewSubmission, type SlackBody } from '../support/slack-payloads.ts'
@@ -143,6 +143,10 @@ describe('gatewayMiddleware in an Express 5 app', () => {
     expect((await supertest(host.app).get(page)).text).toBe(`the host has no ${page}`)
     expect(host.region.requests).toEqual([])
   })
+})
+
+it('users of the package see of a gateway what the README tells of it, and nothing of the inside', () => {
+  expectTypeOf<keyof Gateway>().toEqualTypeOf<'ready' | 'reload' | 'startDraining' | 'close'>()
 })
 
 describe('mounted under a path of the host', () => {
