@@ -17,10 +17,9 @@ export async function importDirectory(io: Process, file: string, options: { json
     let nextLine = ROWS_PER_LINE
     try {
       const counts = await store.importFile(file, {
-        ...(topology.ok && {
-          knownRegions: new Set(topology.topology.byName.keys()),
-          onWarning: (warning: string) => void io.stderr.write(`warning: ${warning}\n`),
-        }),
+        knownProviders: new Set(providers.map(({ name }) => name)),
+        ...(topology.ok && { knownRegions: new Set(topology.topology.byName.keys()) }),
+        onWarning: (warning) => void io.stderr.write(`warning: ${warning}\n`),
         onProgress({ rows, bytesRead, bytesTotal }) {
           if (rows < nextLine) return
           nextLine += ROWS_PER_LINE

@@ -16,6 +16,8 @@ export interface ImportProgress {
 export interface ImportOptions {
   /** The regions of `regions.yaml`; others are imported all the same, each with a warning. Without it none is checked. */
   readonly knownRegions?: ReadonlySet<string>
+  /** The same for providers: a misspelt one is imported, and no webhook ever finds it. */
+  readonly knownProviders?: ReadonlySet<string>
   readonly onProgress?: (progress: ImportProgress) => void
   /** One line, with file and line. */
   readonly onWarning?: (warning: string) => void
@@ -35,7 +37,7 @@ export type ImportCounts = Record<TableName, number>
 export async function importFile(
   db: Kysely<DirectorySchema>,
   path: string,
-  { knownRegions, onProgress, onWarning }: ImportOptions,
+  { knownRegions, knownProviders, onProgress, onWarning }: ImportOptions,
 ): Promise<ImportCounts> {
   const file = await openImportFile(path)
   return db.connection().execute(async (connection) => {
@@ -50,7 +52,10 @@ export async function importFile(
         await refuse(repeatedRows(trx))
         await apply(trx, refuse)
       })
-      const unknown = knownRegions === undefined ? [] : await unknownRegions(connection, knownRegions)
+      const unknown = [
+        ...(knownProviders === undefined ? [] : await unknownProviders(connection, knownProviders)),
+        ...(knownRegions === undefined ? [] : await unknownRegions(connection, knownRegions)),
+      ]
       for (const warning of file.render(unknown)) onWarning?.(warning)
       return counts
     } finally {
@@ -336,6 +341,25 @@ async function danglingLinks(db: Database): Promise<RowFault[]> {
           `names organization ${row.organization_id}, which does not exist`,
         ),
   )
+}
+
+async function unknownProviders(db: Database, known: ReadonlySet<string>): Promise<RowFault[]> {
+  const rows = await db
+    .selectFrom('staged_integrations')
+    .select(['provider', sql<number>`min(position)`.as('position'), sql<number>`count(*)`.as('integrations')])
+    .groupBy('provider')
+    .orderBy('position')
+    .execute()
+  return rows
+    .filter(({ provider }) => !known.has(provider))
+    .map((row) =>
+      fault(
+        'integrations',
+        row,
+        'provider',
+        `${row.provider} is no provider of this gateway (integrations: ${row.integrations})`,
+      ),
+    )
 }
 
 async function unknownRegions(db: Database, known: ReadonlySet<string>): Promise<RowFault[]> {

@@ -58,6 +58,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       const warnings: string[] = []
       const counts = await store.importFile(path, {
         knownRegions: new Set(knownRegions),
+        knownProviders: new Set(['slack']),
         onWarning: (warning) => warnings.push(warning.replace(`${folder}/`, '')),
       })
       return { counts, warnings }
@@ -476,6 +477,18 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         await given({ integrations: [slack({ id: 1, external_id: 'T2' }), slack({ id: 2, external_id: 'T1' })] })
         expect(await idFor(workspace('T1'))).toBe('2')
         expect(await idFor(workspace('T2'))).toBe('1')
+      })
+
+      it('accepts a provider the gateway does not have, with one warning for each', async () => {
+        const { warnings } = await importText(
+          'misspelt.ndjson',
+          ['slack', 'Slack', 'Slack']
+            .map((provider, index) => ({ id: index + 1, provider, external_id: `T${index}` }))
+            .map((row) => JSON.stringify(row))
+            .join('\n'),
+        )
+        expect(warnings).toEqual(['misspelt.ndjson:2 provider Slack is no provider of this gateway (integrations: 2)'])
+        expect(JSON.parse(await exported())).toHaveProperty('integrations.length', 3)
       })
 
       it('accepts a region the regions file does not know, with one warning for each', async () => {
