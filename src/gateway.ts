@@ -9,6 +9,7 @@ import type { Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
+import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters } from './telemetry/counters.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
@@ -91,6 +92,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const ids = options.ids ?? createIds()
   const log = options.log ?? createLog(atStart.LOG_LEVEL)
   const counters = createCounters()
+  const alarms = createAlarms({ clock, log })
   const store = await openDirectory(atStart.DATABASE_URL, { clock })
   const directory = cacheDirectory(store, {
     entries: atStart.CACHE_ENTRIES,
@@ -130,7 +132,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       configuration,
       clients,
       providers: configuration.providers.map(({ definition, environment, rules }) =>
-        definition.create({ environment, rules }, { clock, counters, log, identities: store.identities }),
+        definition.create({ environment, rules }, { clock, counters, log, alarms, identities: store.identities }),
       ),
       rooms: {
         clock,
@@ -144,6 +146,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         clock,
         counters,
         log,
+        alarms,
         logSample: settings.LOG_SAMPLE,
         random: Math.random,
         onWebhook: options.onWebhook,

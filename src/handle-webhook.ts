@@ -10,6 +10,7 @@ import { refuseEncodedBody } from './receive.ts'
 import type { Topology } from './regions/regions.ts'
 import { resolve } from './resolve/resolve.ts'
 import type { Route } from './resolve/route.ts'
+import type { ReplyEnding } from './telemetry/ending.ts'
 import type { WebhookTrace } from './telemetry/trace.ts'
 
 /** How much is read of a body whose head carries no signature: the largest that may come unsigned is a small form. */
@@ -40,32 +41,40 @@ export interface Rooms {
   readonly maxBodyBytes: number
 }
 
+/** What the caller gets, and how it came to that. */
+export interface Answer {
+  readonly reply: Reply
+  readonly ending: ReplyEnding
+}
+
 /**
  * The journey of a webhook: receive → identify → resolve → plan → dispatch → respond. The order is that of the
  * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`.
  */
-export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Reply> {
+export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, door } = arrival
   const { admission, webhook } = await receive(arrival, rooms.maxBodyBytes)
-  if (door.kind === 'control_page') return await provider.answerControlPage(admission, webhook)
+  if (door.kind === 'control_page') {
+    const reply = await provider.answerControlPage(admission, webhook)
+    return { reply, ending: { kind: 'answered_here', rule: door.kind } }
+  }
 
   const identified = await provider.identify(admission, webhook)
+  trace.identified(identified)
   if (identified.kind === 'answered') {
-    trace.answeredBy(identified.surface, identified.rule)
-    return identified.reply
+    return { reply: identified.reply, ending: { kind: 'answered_here', rule: identified.rule } }
   }
   const { request } = identified
-  trace.identified(request)
 
   const resolution = await resolve(request, rooms.directory, rooms.topology)
   trace.resolved(resolution)
   switch (resolution.kind) {
     case 'absent':
-      return provider.unknownIntegration(request, webhook)
+      return { reply: provider.unknownIntegration(request, webhook), ending: { kind: 'unknown_integration' } }
     case 'unknown':
       throw new SiloClientError([])
     case 'inactive':
-      return provider.inactive(request)
+      return { reply: provider.inactive(request), ending: { kind: 'inactive' } }
     case 'routed':
   }
 
@@ -75,9 +84,12 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
   const cookies = door.kind === 'region_page'
   const call = forward(webhook, request, resolution.route.integration, { cookies }, rooms)
   const { outcome, settled } = await dispatch(plan, call, rooms.clock)
-  trace.dispatched(outcome, settled)
+  trace.dispatched(settled)
 
-  return provider.respond(request, outcome)
+  const reply = provider.respond(request, outcome)
+  return outcome.kind === 'won'
+    ? { reply, ending: { kind: 'passed_on', region: outcome.winner.region } }
+    : { reply, ending: { kind: 'told_failure' } }
 }
 
 async function receive(
@@ -96,10 +108,8 @@ async function receive(
 }
 
 function planFor({ regions }: Route, fanOut: FanOut): Plan {
-  const [first] = regions
-  if (first === undefined) throw new TypeError('A route has at least one region')
   const { wins } = fanOut
   return fanOut.to === 'first'
-    ? { kind: 'first', wins, region: first }
+    ? { kind: 'first', wins, region: regions[0] }
     : { kind: 'all', wins, regions, preferBodyForMs: fanOut.preferBodyForMs }
 }

@@ -4,8 +4,9 @@ import type { Gateway, OpenDoor } from './gateway.ts'
 import { handleWebhook, type Arrival } from './handle-webhook.ts'
 import { peerOf } from './peer.ts'
 import type { Reply } from './provider.ts'
-import { CallerGone, readBody } from './receive.ts'
+import { readBody } from './receive.ts'
 import { problemReply, sendFailure, sendReply, sendReplyAndClose } from './send-reply.ts'
+import { endingOf, type Ending } from './telemetry/ending.ts'
 import { traceWebhook } from './telemetry/trace.ts'
 
 export interface MiddlewareOptions {
@@ -88,15 +89,15 @@ async function answer(
   const trace = traceWebhook(arrival, traceParts)
   const journey = gateway.closing() ? refuseAll() : handleWebhook(arrival, rooms, trace)
   const ended = await journey.then(
-    (reply) => ({ reply, failure: undefined }),
-    (failure: unknown) => ({ reply: undefined, failure }),
+    ({ reply, ending }) => ({ reply, ending }),
+    (failure: unknown) => ({ failure, ending: endingOf(failure) }),
   )
-  if (ended.failure instanceof CallerGone) {
+  if (ended.ending.kind === 'caller_gone') {
     res.destroy()
-    return await trace.answered(undefined, ended.failure)
+    return await trace.answered(undefined, ended.ending)
   }
   const send = (): number => {
-    if (ended.reply !== undefined) {
+    if ('reply' in ended) {
       sendReply(res, ended.reply, own())
       return ended.reply.status
     }
@@ -113,14 +114,14 @@ async function answer(
     return reply.status
   }
   let status
-  let { failure } = ended
+  let ending: Ending = ended.ending
   try {
     status = send()
   } catch (error) {
-    failure = error
+    ending = endingOf(error)
     status = sendFailure(res, problemReply(presentable(error)), own())
   }
-  await trace.answered(status, failure)
+  await trace.answered(status, ending)
 }
 
 async function refuseAll(): Promise<never> {

@@ -5,6 +5,7 @@ import type { Id, InstallationKey } from './directory/directory.ts'
 import type { IdentityStore } from './directory/identities.ts'
 import type { Outcome, Wins } from './dispatch/region-result.ts'
 import type { Refusal, SiloClientError } from './errors.ts'
+import type { Alarms } from './telemetry/alarm.ts'
 import type { Counters } from './telemetry/counters.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -140,6 +141,7 @@ export interface ProviderParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
+  readonly alarms: Alarms
   readonly identities: IdentityStore
 }
 

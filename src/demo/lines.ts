@@ -43,9 +43,8 @@ export function createLineWriter(stdout: NodeJS.WriteStream): LineWriter {
   }
   const regionsAsked = (record: WebhookRecord | undefined): string => {
     if (record === undefined) return 'nothing is known'
-    const { plan, regions, rule, code } = record
-    if (plan === undefined || regions === undefined)
-      return `local, the control silo answered (${rule ?? code ?? 'no rule'})`
+    const { plan, regions, outcome } = record
+    if (plan === undefined || regions === undefined) return `local, the control silo answered (${outcome})`
     return `${plan.padEnd('first'.length)} → ${regions.map(region).join('  ')}`
   }
 

@@ -32,7 +32,12 @@ const certificateTrouble = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH
  * never sent may be sent again: so that is what the reason is chosen by first.
  */
 export function failureReason(error: Error, { sent }: { sent: boolean }): FailedReason {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = codeOf(error)
   if (sent) return broken.has(code) ? 'connection_reset' : 'invalid_response'
   return unsent.get(code) ?? (certificateTrouble.test(code) ? 'tls_failed' : 'connect_failed')
+}
+
+/** What an operator can look up; of an error without a code its name. Never the message: it may name an address. */
+export function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

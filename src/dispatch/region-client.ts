@@ -1,7 +1,7 @@
 import { Pool, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { Region } from '../regions/regions.ts'
-import { failureReason } from './failure-reason.ts'
+import { codeOf, failureReason } from './failure-reason.ts'
 import type { FailedReason, RegionReply, RegionResult } from './region-result.ts'
 import { createSlots } from './slots.ts'
 
@@ -130,7 +130,7 @@ export function createRegionClient(
 
 type CallOutcome =
   | { kind: 'answered'; reply: RegionReply }
-  | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: unknown }
+  | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: string }
   | { kind: 'timed_out'; sent: boolean }
   | { kind: 'refused'; reason: 'queue_full' }
 
@@ -187,7 +187,7 @@ function collectReply(
       else on.done({ kind: 'answered', reply: { status, rawHeaders, body: Buffer.concat(chunks, size) } })
     },
     onResponseError(_, error) {
-      on.done(givenUp ?? { kind: 'failed', reason: failureReason(error, { sent }), sent, cause: error })
+      on.done(givenUp ?? { kind: 'failed', reason: failureReason(error, { sent }), sent, cause: codeOf(error) })
     },
   }
 }

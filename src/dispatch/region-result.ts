@@ -35,8 +35,11 @@ export type FailedReason =
 /** What became of one planned region. Every planned region has exactly one. */
 export type RegionResult = { readonly region: string; readonly timing: AttemptTiming } & (
   | { readonly kind: 'answered'; readonly reply: RegionReply }
-  /** `sent`: it may have been carried out. Without it, it has not: there never was a connection to send it on. */
-  | { readonly kind: 'failed'; readonly reason: FailedReason; readonly sent: boolean; readonly cause?: unknown }
+  /**
+   * `sent`: it may have been carried out. Without it, it has not: there never was a connection to send it on. `cause`
+   * is the error's code; never its message, which may name an address, and a host application reads these.
+   */
+  | { readonly kind: 'failed'; readonly reason: FailedReason; readonly sent: boolean; readonly cause?: string }
   | { readonly kind: 'timed_out'; readonly sent: boolean }
   | { readonly kind: 'refused'; readonly reason: RefusedReason }
 )

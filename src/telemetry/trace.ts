@@ -1,26 +1,25 @@
 import type { Clock } from '../clock.ts'
 import type { InstallationKey } from '../directory/directory.ts'
 import type { Plan } from '../dispatch/dispatch.ts'
-import { reasonOf, type Outcome, type RegionResult } from '../dispatch/region-result.ts'
-import { Refusal, SiloClientError } from '../errors.ts'
-import type { RoutableRequest } from '../provider.ts'
-import { CallerGone } from '../receive.ts'
+import { reasonOf, type RegionResult } from '../dispatch/region-result.ts'
+import type { Identified, RoutableRequest } from '../provider.ts'
 import type { Resolution } from '../resolve/resolve.ts'
+import type { Alarms } from './alarm.ts'
 import type { Counters } from './counters.ts'
-import type { Log, LogLevel } from './log.ts'
+import { levelOf, outcomeOf, type Ending } from './ending.ts'
+import type { Log } from './log.ts'
 
 /** What a webhook tells of itself on its way; each step is told at most once, in the order of the journey. */
 export interface WebhookTrace {
-  answeredBy(surface: string, rule: string): void
-  identified(request: RoutableRequest): void
+  identified(identified: Identified<RoutableRequest>): void
   resolved(resolution: Resolution): void
   planned(plan: Plan): void
-  dispatched(outcome: Outcome, settled: Promise<readonly RegionResult[]>): void
+  dispatched(settled: Promise<readonly RegionResult[]>): void
   /**
-   * The provider has its answer (no status: it went away without one); `failure` is what was thrown on the way, if
-   * anything was. Resolves when the last region asked has come to its end and the story is told.
+   * The provider has its answer (no status: it went away without one). Resolves when the last region asked has come to
+   * its end and the story is told.
    */
-  answered(status: number | undefined, failure?: unknown): Promise<void>
+  answered(status: number | undefined, ending: Ending): Promise<void>
 }
 
 /** One webhook's story: what an operator asks about it afterwards. Times are milliseconds after its first byte. */
@@ -29,8 +28,6 @@ export interface WebhookRecord {
   requestId: string
   surface: string
   type?: string
-  /** The rule by which the control silo answered by itself. */
-  rule?: string
   /** The installation's key, and where in the request it was found. */
   installation?: string
   foundIn?: string
@@ -41,11 +38,16 @@ export interface WebhookRecord {
   hint?: string
   plan?: 'first' | 'all'
   regions?: readonly RegionRecord[]
+  status?: number
+  answeredMs: number
+  /** How it ended, as one word: the rule, the error's code, or the kind of ending. */
+  outcome: string
+  /** The rule by which the control silo answered by itself. */
+  rule?: string
   /** The region whose reply was passed on. */
   answeredFrom?: string
-  status?: number
+  /** The error's. */
   code?: string
-  answeredMs?: number
 }
 
 export interface RegionRecord {
@@ -53,6 +55,8 @@ export interface RegionRecord {
   /** `answered`, or the reason why not. */
   readonly result: string
   readonly status?: number
+  /** The code of the error that ended the call. */
+  readonly cause?: string
   readonly startedMs: number
   readonly sentMs?: number
   readonly firstByteMs?: number
@@ -63,6 +67,7 @@ export interface TraceParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
+  readonly alarms: Alarms
   /** Share of the webhooks that went well to be logged; those that did not always are. */
   readonly logSample: number
   readonly random: () => number
@@ -72,9 +77,9 @@ export interface TraceParts {
 
 export function traceWebhook(
   arrival: { delivery: string; requestId: string; startedAt: number; door: { surface: string } },
-  { clock, counters, log, logSample, random, onWebhook }: TraceParts,
+  { clock, counters, log, alarms, logSample, random, onWebhook }: TraceParts,
 ): WebhookTrace {
-  const record: WebhookRecord = {
+  const story: Omit<WebhookRecord, 'answeredMs' | 'outcome'> = {
     delivery: arrival.delivery,
     requestId: arrival.requestId,
     surface: arrival.door.surface,
@@ -82,45 +87,49 @@ export function traceWebhook(
   let allSettled: Promise<readonly RegionResult[]> = Promise.resolve([])
 
   return {
-    answeredBy(surface, rule) {
-      record.surface = surface
-      record.rule = rule
-    },
-    identified(request) {
-      record.surface = request.surface
-      record.type = request.type
-      record.installation = keyText(request.installation)
-      record.foundIn = request.foundIn
+    identified(identified) {
+      if (identified.kind === 'answered') {
+        story.surface = identified.surface
+        return
+      }
+      const { request } = identified
+      story.surface = request.surface
+      story.type = request.type
+      story.installation = keyText(request.installation)
+      story.foundIn = request.foundIn
     },
     resolved(resolution) {
-      record.verdict =
+      story.verdict =
         resolution.kind === 'absent' || resolution.kind === 'unknown' ? resolution.kind : resolution.verdict
       switch (resolution.kind) {
         case 'absent':
-          counters.count('unknown_integration_total', { surface: record.surface })
-          log.warn(
-            { delivery: record.delivery, installation: record.installation },
+          counters.count('unknown_integration_total', { surface: story.surface })
+          alarms.raise(
+            'warn',
+            `unknown integration ${story.installation}`,
+            { delivery: story.delivery, installation: story.installation },
             'No integration for this installation: is it missing from the directory?',
           )
           return
         case 'unknown':
-          log.error({ delivery: record.delivery, err: resolution.cause }, 'The directory could not be asked')
+          // The directory says why, once for all webhooks.
           return
         case 'inactive':
-          record.integration = resolution.integration.id
-          record.rule = 'inactive'
+          story.integration = resolution.integration.id
           return
         case 'routed': {
           const { route } = resolution
-          record.directoryAgeMs = Math.round(resolution.ageMs)
-          record.integration = route.integration.id
-          record.organizations = route.organizations.map((organization) => organization.id)
-          record.hint = route.hint
+          story.directoryAgeMs = Math.round(resolution.ageMs)
+          story.integration = route.integration.id
+          story.organizations = route.organizations.map((organization) => organization.id)
+          story.hint = route.hint
           if (route.hint !== 'none') counters.count('hints_total', { use: route.hint })
           for (const routed of route.regions) {
             if (routed.region !== undefined) continue
             counters.count('unknown_region_total', { region: routed.name })
-            log.error(
+            alarms.raise(
+              'error',
+              `unknown region ${routed.name}`,
               { region: routed.name, organizations: routed.organizations.map(({ id }) => id) },
               'The directory names a region that the regions file does not know',
             )
@@ -129,44 +138,53 @@ export function traceWebhook(
       }
     },
     planned(plan) {
-      record.plan = plan.kind
+      story.plan = plan.kind
     },
-    dispatched(outcome, settled) {
-      if (outcome.kind === 'won') record.answeredFrom = outcome.winner.region
+    dispatched(settled) {
       allSettled = settled
     },
-    async answered(status, failure) {
-      record.answeredMs = clock.monotonic() - arrival.startedAt
-      if (status !== undefined) record.status = status
-      const code = codeOf(failure)
-      if (code !== undefined) record.code = code
-      counters.count('webhooks_total', { surface: record.surface, outcome: code ?? record.rule ?? 'forwarded' })
+    async answered(status, ending) {
+      const outcome = outcomeOf(ending)
+      const record: WebhookRecord = {
+        ...story,
+        ...(status !== undefined && { status }),
+        answeredMs: clock.monotonic() - arrival.startedAt,
+        outcome,
+        ...detailOf(ending),
+      }
+      counters.count('webhooks_total', { surface: record.surface, outcome })
 
       const results = await allSettled
       if (results.length > 0) record.regions = results.map(regionRecord)
-      for (const result of results) {
-        const word = result.kind === 'answered' ? 'answered' : reasonOf(result)
-        counters.count('region_results_total', { region: result.region, result: word })
-      }
+      for (const { region, result } of record.regions ?? []) counters.count('region_results_total', { region, result })
       onWebhook?.(record)
-      const level = levelFor(failure, results)
+      const isWhole = results.every((result) => result.kind === 'answered')
+      const level = levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
       if (level !== 'info' || random() < logSample) {
-        log[level](code === 'internal_error' ? { ...record, err: failure } : { ...record }, 'webhook')
+        log[level](ending.kind === 'internal_error' ? { ...record, err: ending.error } : { ...record }, 'webhook')
       }
     },
   }
 }
 
-function codeOf(failure: unknown): string | undefined {
-  if (failure === undefined) return undefined
-  if (failure instanceof Refusal || failure instanceof SiloClientError) return failure.code
-  return failure instanceof CallerGone ? 'caller_gone' : 'internal_error'
-}
-
-/** A refused caller is the gateway doing its work; a region that failed or an error of our own is not. */
-function levelFor(failure: unknown, results: readonly RegionResult[]): LogLevel {
-  if (failure !== undefined && !(failure instanceof Refusal) && !(failure instanceof CallerGone)) return 'error'
-  return failure !== undefined || results.some((result) => result.kind !== 'answered') ? 'warn' : 'info'
+function detailOf(ending: Ending): Pick<WebhookRecord, 'rule' | 'answeredFrom' | 'code'> {
+  switch (ending.kind) {
+    case 'answered_here':
+      return { rule: ending.rule }
+    case 'inactive':
+      return { rule: ending.kind }
+    case 'passed_on':
+      return { answeredFrom: ending.region }
+    case 'refused':
+      return { code: ending.code }
+    case 'silo_client_error':
+    case 'caller_gone':
+    case 'internal_error':
+      return { code: ending.kind }
+    case 'unknown_integration':
+    case 'told_failure':
+      return {}
+  }
 }
 
 function keyText(key: InstallationKey): string {
@@ -179,6 +197,7 @@ function regionRecord(result: RegionResult): RegionRecord {
     region: result.region,
     result: result.kind === 'answered' ? 'answered' : reasonOf(result),
     ...(result.kind === 'answered' && { status: result.reply.status }),
+    ...(result.kind === 'failed' && result.cause !== undefined && { cause: result.cause }),
     startedMs: round(startedMs),
     ...(sentMs !== undefined && { sentMs: round(sentMs) }),
     ...(firstByteMs !== undefined && { firstByteMs: round(firstByteMs) }),

@@ -22,7 +22,7 @@ export interface SlackWebhooks {
   readonly rules: Rules
   readonly linkPatterns: readonly RegExp[]
   readonly counters: ProviderParts['counters']
-  readonly log: ProviderParts['log']
+  readonly alarms: ProviderParts['alarms']
 }
 
 /** Proves that a webhook is Slack's and reads what it is: rows 4 to 9 and 11 of the decision table, in that order. */
@@ -77,7 +77,9 @@ function identifyEvent(body: JsonObject, proven: Proven, slack: SlackWebhooks): 
       return answerChallenge(at(body, 'challenge'))
     case 'app_rate_limited':
       slack.counters.count('app_rate_limited_total', {})
-      slack.log.warn(
+      slack.alarms.raise(
+        'warn',
+        JSON.stringify(['slack: app_rate_limited', proven.appId, textAt(body, 'team_id')]),
         { team: textAt(body, 'team_id'), app: proven.appId },
         'Slack drops events of this workspace: more than 30,000 within an hour',
       )

@@ -21,7 +21,7 @@ export const slack = defineProvider({
   environment,
   rules,
 
-  create(settings, { clock, counters, log, identities }): Provider<SlackRequest> {
+  create(settings, { clock, counters, log, alarms, identities }): Provider<SlackRequest> {
     const provider = 'slack'
     const budgetMs = settings.environment.SLACK_BUDGET_MS
     if (budgetMs >= SLACK_WAITS_MS) {
@@ -33,7 +33,7 @@ export const slack = defineProvider({
       rules: settings.rules,
       linkPatterns: settings.rules.links.map((pattern) => new RegExp(pattern)),
       counters,
-      log,
+      alarms,
     }
     const pages = pagesWith(settings.environment.PAGE_SIGNING_SECRET, { provider, clock, identities })
     return {
@@ -42,7 +42,7 @@ export const slack = defineProvider({
       match: (path) => webhookDoor(path) ?? (pages && pageDoor(path)),
 
       admit: (door: SlackDoor, head) =>
-        door.kind === 'webhook' ? admitWebhook(door, head, { clock, counters, log }) : admitPage(door, open(pages)),
+        door.kind === 'webhook' ? admitWebhook(door, head, { clock, counters, alarms }) : admitPage(door, open(pages)),
       identify: (admission: SlackAdmission, webhook) =>
         admission.kind === 'webhook'
           ? identifyWebhook(admission, webhook, webhooks)

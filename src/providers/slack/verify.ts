@@ -45,12 +45,17 @@ export function readSignature(headers: IncomingHttpHeaders): Signature | undefin
 /** Refuses a signature made more than 300 s before or after now: no secret can make it good. */
 export function refuseStale(
   { timestamp }: Signature,
-  { clock, counters, log }: Pick<ProviderParts, 'clock' | 'counters' | 'log'>,
+  { clock, counters, alarms }: Pick<ProviderParts, 'clock' | 'counters' | 'alarms'>,
 ): void {
   const skewSeconds = Math.floor(clock.now() / 1000) - Number(timestamp)
   if (Math.abs(skewSeconds) <= MAX_SKEW_SECONDS) return
   counters.count('clock_skew_total', {})
-  log.warn({ skewSeconds }, "A Slack request's timestamp is more than 300 s away: a replay, or this clock is wrong")
+  alarms.raise(
+    'warn',
+    'slack: clock skew',
+    { skewSeconds },
+    "A Slack request's timestamp is more than 300 s away: a replay, or this clock is wrong",
+  )
   throw refused('X-Slack-Request-Timestamp is more than 300 seconds away.')
 }
 

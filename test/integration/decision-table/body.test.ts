@@ -236,14 +236,17 @@ describe('row 8: app_rate_limited', () => {
   )('is 200 and empty, counted and warned of: $what at $path', async ({ path, body }) => {
     const read = (name: string) => silo.gateway.counters.read().get(name) ?? 0
     const lookUps = () => [...silo.gateway.counters.read()].filter(([name]) => name.startsWith('directory_lookups'))
-    const before = { limited: read('app_rate_limited_total'), lookUps: lookUps(), logs: silo.logs.length }
+    const before = { limited: read('app_rate_limited_total'), lookUps: lookUps() }
 
     const { reply, asked } = await silo.deliver(path, body)
 
     expect([reply.status, reply.text, asked]).toEqual([200, '', []])
     expect(read('app_rate_limited_total')).toBe(before.limited + 1)
     expect(lookUps()).toEqual(before.lookUps)
-    expect(silo.logs.slice(before.logs).map(({ level }) => level)).toContain('warn')
+    // One in ten seconds for each workspace, so it may have been another row that raised it.
+    expect(silo.logs).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: expect.stringContaining('drops events') }),
+    )
   })
 })
 

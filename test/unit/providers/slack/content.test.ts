@@ -329,7 +329,7 @@ describe('answered without any region', () => {
     expect(reply.body).toHaveLength(0)
     expect(rig.counters.read()).toEqual(new Map([['app_rate_limited_total', 1]]))
     expect(rig.warnings).toEqual([
-      { fields: { team: TEAM, app: APP }, message: expect.stringContaining('drops events') },
+      { fields: { team: TEAM, app: APP, leftOut: 0 }, message: expect.stringContaining('drops events') },
     ])
   })
 })

@@ -3,6 +3,7 @@ import type { AnsweredResult, RegionResult } from '../../../../src/dispatch/regi
 import type { Refusal } from '../../../../src/errors.ts'
 import type { Identified, ReceivedWebhook, Reply, RequestHead } from '../../../../src/provider.ts'
 import { slack } from '../../../../src/providers/slack/index.ts'
+import { createAlarms } from '../../../../src/telemetry/alarm.ts'
 import { createCounters } from '../../../../src/telemetry/counters.ts'
 import type { Log } from '../../../../src/telemetry/log.ts'
 import { createManualClock } from '../../../support/manual-clock.ts'
@@ -47,7 +48,7 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
       environment: slack.environment.parse({ SLACK_SIGNING_SECRETS: SECRET, ...env }),
       rules: slack.rules.parse(rules),
     },
-    { clock, counters, log, identities },
+    { clock, counters, log, alarms: createAlarms({ clock, log }), identities },
   )
 
   function receive(sent: Sent): ReceivedWebhook {

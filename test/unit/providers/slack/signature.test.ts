@@ -75,7 +75,9 @@ describe('before the body is read', () => {
       refusal('invalid_signature', { close: true }),
     )
     expect(rig.counters.read()).toEqual(new Map([['clock_skew_total', 1]]))
-    expect(rig.warnings).toEqual([{ fields: { skewSeconds: -seconds }, message: expect.stringContaining('300 s') }])
+    expect(rig.warnings).toEqual([
+      { fields: { skewSeconds: -seconds, leftOut: 0 }, message: expect.stringContaining('300 s') },
+    ])
   })
 
   it('measures the 300 s in whole seconds, as Slack does', async () => {

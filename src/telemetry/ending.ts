@@ -1,0 +1,68 @@
+import { Refusal, SiloClientError, type ErrorCode } from '../errors.ts'
+import { CallerGone } from '../receive.ts'
+import type { LogLevel } from './log.ts'
+
+/** How a webhook that got its reply ended. */
+export type ReplyEnding =
+  /** The control silo answered by itself. */
+  | { readonly kind: 'answered_here'; readonly rule: string }
+  | { readonly kind: 'unknown_integration' }
+  /** The integration is disabled, or no active organization uses it. */
+  | { readonly kind: 'inactive' }
+  /** By this region's reply. */
+  | { readonly kind: 'passed_on'; readonly region: string }
+  /** No region could answer, and the reply says so to a user. */
+  | { readonly kind: 'told_failure' }
+
+/** How one ended that got an error, or nothing. */
+export type FailureEnding =
+  | { readonly kind: 'refused'; readonly code: ErrorCode }
+  | { readonly kind: 'silo_client_error' }
+  | { readonly kind: 'caller_gone' }
+  | { readonly kind: 'internal_error'; readonly error: unknown }
+
+/** Every webhook ends in exactly one way. */
+export type Ending = ReplyEnding | FailureEnding
+
+/** The ending that something thrown on the journey is. */
+export function endingOf(failure: unknown): FailureEnding {
+  if (failure instanceof Refusal) return { kind: 'refused', code: failure.code }
+  if (failure instanceof SiloClientError) return { kind: 'silo_client_error' }
+  return failure instanceof CallerGone ? { kind: 'caller_gone' } : { kind: 'internal_error', error: failure }
+}
+
+/** The ending as one stable word: a rule, an error's code, or its kind. */
+export function outcomeOf(ending: Ending): string {
+  switch (ending.kind) {
+    case 'answered_here':
+      return ending.rule
+    case 'refused':
+      return ending.code
+    case 'unknown_integration':
+    case 'inactive':
+    case 'passed_on':
+    case 'told_failure':
+    case 'silo_client_error':
+    case 'caller_gone':
+    case 'internal_error':
+      return ending.kind
+  }
+}
+
+/** How loudly it is to be told: an error where users saw one that is not theirs, a warning where somebody went without. */
+export function levelOf(ending: Ending): LogLevel {
+  switch (ending.kind) {
+    case 'answered_here':
+    case 'inactive':
+    case 'passed_on':
+      return 'info'
+    case 'unknown_integration':
+    case 'told_failure':
+    case 'refused':
+    case 'caller_gone':
+      return 'warn'
+    case 'silo_client_error':
+    case 'internal_error':
+      return 'error'
+  }
+}
