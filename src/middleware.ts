@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Refusal, SiloClientError } from './errors.ts'
 import type { Gateway, OpenDoor } from './gateway.ts'
 import { handleWebhook, type Arrival } from './handle-webhook.ts'
-import { peerOf } from './peer.ts'
+import { peerOf, withoutIdentity } from './peer.ts'
 import type { Reply } from './provider.ts'
 import { readBody } from './receive.ts'
 import { problemReply, sendFailure, sendReply, sendReplyAndClose } from './send-reply.ts'
@@ -73,8 +73,7 @@ async function answer(
       method: req.method ?? '',
       // A host that mounts the gateway under a path takes that off `url`; Slack's and the region's path still has it.
       target: targetOf(req.originalUrl ?? req.url),
-      headers: req.headers,
-      rawHeaders: req.rawHeaders,
+      ...withoutIdentity(req, settings.IDENTITY_HEADER),
     },
     peer: peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER),
     requestId: delivery,

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import type { Peer } from './provider.ts'
+import type { Peer, RequestHead } from './provider.ts'
 
 /**
  * Who is at the other end. `X-Forwarded-*` and the identity header are believed from a trusted proxy only: anybody
@@ -23,6 +23,22 @@ export function peerOf(
     proto: onlyValue(headers['x-forwarded-proto']) ?? proto,
     host: onlyValue(headers['x-forwarded-host']) ?? host,
     user: onlyValue(headers[identityHeader.toLowerCase()]),
+  }
+}
+
+/**
+ * The headers without the one that says who is signed in: what is believed of it is the peer's `user`, and a region must
+ * not meet it as a word of the gateway.
+ */
+export function withoutIdentity(
+  { headers, rawHeaders }: Pick<RequestHead, 'headers' | 'rawHeaders'>,
+  identityHeader: string,
+): Pick<RequestHead, 'headers' | 'rawHeaders'> {
+  const name = identityHeader.toLowerCase()
+  if (headers[name] === undefined) return { headers, rawHeaders }
+  return {
+    headers: { ...headers, [name]: undefined },
+    rawHeaders: rawHeaders.filter((_, at) => rawHeaders[at - (at % 2)]?.toLowerCase() !== name),
   }
 }
 

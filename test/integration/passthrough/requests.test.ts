@@ -188,6 +188,17 @@ describe('a request on its way to a region', () => {
   })
 })
 
+describe('the identity header, whatever its name', () => {
+  it.each([
+    ['anybody', '10.0.0.0/8'],
+    ['a trusted proxy', '127.0.0.0/8'],
+  ])('is for the gateway alone, written by %s', async (_, TRUSTED_PROXIES) => {
+    const headers = { 'REMOTE-user': ['admin', 'wanda'], 'Remote-User-Agent': 'kept' }
+    const request = await forwarded(headers, { env: { IDENTITY_HEADER: 'Remote-User', TRUSTED_PROXIES } })
+    expect([request.headers['remote-user'], request.headers['remote-user-agent']]).toEqual([undefined, 'kept'])
+  })
+})
+
 describe('X-Forwarded-*', () => {
   const theirs = {
     'X-Forwarded-For': '203.0.113.9, 10.0.0.1',
