@@ -21,6 +21,8 @@ export function refuseUnreadable(
   const refused = new WeakSet<Duplex>()
 
   const end = (socket: Duplex): void => {
+    // Gone already: there is nobody to linger for, and nothing that would end the wait.
+    if (socket.destroyed) return
     const cancelTimer = clock.after(LINGER_MS, () => socket.destroy())
     socket.once('close', cancelTimer)
     socket.end()
@@ -40,6 +42,8 @@ export function refuseUnreadable(
     const isItsOwn = current !== undefined && last === current && !current.headersSent && !current.req.complete
     if (last !== undefined && !isItsOwn) {
       last.once('close', () => end(socket))
+      // Its answer is written, and waited only for the rest of a body that cannot come any more.
+      if (last.headersSent) last.end()
       return
     }
     // Whatever the journey still wants to say has nowhere to go.

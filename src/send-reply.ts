@@ -74,13 +74,14 @@ export function sendReplyAndClose(
   const stop = (): void => {
     cancelTimer()
     req.off('data', onData).off('end', stop).off('close', stop).off('error', stop)
-    res.end()
+    res.off('close', stop).end()
   }
   const onData = (chunk: Buffer): void => {
     drained += chunk.length
     if (drained > LINGER_BYTES) stop()
   }
   const cancelTimer = clock.after(LINGER_MS, stop)
+  res.on('close', stop)
   req.on('data', onData).on('end', stop).on('close', stop).on('error', stop).resume()
 }
 
