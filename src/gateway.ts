@@ -9,6 +9,7 @@ import type { Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
+import type { Region } from './regions/regions.ts'
 import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters } from './telemetry/counters.ts'
 import { createLog, type Log } from './telemetry/log.ts'
@@ -124,7 +125,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     const clients = new Map(
       topology.regions.map((region) => {
         const running = before?.clients.get(region.name)
-        const unchanged = running !== undefined && sameLimit && isDeepStrictEqual(running.region, region)
+        const unchanged =
+          running !== undefined && sameLimit && isDeepStrictEqual(transportOf(running.region), transportOf(region))
         return [region.name, unchanged ? running : createRegionClient(region, { clock, maxReplyBytes })]
       }),
     )
@@ -240,4 +242,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     },
     closing: () => closed !== undefined,
   }
+}
+
+/** What a region's connections and slots are made of; its state and its key are read anew for each call. */
+function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs }: Region) {
+  return { address: address.href, tls, maxConcurrency, maxQueue, timeoutMs }
 }

@@ -7,7 +7,6 @@ import { envelopeHeaders } from '../wire/envelope.ts'
 import { contentDigest, signForwarded } from '../wire/signature.ts'
 import type { CallRegion } from './dispatch.ts'
 import type { RegionClient } from './region-client.ts'
-import type { RoutedRegion } from '../resolve/route.ts'
 
 /** How long a region may take a signature for fresh, in seconds: as long as Slack's own. */
 const SIGNATURE_LIFETIME = 300
@@ -15,7 +14,7 @@ const SIGNATURE_LIFETIME = 300
 export interface ForwardParts {
   readonly clock: Clock
   readonly ids: Ids
-  readonly client: (region: RoutedRegion) => RegionClient | undefined
+  readonly client: (region: { readonly name: string }) => RegionClient | undefined
 }
 
 /**
@@ -50,9 +49,11 @@ export function forward(
   }
 
   return async (routed) => {
+    const { region } = routed
+    // What a region is told and whether it is asked may change while its connections stay.
     const to = client(routed)
-    const notCalled = to === undefined ? 'unknown_region' : notCallable[to.region.state]
-    if (to === undefined || notCalled !== undefined) {
+    const notCalled = region && notCallable[region.state]
+    if (region === undefined || to === undefined || notCalled !== undefined) {
       const atMs = clock.monotonic() - webhook.startedAt
       return {
         kind: 'refused',
@@ -79,7 +80,7 @@ export function forward(
           receivedAt: webhook.receivedAt,
         })
         const headers = [...shared, ...envelope]
-        const key = to.region.signingKey
+        const key = region.signingKey
         if (key === undefined) return [...headers, 'Content-Digest', digest]
         const created = Math.floor(clock.now() / 1000)
         return headers.concat(
@@ -92,7 +93,7 @@ export function forward(
       },
     })
     if (result.kind !== 'answered') return result
-    const rawHeaders = headersForCaller(result.reply.rawHeaders, { cookies, address: to.region.address })
+    const rawHeaders = headersForCaller(result.reply.rawHeaders, { cookies, address: region.address })
     return { ...result, reply: { ...result.reply, rawHeaders } }
   }
 }

@@ -136,6 +136,34 @@ describe('a reload', () => {
     expect(await us.connections()).toBe(1)
   })
 
+  it('of a state or a signing key alone keeps connections and slots', async () => {
+    const held: ServerResponse[] = []
+    const us = await region((res) => held.push(res))
+    const keys = ['old', 'new'].map((id) => `${id}:${Buffer.alloc(32, id).toString('base64')}`).join(',')
+    const only = { name: 'us', address: us.url, max_concurrency: 1, max_queue: 0, signing_key: 'old' }
+    const gateway = await reloadable([only], { acme: 'us' }, { REGION_SIGNING_KEYS: keys })
+    const first = gateway.options()
+    await us.nextRequest()
+
+    await gateway.writeRegions([{ ...only, signing_key: 'new' }])
+    gateway.reload()
+    expect((await gateway.options()).json()).toMatchObject({ regions: { us: 'queue_full' } })
+    await gateway.writeRegions([{ ...only, signing_key: 'new', state: 'draining' }])
+    gateway.reload()
+    expect((await gateway.options()).json()).toMatchObject({ regions: { us: 'region_draining' } })
+    await gateway.writeRegions([{ ...only, signing_key: 'new' }])
+    gateway.reload()
+    held[0]?.end('first')
+    expect((await first).text).toBe('first')
+
+    const second = gateway.options()
+    const request = await us.nextRequest()
+    expect(request.headers['signature-input']).toContain('keyid="new"')
+    held[1]?.end('second')
+    expect((await second).text).toBe('second')
+    expect(await us.connections()).toBe(1)
+  })
+
   it('puts new signing secrets into effect', async () => {
     const eu = await region(says('eu'))
     const gateway = await reloadable([{ name: 'eu', address: eu.url }], { acme: 'eu' })
