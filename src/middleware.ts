@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Refusal, SiloClientError } from './errors.ts'
+import { firstByteOf } from './first-byte.ts'
 import type { Gateway, OpenDoor } from './gateway.ts'
 import { handleWebhook, type Arrival } from './handle-webhook.ts'
 import { peerOf, withoutIdentity } from './peer.ts'
@@ -62,8 +63,8 @@ async function answer(
   handOver: ((error: SiloClientError) => void) | undefined,
 ): Promise<void> {
   const { clock, ids } = gateway
-  const receivedAt = clock.now()
-  const startedAt = clock.monotonic()
+  const startedAt = firstByteOf(req) ?? clock.monotonic()
+  const receivedAt = Math.round(clock.now() - (clock.monotonic() - startedAt))
   const deadline = startedAt + provider.budgetMs
   const delivery = ids.delivery(receivedAt)
   const arrival: Arrival = {

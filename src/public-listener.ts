@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import express from 'express'
 import { Refusal } from './errors.ts'
+import { noteFirstBytes } from './first-byte.ts'
 import type { Gateway } from './gateway.ts'
 import { allDoors, ownHeaders } from './middleware.ts'
 import { notYetToldToContinue } from './receive.ts'
@@ -29,12 +30,14 @@ export function createPublicListener(gateway: Gateway): Server {
     // Asked for below: node's own answer would have no id.
     requireHostHeader: false,
   })
+  const arrived = noteFirstBytes(server, clock)
   const readable = refuseUnreadable(server, { clock, requestId })
   const refuse = (req: IncomingMessage, res: ServerResponse, refusal: Refusal): void => {
     readable(req.socket, res)
     sendReplyAndClose(req, res, problemReply(refusal), ownHeaders(gateway, requestId()), clock)
   }
   const answer = (req: IncomingMessage, res: ServerResponse): void => {
+    arrived(req, res)
     if (req.headers.host === undefined && req.httpVersion === '1.1') {
       refuse(req, res, new Refusal('malformed_http', 'A request has a Host header (RFC 9112 section 3.2).'))
       return

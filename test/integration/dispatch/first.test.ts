@@ -1,11 +1,14 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort, type Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { rawClient } from '../../support/raw-client.ts'
 import { useSilos } from '../../support/silos.ts'
 import { blockSuggestion, eventCallback, slashCommand, TEAM } from '../../support/slack-payloads.ts'
-import { startTestGateway, workspace } from '../../support/test-gateway.ts'
+import { signSlack } from '../../support/slack-signer.ts'
+import { SIGNING_SECRET, startTestGateway, workspace } from '../../support/test-gateway.ts'
 
 const silos = useSilos()
 const suggestion = blockSuggestion()
@@ -283,5 +286,30 @@ describe('the deadline', () => {
     expect((await regions.eu.nextRequest()).headers['silo-deadline']).toBe('1200')
     clock.advance(1200)
     expect((await reply).status).toBe(504)
+  })
+
+  it('counts the time in which a head trickles in, for each request of a connection', async () => {
+    const clock = createManualClock()
+    const { port, server, regions } = await silos({ eu: says(200) }, { clock, env: { SLACK_BUDGET_MS: '1200' } })
+    const arrives = once(server, 'connection') as Promise<[Socket]>
+    const caller = rawClient(port)
+    const [socket] = await arrives
+    for (const left of ['500', '800']) {
+      const begins = once(socket, 'data')
+      caller.write(`POST ${OPTIONS} HTTP/1.1\r\nHost: gateway\r\n`)
+      await begins
+      clock.advance(1200 - Number(left))
+      const signature = signSlack({ secret: SIGNING_SECRET, body: suggestion.body, now: clock.now() })
+      const headers = { 'content-type': suggestion.contentType, 'content-length': suggestion.body.length, ...signature }
+      const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      caller.write(`${head.join('')}\r\n${suggestion.body}`)
+      const { headers: told } = await regions.eu.nextRequest()
+      expect(told).toMatchObject({
+        'silo-deadline': left,
+        'silo-received-at': String(clock.now() - 1200 + Number(left)),
+      })
+      await caller.hears(new RegExp(`(HTTP/1.1 200[^]*){${left === '500' ? 1 : 2}}`))
+    }
+    caller.socket.destroy()
   })
 })
