@@ -122,20 +122,22 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     for (const warning of warnings) log.warn({}, warning)
     const maxReplyBytes = settings.MAX_REPLY_BYTES
     const sameLimit = before?.configuration.settings.MAX_REPLY_BYTES === maxReplyBytes
+    const providers = configuration.providers.map(({ definition, environment, rules }) =>
+      definition.create({ environment, rules }, { clock, counters, log, alarms, identities: store.identities }),
+    )
+    const longestCallMs = Math.max(...providers.map(({ budgetMs }) => budgetMs))
     const clients = new Map(
       topology.regions.map((region) => {
         const running = before?.clients.get(region.name)
         const unchanged =
           running !== undefined && sameLimit && isDeepStrictEqual(transportOf(running.region), transportOf(region))
-        return [region.name, unchanged ? running : createRegionClient(region, { clock, maxReplyBytes })]
+        return [region.name, unchanged ? running : createRegionClient(region, { clock, maxReplyBytes, longestCallMs })]
       }),
     )
     return {
       configuration,
       clients,
-      providers: configuration.providers.map(({ definition, environment, rules }) =>
-        definition.create({ environment, rules }, { clock, counters, log, alarms, identities: store.identities }),
-      ),
+      providers,
       rooms: {
         clock,
         ids,
@@ -245,6 +247,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 }
 
 /** What a region's connections and slots are made of; its state and its key are read anew for each call. */
-function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs }: Region) {
-  return { address: address.href, tls, maxConcurrency, maxQueue, timeoutMs }
+function transportOf({ address, tls, maxConcurrency, maxQueue }: Region) {
+  return { address: address.href, tls, maxConcurrency, maxQueue }
 }

@@ -70,7 +70,7 @@ export function readConfiguration(source: {
           : [],
       ),
       files: [...files],
-      warnings: regions.warnings,
+      warnings: [...weakKeys(core.values.REGION_SIGNING_KEYS), ...regions.warnings],
     }),
   }
 }
@@ -107,6 +107,18 @@ function readRegionsFile(
     signingKeys,
     readFile,
   })
+}
+
+/** 128 bits: below that the key, not HMAC-SHA-256, is what an attacker would search. */
+const SHORT_SECRET_BYTES = 16
+
+function weakKeys(keys: readonly SigningKey[]): string[] {
+  return keys
+    .filter(({ secret }) => secret.length < SHORT_SECRET_BYTES)
+    .map(
+      ({ id }) =>
+        `REGION_SIGNING_KEYS: the secret of ${id} has less than ${SHORT_SECRET_BYTES} bytes, make a longer one`,
+    )
 }
 
 function refusals(env: Environment): string[] {

@@ -34,13 +34,10 @@ export interface RegionClient {
   close(): Promise<void>
 }
 
-/** A connection attempt has at least this long, more than any provider's budget. */
-const SHORTEST_CONNECT_MS = 10_000
-
 /** The only way to a region: one connection pool and one set of slots per region, so none can take another's. */
 export function createRegionClient(
   region: Region,
-  { clock, maxReplyBytes }: { clock: Clock; maxReplyBytes: number },
+  { clock, maxReplyBytes, longestCallMs }: { clock: Clock; maxReplyBytes: number; longestCallMs: number },
 ): RegionClient {
   const slots = createSlots(region)
   const prefix = region.address.pathname === '/' ? '' : region.address.pathname
@@ -49,9 +46,9 @@ export function createRegionClient(
     // undici's own timers measure idleness, not the call; the deadline below is the only thing that ends one.
     headersTimeout: 0,
     bodyTimeout: 0,
-    // A connection attempt outlives the webhook that asked for it and may serve the next one. It must not end before
-    // any deadline does, or a short timeout_ms would set a time inside the provider's budget.
-    connect: { timeout: Math.max(region.timeoutMs, SHORTEST_CONNECT_MS), ...region.tls },
+    // A connection attempt may outlive the call that asked for it and serve the next one, but it holds a slot: as long
+    // as the longest call is what no deadline can miss, and how soon a region that came back is reached again.
+    connect: { timeout: longestCallMs, ...region.tls },
     allowH2: false,
   })
 

@@ -108,8 +108,10 @@ function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'read
         .prefault(1024)
         .describe('Requests waiting beyond that; more are refused at once.'),
       timeout_ms: wholeNumber(1, 600_000)
-        .prefault(10_000)
-        .describe('Milliseconds one attempt may take outside the provider’s budget.'),
+        .optional()
+        .describe(
+          'Milliseconds one attempt may take outside the provider’s budget. No effect yet: every call ends with the budget.',
+        ),
       tls: tlsSchema(source).optional().describe('Private CA and mutual TLS, for an https address.'),
       breaker: notBuiltYet('breaker'),
       idempotent: notBuiltYet('idempotent'),
@@ -208,6 +210,9 @@ function warningsAbout(region: Region): string[] {
   }
   if (region.tls !== undefined && region.address.protocol === 'http:') {
     warnings.push(`region ${region.name} has an http address: its tls files are not used`)
+  }
+  if (region.timeoutMs !== undefined) {
+    warnings.push(`region ${region.name} has a timeout_ms, which has no effect yet: every call ends with its budget`)
   }
   return warnings
 }

@@ -14,9 +14,6 @@ export interface SigningKeyFault {
   readonly reason: string
 }
 
-/** 128 bits: below that the key, not HMAC-SHA-256, is what an attacker would search. */
-const SHORTEST_SECRET_BYTES = 16
-
 /** Reads `id:base64secret, …`, the text of `REGION_SIGNING_KEYS`. */
 export function readSigningKeys(text: string): SigningKeysReading {
   return signingKeysOf(
@@ -39,7 +36,7 @@ export function signingKeysOf(
     const before = entries.findIndex(([other]) => other === id)
     // An id stands in a signature, in regions.yaml and in this list: these letters need no quoting in any of them.
     if (!/^[\w.-]+$/.test(id) || !(secret instanceof Uint8Array)) fault('must be id:base64secret')
-    else if (secret.length < SHORTEST_SECRET_BYTES) fault(`has a secret of less than ${SHORTEST_SECRET_BYTES} bytes`)
+    else if (secret.length === 0) fault('has an empty secret')
     else if (before < index) fault(`repeats the id of entry ${before + 1}`)
     else keys.push({ id, secret })
   }

@@ -81,6 +81,14 @@ describe('the configuration', () => {
     expect(configurationOf({ ...env, REGIONS_FILE: path }).topology.byName.has('us')).toBe(true)
   })
 
+  it.each([
+    [15, ['REGION_SIGNING_KEYS: the secret of eu-2026 has less than 16 bytes, make a longer one']],
+    [16, []],
+  ])('warns of a signing key that is short: %i bytes', (length, warnings) => {
+    const key = `eu-2026:${Buffer.alloc(length, 7).toString('base64')}`
+    expect(configurationOf({ ...env, REGION_SIGNING_KEYS: key }).warnings).toEqual(warnings)
+  })
+
   it('passes on what the regions file is warned of', () => {
     const path = regionsFile(good.replace('    signing_key: eu-2026\n', ''))
     expect(configurationOf({ ...env, REGIONS_FILE: path }).warnings).toEqual([

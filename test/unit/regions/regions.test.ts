@@ -45,7 +45,7 @@ describe('a region', () => {
         signingKey: undefined,
         maxConcurrency: 256,
         maxQueue: 1024,
-        timeoutMs: 10_000,
+        timeoutMs: undefined,
         tls: undefined,
       },
     ])
@@ -157,6 +157,13 @@ regions:
       'region eu has no signing_key: requests to it go unsigned',
     ])
     expect(topologyOf(withLine('signing_key: eu-2026')).warnings).toEqual([])
+  })
+
+  it('with a timeout_ms is warned of: it has no effect yet', () => {
+    expect(topologyOf(withLine('timeout_ms: 300')).warnings).toEqual([
+      'region eu has no signing_key: requests to it go unsigned',
+      'region eu has a timeout_ms, which has no effect yet: every call ends with its budget',
+    ])
   })
 })
 

@@ -36,7 +36,7 @@ export function topology(...entries: readonly (string | (Partial<Region> & { nam
       signingKey: undefined,
       maxConcurrency: 1,
       maxQueue: 0,
-      timeoutMs: 10_000,
+      timeoutMs: undefined,
       tls: undefined,
       ...more,
     }

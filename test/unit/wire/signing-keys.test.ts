@@ -22,14 +22,13 @@ describe('REGION_SIGNING_KEYS', () => {
     ['a secret that is not base64', 'eu:s3cret!s3cret!s3cret!', 1, 'must be id:base64secret'],
     ['a secret that is cut off', `eu:${base64(33)}A`, 1, 'must be id:base64secret'],
     ['an empty entry', `eu:${base64(32)},`, 2, 'must be id:base64secret'],
-    ['a short secret', `eu:${base64(15)}`, 1, 'has a secret of less than 16 bytes'],
     ['an id twice', `eu:${base64(32)},eu:${base64(33)}`, 2, 'repeats the id of entry 1'],
   ])('names the place and the fault of %s', (_, text, entry, reason) => {
     expect(readSigningKeys(text).faults).toEqual([{ entry, reason }])
   })
 
   it('gives the good entries beside the faults', () => {
-    const { keys, faults } = readSigningKeys(`eu,us:${base64(32)},ap:${base64(3)}`)
+    const { keys, faults } = readSigningKeys(`eu,us:${base64(32)},ap`)
     expect([keys.map(({ id }) => id), faults.map(({ entry }) => entry)]).toEqual([['us'], [1, 3]])
   })
 
@@ -47,8 +46,7 @@ describe('keys given one by one', () => {
   })
 
   it.each([
-    ['bytes that are few', 'eu', new Uint8Array(15), 'has a secret of less than 16 bytes'],
-    ['no bytes', 'eu', new Uint8Array(), 'has a secret of less than 16 bytes'],
+    ['no bytes', 'eu', new Uint8Array(), 'has an empty secret'],
     ['an id with a space', 'e u', new Uint8Array(16), 'must be id:base64secret'],
   ])('are held to the same rules: %s', (_, id, secret, reason) => {
     expect(signingKeysOf([[id, secret]]).faults).toEqual([{ entry: 1, reason }])
