@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 import { runCommandLine } from './cli/program.ts'
 
+const oldest = 24
+if (Number(process.versions.node.split('.')[0]) < oldest) {
+  process.stderr.write(
+    `silo-gateway needs Node ${oldest} or newer, and this is ${process.version}: run it with a newer one\n`,
+  )
+  process.exit(2)
+}
+
 // 128 and the signal's number: what a shell reports for a process that a signal has ended.
 const exitCodes = { SIGTERM: 143, SIGINT: 130 } as const
 

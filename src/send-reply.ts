@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './clock.ts'
-import { catalogue, SiloClientError, type Refusal } from './errors.ts'
+import { catalogue, Refusal, SiloClientError } from './errors.ts'
 import type { Reply } from './provider.ts'
 import { notYetToldToContinue } from './receive.ts'
 
@@ -18,7 +18,9 @@ export function problemReply(error: Refusal | SiloClientError): Reply {
     title,
     status,
     code: error.code,
-    ...(error instanceof SiloClientError ? { regions: error.regions } : { detail: error.message }),
+    // With regions, their reasons say it all.
+    ...((error instanceof Refusal || error.results.length === 0) && { detail: error.message }),
+    ...(error instanceof SiloClientError && { regions: error.regions }),
   }
   const headers = error instanceof SiloClientError ? [] : Object.entries(error.headers).flat()
   return {

@@ -66,4 +66,9 @@ describe('a problem document', () => {
       regions: { us: 'timeout', eu: 'http_500' },
     })
   })
+
+  it('of a SiloClientError without regions says that the directory could not be asked', () => {
+    const problem: unknown = JSON.parse(problemReply(new SiloClientError([])).body.toString())
+    expect(problem).toMatchObject({ status: 503, detail: 'The directory could not be asked', regions: {} })
+  })
 })
