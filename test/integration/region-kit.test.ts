@@ -205,7 +205,7 @@ describe('body parsers behind it', () => {
   // Those of Express 4 go by this mark and fail on a stream that has ended; those of Express 5 see that it has.
   it('are told that there is nothing left to read, so that req.body stays the bytes', async () => {
     const app = express().use(regionMiddleware(options), json(), (req, res) => {
-      res.json({ marked: '_body' in req && req._body === true, bytes: Buffer.isBuffer(req.body) })
+      res.json({ marked: Reflect.get(req, '_body'), bytes: Buffer.isBuffer(req.body) })
     })
     const answer = await answerTo(await listening(app), overHttp(forwarded({ url, body }), 'application/json'))
     expect(JSON.parse(answer.body)).toEqual({ marked: true, bytes: true })
