@@ -38,7 +38,9 @@ const neverOutwards: ReadonlySet<string> = new Set(['content-length', 'server', 
 export function headersForRegion(rawHeaders: readonly string[], options: { cookies: boolean }): string[] {
   const ofTheConnection = namedByConnection(rawHeaders)
   const traced = hasOneTraceparent(rawHeaders, ofTheConnection)
-  return kept(rawHeaders, (name) => {
+  return kept(rawHeaders, (spelled) => {
+    // To whatever reads headers as CGI variables (RFC 3875 section 4.1.18, WSGI) `Silo_Region` is `Silo-Region`.
+    const name = spelled.replaceAll('_', '-')
     if (hopByHop.has(name) || ofTheConnection.has(name) || neverInwards.has(name)) return false
     if (name === 'cookie') return options.cookies
     if (name === 'traceparent' || name === 'tracestate') return traced

@@ -85,6 +85,12 @@ describe('headers on the way to a region', () => {
     expect(inwards('X-Slack-Signature', 'v0=1', 'Connection', 'X-Slack-Signature')).toEqual([])
   })
 
+  it('lose the same names spelled with underscores, which some servers do not tell from hyphens', () => {
+    expect(
+      inwards('Silo_Region', 'us', 'X_Forwarded-For', '1.2.3.4', 'Idempotency_Key', 'k', 'X_Other', 'kept'),
+    ).toEqual(['X_Other', 'kept'])
+  })
+
   it('keep names that only begin or end like one that is lost', () => {
     const headers = ['Hostname', 'a', 'Silos', 'b', 'X-Forwarded', 'c', 'My-Silo-Region', 'd', 'Set-Cookie', 'e']
     expect(inwards(...headers)).toEqual(headers)
