@@ -45,7 +45,7 @@ export interface Gateway {
   readonly store: DirectoryStore
   /** Every provider there is, as configured now. */
   providers(): readonly Provider[]
-  /** Undefined: the path is no provider's, or this process is not the control silo (`SILO_MODE`). */
+  /** Undefined: the path is no provider's. */
   doorAt(path: string): OpenDoor | undefined
   /** Keeps `close` and `reload` waiting for what is under way. */
   track(work: Promise<void>): void
@@ -203,7 +203,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     providers: () => live.providers,
     doorAt(path) {
-      if (atStart.SILO_MODE !== 'CONTROL') return undefined
       for (const provider of live.providers) {
         const door = provider.match(path)
         if (door === undefined) continue

@@ -1,8 +1,8 @@
-import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
-import { ConfigurationError } from '../config/required.ts'
+import { describeConfiguration } from '../config/configuration.ts'
+import { coreVariables } from '../config/environment.ts'
+import { ConfigurationError, requireVariables } from '../config/required.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
-import { providers } from '../providers/index.ts'
 import { serve } from '../serve.ts'
 import type { Signals } from './signals.ts'
 
@@ -32,9 +32,9 @@ export async function serveCommand(signals: Signals): Promise<number> {
 
 /** Before anything is opened or logged: a process that must not run here leaves no database behind either. */
 function refuseOtherModes(): void {
-  const reading = readConfiguration({ definitions: providers })
-  const mode = reading.ok ? reading.configuration.settings.SILO_MODE : 'CONTROL'
-  if (mode !== 'CONTROL') throw new ConfigurationError([`SILO_MODE is ${mode}: serve runs in the control silo only`])
+  const { SILO_MODE } = requireVariables(coreVariables.pick({ SILO_MODE: true }))
+  if (SILO_MODE === 'CONTROL') return
+  throw new ConfigurationError([`SILO_MODE is ${SILO_MODE}: serve runs in the control silo only`])
 }
 
 /** Reloads when told to and when a file of the configuration changes; which files those are may change with it. */

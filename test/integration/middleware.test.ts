@@ -2,7 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { json, raw, urlencoded, type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import supertest from 'supertest'
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest'
-import { gatewayMiddleware, SiloClientError, type Gateway, type MiddlewareOptions } from '../../src/index.ts'
+import {
+  createGateway,
+  gatewayMiddleware,
+  SiloClientError,
+  type Gateway,
+  type MiddlewareOptions,
+} from '../../src/index.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../support/fake-region.ts'
 import { PAGE_SECRET, signToken } from '../support/page-token.ts'
 import { blockActions, eventCallback, slashCommand, viewSubmission, type SlackBody } from '../support/slack-payloads.ts'
@@ -134,14 +140,24 @@ describe('gatewayMiddleware in an Express 5 app', () => {
   })
 
   it.each(['REGION', 'MONOLITH'])('passes everything on where SILO_MODE is %s', async (mode) => {
-    const host = await hostApp({ env: { SILO_MODE: mode } })
-    for (const path of webhookPaths) {
-      const reply = await slack(host, path, eventCallback())
-      expect([reply.status, reply.text]).toEqual([404, `the host has no ${path}`])
+    // Nothing else is set: a region holds no secret of the control silo, and no regions file.
+    const gateway = await createGateway({ env: { SILO_MODE: mode } })
+    const app = express().use(gatewayMiddleware(gateway), (req, res) => void res.status(404).send(`no ${req.path}`))
+    for (const path of [...webhookPaths, `/extensions/slack/link-team/${token()}`]) {
+      const { contentType, body } = eventCallback()
+      const reply = await supertest(app).post(path).set('Content-Type', contentType).send(body)
+      expect([reply.status, reply.text]).toEqual([404, `no ${path}`])
     }
-    const page = `/extensions/slack/link-team/${token()}`
-    expect((await supertest(host.app).get(page)).text).toBe(`the host has no ${page}`)
-    expect(host.region.requests).toEqual([])
+    expect([await gateway.ready(), gateway.reload()]).toEqual([true, []])
+    gateway.startDraining()
+    await gateway.close()
+  })
+
+  it('is refused a SILO_MODE that there is not', async () => {
+    await expect(createGateway({ env: { SILO_MODE: 'control' } })).rejects.toMatchObject({
+      name: 'ConfigurationError',
+      faults: ['SILO_MODE must be one of CONTROL, REGION, MONOLITH'],
+    })
   })
 })
 
