@@ -18,10 +18,11 @@ export function noteFirstBytes(server: Server, clock: Clock): (req: IncomingMess
   server.on('connection', (socket: Socket) => {
     const connection: { firstByteAt: number | undefined; answering: number } = { firstByteAt: undefined, answering: 0 }
     connections.set(socket, connection)
-    // Ahead of node's own listener, which may complete the request with these very bytes. While a request is being
-    // answered what comes is its body, or a pipelined one, whose time begins when it is its turn.
-    socket.prependListener('data', () => {
-      if (connection.answering === 0) connection.firstByteAt ??= clock.monotonic()
+    // Ahead of node's own listener, which may complete the request with these very bytes. Until a request is read to its
+    // end and answered, what comes is its body, or a pipelined request, whose time begins with what comes after that.
+    // Line breaks between requests are nobody's (RFC 9112 section 2.2).
+    socket.prependListener('data', (bytes: Buffer) => {
+      if (connection.answering === 0 && !isLineBreaks(bytes)) connection.firstByteAt ??= clock.monotonic()
     })
   })
   return (req, res) => {
@@ -30,6 +31,12 @@ export function noteFirstBytes(server: Server, clock: Clock): (req: IncomingMess
     if (connection.firstByteAt !== undefined) firstBytes.set(req, connection.firstByteAt)
     connection.firstByteAt = undefined
     connection.answering += 1
-    res.once('close', () => (connection.answering -= 1))
+    const over = (): void => void (connection.answering -= 1)
+    // An answer may leave before the body is here.
+    res.once('close', () => (req.complete || req.destroyed ? over() : req.once('close', over)))
   }
+}
+
+function isLineBreaks(bytes: Buffer): boolean {
+  return bytes.length <= 4 && bytes.every((byte) => byte === 0x0d || byte === 0x0a)
 }

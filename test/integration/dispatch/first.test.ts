@@ -288,6 +288,35 @@ describe('the deadline', () => {
     expect((await reply).status).toBe(504)
   })
 
+  it.each([
+    [
+      'the rest of a body that was answered before it came',
+      `POST /nowhere HTTP/1.1\r\nHost: gateway\r\nContent-Length: 5\r\n\r\n`,
+      'hello',
+    ],
+    ['a stray line break', `GET /nowhere HTTP/1.1\r\nHost: gateway\r\n\r\n`, '\r\n'],
+  ])('does not begin with %s', async (_, before, stray) => {
+    const clock = createManualClock()
+    const { port, server, regions } = await silos({ eu: says(200) }, { clock })
+    const arrives = once(server, 'connection') as Promise<[Socket]>
+    const caller = rawClient(port)
+    caller.write(before)
+    const [socket] = await arrives
+    await caller.hears(/HTTP\/1.1 404[^]*}/)
+    const comes = once(socket, 'data')
+    caller.write(stray)
+    await comes
+    clock.advance(60_000)
+    const signature = signSlack({ secret: SIGNING_SECRET, body: suggestion.body, now: clock.now() })
+    const headers = { host: 'gateway', 'content-type': suggestion.contentType, ...signature }
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    caller.write(`POST ${OPTIONS} HTTP/1.1\r\n${head.join('')}content-length: ${suggestion.body.length}\r\n\r\n`)
+    caller.write(suggestion.body)
+    expect((await regions.eu.nextRequest()).headers['silo-deadline']).toBe('2500')
+    await caller.hears(/HTTP\/1.1 200/)
+    caller.socket.destroy()
+  })
+
   it('counts the time in which a head trickles in, for each request of a connection', async () => {
     const clock = createManualClock()
     const { port, server, regions } = await silos({ eu: says(200) }, { clock, env: { SLACK_BUDGET_MS: '1200' } })
