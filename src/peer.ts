@@ -34,12 +34,18 @@ export function withoutIdentity(
   { headers, rawHeaders }: Pick<RequestHead, 'headers' | 'rawHeaders'>,
   identityHeader: string,
 ): Pick<RequestHead, 'headers' | 'rawHeaders'> {
-  const name = identityHeader.toLowerCase()
-  if (headers[name] === undefined) return { headers, rawHeaders }
+  const identity = folded(identityHeader)
+  const isIdentity = (name = ''): boolean => name.length === identity.length && folded(name) === identity
+  if (!rawHeaders.some((name, at) => at % 2 === 0 && isIdentity(name))) return { headers, rawHeaders }
   return {
-    headers: { ...headers, [name]: undefined },
-    rawHeaders: rawHeaders.filter((_, at) => rawHeaders[at - (at % 2)]?.toLowerCase() !== name),
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !isIdentity(name))),
+    rawHeaders: rawHeaders.filter((_, at) => !isIdentity(rawHeaders[at - (at % 2)])),
   }
+}
+
+/** As servers read it that turn headers into CGI variables: to those `Remote_User` is `Remote-User`. */
+function folded(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
 }
 
 /** A comma counts as a second line: any proxy on the way may have joined two into one (RFC 9110 section 5.3). */

@@ -193,9 +193,10 @@ describe('the identity header, whatever its name', () => {
     ['anybody', '10.0.0.0/8'],
     ['a trusted proxy', '127.0.0.0/8'],
   ])('is for the gateway alone, written by %s', async (_, TRUSTED_PROXIES) => {
-    const headers = { 'REMOTE-user': ['admin', 'wanda'], 'Remote-User-Agent': 'kept' }
+    const headers = { 'REMOTE-user': ['admin', 'wanda'], Remote_User: 'admin', 'Remote-User-Agent': 'kept' }
     const request = await forwarded(headers, { env: { IDENTITY_HEADER: 'Remote-User', TRUSTED_PROXIES } })
-    expect([request.headers['remote-user'], request.headers['remote-user-agent']]).toEqual([undefined, 'kept'])
+    const { 'remote-user': itself, remote_user: underscored, 'remote-user-agent': another } = request.headers
+    expect([itself, underscored, another]).toEqual([undefined, undefined, 'kept'])
   })
 })
 
