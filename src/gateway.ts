@@ -73,6 +73,7 @@ export interface Gateway {
 /** What a reload replaces as a whole. */
 interface Live {
   readonly configuration: Configuration
+  readonly longestCallMs: number
   readonly providers: readonly Provider[]
   readonly clients: ReadonlyMap<string, RegionClient>
   readonly rooms: Rooms
@@ -121,21 +122,23 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     const { settings, topology, warnings } = configuration
     for (const warning of warnings) log.warn({}, warning)
     const maxReplyBytes = settings.MAX_REPLY_BYTES
-    const sameLimit = before?.configuration.settings.MAX_REPLY_BYTES === maxReplyBytes
     const providers = configuration.providers.map(({ definition, environment, rules }) =>
       definition.create({ environment, rules }, { clock, counters, log, alarms, identities: store.identities }),
     )
     const longestCallMs = Math.max(...providers.map(({ budgetMs }) => budgetMs))
+    const sameLimits =
+      before?.longestCallMs === longestCallMs && before.configuration.settings.MAX_REPLY_BYTES === maxReplyBytes
     const clients = new Map(
       topology.regions.map((region) => {
         const running = before?.clients.get(region.name)
         const unchanged =
-          running !== undefined && sameLimit && isDeepStrictEqual(transportOf(running.region), transportOf(region))
+          running !== undefined && sameLimits && isDeepStrictEqual(transportOf(running.region), transportOf(region))
         return [region.name, unchanged ? running : createRegionClient(region, { clock, maxReplyBytes, longestCallMs })]
       }),
     )
     return {
       configuration,
+      longestCallMs,
       clients,
       providers,
       rooms: {

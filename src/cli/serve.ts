@@ -3,14 +3,16 @@ import { coreVariables } from '../config/environment.ts'
 import { ConfigurationError, requireVariables } from '../config/required.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
-import { serve } from '../serve.ts'
+import { serve, type Serving } from '../serve.ts'
 import type { Signals } from './signals.ts'
 
-/** Serves until told to stop, then drains: at once if it was told before. */
+/** Serves until told to stop, then drains. Told before it serves, it ends at once: nothing has been accepted yet. */
 export async function serveCommand(signals: Signals): Promise<number> {
   refuseOtherModes()
-  const gateway = await createGateway()
-  const serving = await serve(gateway)
+  // Opening may wait for a lock on the database, and must not keep the process from ending.
+  const started = await Promise.race([start(), signals.toldToStop])
+  if (started === undefined) return 0
+  const { gateway, serving } = started
   gateway.log.info(
     {
       public: serving.publicUrl,
@@ -28,6 +30,11 @@ export async function serveCommand(signals: Signals): Promise<number> {
   } finally {
     reload.stop()
   }
+}
+
+async function start(): Promise<{ gateway: Gateway; serving: Serving }> {
+  const gateway = await createGateway()
+  return { gateway, serving: await serve(gateway) }
 }
 
 /** Before anything is opened or logged: a process that must not run here leaves no database behind either. */

@@ -46,8 +46,8 @@ export function createRegionClient(
     // undici's own timers measure idleness, not the call; the deadline below is the only thing that ends one.
     headersTimeout: 0,
     bodyTimeout: 0,
-    // A connection attempt may outlive the call that asked for it and serve the next one, but it holds a slot: as long
-    // as the longest call is what no deadline can miss, and how soon a region that came back is reached again.
+    // A connection attempt holds its call's slot to its end. Shorter than the longest call, it would set a time inside a
+    // budget; longer, a region that hung and came back would be reached that much later.
     connect: { timeout: longestCallMs, ...region.tls },
     allowH2: false,
   })
