@@ -7,7 +7,7 @@ import { offsetOfBrokenJson } from './broken-json.ts'
 import { toStored } from './id.ts'
 
 /** A file whose every fault is shown at once is no help when each of a million lines is broken the same way. */
-const MOST_FAULTS = 20
+export const MOST_FAULTS = 20
 /** In bytes; a file without line breaks must not be read into memory whole. */
 const LONGEST_LINE = 1024 * 1024
 const NEWLINE = 0x0a
