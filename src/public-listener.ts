@@ -33,7 +33,7 @@ export function createPublicListener(gateway: Gateway): Server {
   const arrived = noteFirstBytes(server, clock)
   const readable = refuseUnreadable(server, { clock, requestId })
   const refuse = (req: IncomingMessage, res: ServerResponse, refusal: Refusal): void => {
-    readable(req.socket, res)
+    if (!readable(req.socket, res)) return
     sendReplyAndClose(req, res, problemReply(refusal), ownHeaders(gateway, requestId()), clock)
   }
   const answer = (req: IncomingMessage, res: ServerResponse): void => {
@@ -42,8 +42,7 @@ export function createPublicListener(gateway: Gateway): Server {
       refuse(req, res, new Refusal('malformed_http', 'A request has a Host header (RFC 9112 section 3.2).'))
       return
     }
-    readable(req.socket, res)
-    app(req, res)
+    if (readable(req.socket, res)) app(req, res)
   }
   server.on('request', answer)
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {

@@ -10,12 +10,12 @@ const LINGER_MS = 1000
 /**
  * Answers what node's parser refuses, and what it waits for in vain, as everything else is answered, then ends the
  * connection. Each request that could be read is told to the returned function, so that no refusal is written into
- * the answer of an earlier one.
+ * the answer of an earlier one; it says false of one that came to its end only after it was refused.
  */
 export function refuseUnreadable(
   server: Server,
   { clock, requestId }: { clock: Clock; requestId: () => string },
-): (socket: Duplex, res: ServerResponse) => void {
+): (socket: Duplex, res: ServerResponse) => boolean {
   const answers = new WeakMap<Duplex, Set<ServerResponse>>()
   // The parser complains again of every byte that follows.
   const refused = new WeakSet<Duplex>()
@@ -53,9 +53,11 @@ export function refuseUnreadable(
   })
 
   return (socket, res) => {
+    if (refused.has(socket)) return false
     const underWay = answers.get(socket) ?? new Set()
     answers.set(socket, underWay.add(res))
     res.once('finish', () => underWay.delete(res)).once('close', () => underWay.delete(res))
+    return true
   }
 }
 

@@ -81,6 +81,17 @@ describe('what cannot be read as HTTP', () => {
     expect(onlyAnswer(await client.closed)).toMatchObject({ status: 408, problem: { code: 'headers_timeout' } })
   })
 
+  it('is the end of a request whose headers come to theirs only afterwards', async () => {
+    const { raw, server, records, regions } = await gateway()
+    server.headersTimeout = 1
+    const client = raw()
+    client.write(POST)
+    await client.hears(/headers_timeout/)
+    client.write('Content-Length: 0\r\n\r\n')
+    await client.closed
+    expect([records, regions.eu.requests]).toEqual([[], []])
+  })
+
   it('behind a webhook still under way does not take its answer, and the connection ends with that', async () => {
     const { raw, command, regions, held } = await gateway()
     const client = raw()
