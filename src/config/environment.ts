@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import type { Database } from '../directory/store.ts'
 import { readSigningKeys } from '../wire/signing-keys.ts'
 import { parseTrustedProxies } from './trusted-proxies.ts'
 
@@ -161,12 +162,6 @@ function isLoopback(name: string): boolean {
 
 function entriesOf(text: string): string[] {
   return text.split(',').map((entry) => entry.trim())
-}
-
-/** Where the directory is kept; `path` may be `:memory:`. */
-export interface Database {
-  readonly kind: 'sqlite'
-  readonly path: string
 }
 
 function toDatabase(text: string, context: z.RefinementCtx): Database {
