@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Clock } from './clock.ts'
 import type { Id, InstallationKey } from './directory/directory.ts'
 import type { IdentityStore } from './directory/identities.ts'
-import type { Outcome, Wins } from './dispatch/region-result.ts'
+import type { Outcome, RegionReply, Wins } from './dispatch/region-result.ts'
 import type { Refusal, SiloClientError } from './errors.ts'
 import type { Alarms } from './telemetry/alarm.ts'
 import type { Counters } from './telemetry/counters.ts'
@@ -78,6 +78,30 @@ export interface RoutableRequest {
   readonly hint: OrganizationHint | undefined
   /** The same for a webhook the provider sends again. */
   readonly dedupKey: string
+  /**
+   * What one that comes again is answered with, once the first has been dealt with: that all is well, the first's
+   * answer, or nothing (it is a request of its own).
+   */
+  readonly remember: 'status' | 'answer' | 'nothing'
+  /** Whose secret verified it, as the provider's `signAgain` wants to be told. */
+  readonly signedBy: string
+}
+
+/** What becomes of a request whose regions fail, or do not answer in time. */
+export type Promised =
+  /** It is taken over: `acknowledge` answers once every region has it or it waits for that region. */
+  | { readonly kind: 'delivery' }
+  /**
+   * `acknowledge` answers at the deadline, and what a region says later is posted to `to`. When all regions fail
+   * before, the `failure` is the provider's own `respond`, or an acknowledgement with the apology posted.
+   */
+  | { readonly kind: 'late_answer'; readonly to: string; readonly failure: 'respond' | 'post' }
+  | { readonly kind: 'nothing' }
+
+/** What is posted to whoever is owed an answer. */
+export interface LateMessage {
+  readonly contentType: string
+  readonly body: Buffer
 }
 
 /** `answered`: the control silo answers by itself, `rule` says by which rule. */
@@ -120,6 +144,20 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   inactive(request: Request): Reply
   /** What the provider hears. Throws a `SiloClientError` where its users are best served by an error. */
   respond(request: Request, outcome: Outcome): Reply
+  promise(request: Request): Promised
+  /** That all is well: what is promised is taken care of. */
+  acknowledge(request: Request): Reply
+  /** What a region's late 2xx says to whoever is owed an answer; undefined: nothing. */
+  lateMessage(reply: RegionReply): LateMessage | undefined
+  /** `failed`: nothing was done, or it is known that it went wrong. `unknown`: it may have been carried out. */
+  apology(why: 'failed' | 'unknown'): LateMessage
+  /** Whether a late answer may be posted there today: what is kept from yesterday is asked for again. */
+  mayPostTo(url: string): boolean
+  /**
+   * The headers with the provider's signature made anew, of now and by the newest secret there is for `signedBy`:
+   * a request that has waited would be taken for a replay. Undefined: there is no such secret any more.
+   */
+  signAgain(request: { rawHeaders: readonly string[]; body: Buffer; signedBy: string }): string[] | undefined
   /** The error in the shape this door's readers expect; undefined: a problem document. */
   renderError(door: Door, error: Refusal | SiloClientError): Reply | undefined
   /** Answers a control page, in place of `identify` and all that follows. */

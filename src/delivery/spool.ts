@@ -1,0 +1,224 @@
+import type { Id } from '../directory/directory.ts'
+
+/**
+ * Where what waits is kept: mailboxes, dead letters and the answers that are still owed. Everything here is on disk
+ * when its promise resolves, and a rejected promise means that nothing of that call was done. Writes of many callers
+ * share one sync.
+ *
+ * An instance works under a lease of `LEASE_MS` that each of its writes renews; `renew` does so when there is nothing
+ * else to write. When it lapses, its claims, its held rows and its owed answers may be taken over by others.
+ */
+export interface Spool extends Mailboxes, OwedAnswers {
+  /** Until when, on the monotonic clock, the lease is good. Rejects when it could not be renewed. */
+  renew(): Promise<number>
+  /** Gives back every claim, held row and owed answer of this instance, so that others need not wait, and closes. */
+  close(): Promise<void>
+}
+
+export const LEASE_MS = 5000
+
+/** `keyId` undefined: not encrypted. The spool never looks inside. */
+export interface Sealed {
+  readonly keyId: string | undefined
+  readonly bytes: Uint8Array
+}
+
+/**
+ * One FIFO. `region`: what waits for one region of one integration. `unresolved`: what came while the directory could
+ * not say whose it is, by the text of its installation key; it is resolved before it goes anywhere.
+ */
+export type MailboxAddress =
+  | { readonly kind: 'region'; readonly provider: string; readonly integration: Id; readonly region: string }
+  | { readonly kind: 'unresolved'; readonly provider: string; readonly installation: string }
+
+/** One delivery that waits, or has died, in one mailbox. */
+export interface NewRow {
+  readonly mailbox: MailboxAddress
+  /** The webhook's id, the same in every mailbox. */
+  readonly delivery: string
+  /** With the region, what no two rows share: a webhook that the provider sends again is not kept twice. */
+  readonly dedupKey: string
+  readonly organizations: readonly Id[]
+  /** Unix milliseconds. */
+  readonly receivedAt: number
+  readonly payload: Sealed
+  /** Bytes that may wait for its region in all; undefined: any number. */
+  readonly maxSpoolBytes: number | undefined
+  readonly state: NewRowState
+}
+
+export type NewRowState =
+  | ({ readonly kind: 'waiting' } & Progress)
+  /** Its first attempt is still running, in this instance: nobody else sends it while the lease is good. */
+  | { readonly kind: 'held' }
+  | { readonly kind: 'dead'; readonly reason: string; readonly attempts: number }
+
+/** What is known of a row's attempts so far. */
+export interface Progress {
+  readonly attempts: number
+  /** How often in a row a region that could be reached has answered it with a failure, and over how long. */
+  readonly answeredFailures: number
+  readonly failingMs: number
+  /** Unix milliseconds; not to be sent before. */
+  readonly retryAt: number
+}
+
+/** `duplicate`: it waits already. `full`: nothing was kept of it, since its region's quota is used up. */
+export type Appended =
+  | { readonly kind: 'stored'; readonly id: number; readonly mailbox: number }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'full' }
+
+export interface WaitingRow extends Progress {
+  readonly id: number
+  readonly delivery: string
+  readonly dedupKey: string
+  readonly organizations: readonly Id[]
+  readonly receivedAt: number
+  /** Unix milliseconds: when it began to wait here. */
+  readonly spooledAt: number
+  readonly payload: Sealed
+}
+
+/** Which attempt's claim on a row it is that ends: a worker's on its mailbox's head, or a held first attempt's. */
+export type Claim =
+  | { readonly kind: 'mailbox'; readonly mailbox: number; readonly fence: number; readonly row: number }
+  | { readonly kind: 'held'; readonly row: number }
+
+export type Settlement =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'dead'; readonly reason: string; readonly attempts: number }
+  /** It stays where it is; a held row waits from now on, and a mailbox is let go. */
+  | ({ readonly kind: 'again' } & Progress)
+  /** Its place is taken by these rows, at the ends of their mailboxes. One that waits there already is left out. */
+  | { readonly kind: 'moved'; readonly rows: readonly NewRow[] }
+
+export type Next =
+  /** The mailbox is this instance's, and this is its head. Not to be sent after `validUntil` (monotonic). */
+  | { readonly kind: 'row'; readonly row: WaitingRow; readonly fence: number; readonly validUntil: number }
+  | { readonly kind: 'empty' }
+  /** The head's first attempt is still running. */
+  | { readonly kind: 'held' }
+  | { readonly kind: 'paused' }
+  /** Another instance works on it. */
+  | { readonly kind: 'claimed' }
+
+/** A mailbox that something waits in, or that is paused. */
+export interface OpenMailbox {
+  readonly id: number
+  readonly address: MailboxAddress
+  /** Why it is paused. */
+  readonly paused: string | undefined
+  readonly isEmpty: boolean
+  /** Its head's, unix milliseconds; 0 where it is empty. */
+  readonly retryAt: number
+}
+
+export interface MailboxListing extends OpenMailbox {
+  readonly depth: number
+  readonly bytes: number
+  /** Unix milliseconds: since when its head has been waiting; undefined where it is empty. */
+  readonly oldestAt: number | undefined
+  readonly headAttempts: number
+  readonly deadLetters: number
+}
+
+export interface DeadLetter {
+  readonly id: number
+  readonly mailbox: number
+  readonly address: MailboxAddress
+  readonly delivery: string
+  readonly reason: string
+  readonly attempts: number
+  readonly receivedAt: number
+  readonly diedAt: number
+}
+
+export interface DeadLetterFilter {
+  readonly id?: number
+  readonly mailbox?: number
+  readonly provider?: string
+  readonly integration?: Id
+  readonly region?: string
+  readonly reason?: string
+}
+
+export interface Mailboxes {
+  /**
+   * Stores rows, all or none of them but for those that are `duplicate` or `full`; results in the order of `rows`.
+   * Rejects when they are not stored by `giveUpAt` (monotonic); what is given up is not stored later.
+   */
+  append(rows: readonly NewRow[], options: { giveUpAt: number }): Promise<Appended[]>
+  /** Claims a mailbox (or keeps it) and reads its head. With any other outcome than `row` the mailbox is let go. */
+  next(mailbox: number): Promise<Next>
+  /** Ends an attempt. False: the claim has gone to somebody else meanwhile, and nothing was changed. */
+  settle(claim: Claim, settlement: Settlement): Promise<boolean>
+  /** Lets a claimed mailbox go without an attempt. */
+  release(mailbox: number, fence: number): Promise<void>
+  /** Every mailbox with something in it, and every paused one. */
+  open(): Promise<OpenMailbox[]>
+  /** The same when somebody else has changed the store since the last call of this or `open`; else undefined. */
+  changed(): Promise<OpenMailbox[] | undefined>
+
+  list(): Promise<MailboxListing[]>
+  /** What waits for each region, in bytes. */
+  usage(): Promise<ReadonlyMap<string, number>>
+  /** False: there is no such mailbox. One that nothing waits in can be paused as well. */
+  pause(mailbox: number, reason: string): Promise<boolean>
+  resume(mailbox: number): Promise<boolean>
+  /** The newest first, at most `limit`, those before `beforeId`. */
+  deadLetters(filter: DeadLetterFilter, page: { limit: number; beforeId?: number }): Promise<DeadLetter[]>
+  /** Puts dead letters at the ends of their mailboxes, in the order in which they came; returns how many. */
+  replay(filter: DeadLetterFilter): Promise<number>
+  /** Removes everything that waits for an integration, its dead letters and its owed answers; returns how many. */
+  erase(target: EraseTarget): Promise<number>
+  /**
+   * Lets rows die that have waited since before `waitingSince` (held ones not), and removes dead letters that died
+   * before `diedBefore`; both unix milliseconds, and at most `limit` of each. Returns how many of each.
+   */
+  sweep(before: { waitingSince: number; diedBefore: number; limit: number }): Promise<{ died: number; removed: number }>
+}
+
+/** The integration, and the texts of the installation keys by which it may be waiting unresolved. */
+export interface EraseTarget {
+  readonly provider: string
+  readonly integration: Id
+  readonly installations: readonly string[]
+}
+
+/** An answer that a provider is still owed after its empty 200. One per delivery, and never told twice. */
+export interface NewOwedAnswer {
+  readonly delivery: string
+  readonly provider: string
+  readonly integration: Id
+  /** Unix milliseconds. */
+  readonly receivedAt: number
+  /** What it takes to ask again and to know where the answer goes. */
+  readonly request: Sealed
+  /** What is to be said, where that is known already. */
+  readonly message: Sealed | undefined
+}
+
+/**
+ * How far an owed answer had got when its instance went away. `posting`: it may or may not have been heard, so it is
+ * not said again. `ready`: it has not.
+ */
+export type OrphanedAnswer = Omit<NewOwedAnswer, 'message'> & {
+  readonly state:
+    | { readonly kind: 'waiting' }
+    | { readonly kind: 'ready'; readonly message: Sealed; readonly posts: number }
+    | { readonly kind: 'posting' }
+}
+
+export interface OwedAnswers {
+  /** Rejects like `append`. */
+  owe(answer: NewOwedAnswer, options: { giveUpAt: number }): Promise<void>
+  /** Recorded before each post; false: it is no longer this instance's to say. */
+  posting(delivery: string, message: Sealed): Promise<boolean>
+  /** The post was refused and may be tried again. */
+  unposted(delivery: string): Promise<void>
+  /** Nothing is owed any more. */
+  paid(delivery: string): Promise<void>
+  /** Takes over what instances have left whose lease has lapsed. */
+  takeOver(): Promise<OrphanedAnswer[]>
+}
