@@ -145,6 +145,7 @@ const fixedAtStart = [
   'CACHE_FRESH_MS',
   'CACHE_HARD_MS',
   'CACHE_STALE_MS',
+  'DEDUP_MAX_ENTRIES',
   'SILO_MODE',
   'LOG_LEVEL',
 ] as const satisfies readonly (keyof Settings)[]

@@ -67,6 +67,13 @@ export const coreVariables = z.object({
   CACHE_STALE_MS: wholeNumber(0, week)
     .prefault('86400000')
     .describe('How long it is still used when the directory cannot be asked.'),
+  DEDUP_MAX_ENTRIES: wholeNumber(1, 10_000_000)
+    .prefault('1000000')
+    .describe('Webhooks that are remembered, so that one that comes again is not carried out again.'),
+  SPOOL_MAX_AGE_HOURS: wholeNumber(1, 720)
+    .prefault('24')
+    .describe('How long an event waits for its region before it is put with the dead letters.'),
+  DEAD_LETTER_DAYS: wholeNumber(1, 3650).prefault('30').describe('How long dead letters are kept.'),
   DRAIN_DELAY_MS: wholeNumber(0, 600_000)
     .prefault('0')
     .describe(
@@ -123,9 +130,6 @@ export const notBuiltYet: Readonly<Record<string, string>> = {
   REDIS_URL: 'each gateway is a single instance',
   SPOOL_KEYS: 'nothing is kept for later delivery',
   SLACK_RESPONSE_HOSTS: 'nothing is posted to a response_url',
-  DEDUP_MAX_ENTRIES: 'duplicates are not recognized',
-  SPOOL_MAX_AGE_HOURS: 'nothing is kept for later delivery',
-  DEAD_LETTER_DAYS: 'nothing is kept for later delivery',
   RATE_LIMIT_PER_MINUTE: 'integrations are not limited',
   RECORD_BODIES: 'deliveries are not recorded',
   RECORD_DAYS: 'deliveries are not recorded',
