@@ -106,16 +106,22 @@ function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'read
       max_concurrency: wholeNumber(1, 65_535).prefault(256).describe('Requests in flight to this region.'),
       max_queue: wholeNumber(0, 1_000_000)
         .prefault(1024)
-        .describe('Requests waiting beyond that; more are refused at once.'),
-      timeout_ms: wholeNumber(1, 600_000)
-        .optional()
         .describe(
-          'Milliseconds one attempt may take outside the provider’s budget. No effect yet: every call ends with the budget.',
+          'Requests waiting beyond that, interactive before events before mailboxes; more are refused at once.',
         ),
+      timeout_ms: wholeNumber(1, 600_000)
+        .prefault(10_000)
+        .describe('Milliseconds one attempt may take outside the provider’s budget.'),
+      breaker: breakerSchema().prefault({}).describe('When the region is no longer asked, and when it is tried again.'),
+      idempotent: z
+        .boolean()
+        .prefault(false)
+        .describe('`true`: the region honours `Idempotency-Key`, so interactive requests may be sent to it again.'),
+      // The most is one TiB.
+      max_spool_mb: numberUpTo(1_048_576)
+        .prefault(1024)
+        .describe('MiB that may wait for this region; beyond, its events are answered 503.'),
       tls: tlsSchema(source).optional().describe('Private CA and mutual TLS, for an https address.'),
-      breaker: notBuiltYet('breaker'),
-      idempotent: notBuiltYet('idempotent'),
-      max_spool_mb: notBuiltYet('max_spool_mb'),
     })
     .transform((region) =>
       Object.freeze({
@@ -127,18 +133,43 @@ function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'read
         maxConcurrency: region.max_concurrency,
         maxQueue: region.max_queue,
         timeoutMs: region.timeout_ms,
+        breaker: region.breaker,
+        idempotent: region.idempotent,
+        maxSpoolBytes: Math.ceil(region.max_spool_mb * 1_048_576),
         tls: region.tls,
       }),
     )
 }
 
-function notBuiltYet(key: string) {
-  return z.never(`is not supported yet: take ${key} out`).optional()
+function breakerSchema() {
+  const anHour = 3_600_000
+  return z
+    .strictObject({
+      failure_rate: numberUpTo(1).prefault(0.5).describe('The share of calls that must have failed for it to open.'),
+      minimum_calls: wholeNumber(1, 1_000_000).prefault(20).describe('With fewer calls in the window it stays closed.'),
+      window_ms: wholeNumber(1, anHour).prefault(10_000).describe('How far back calls are counted.'),
+      open_ms: wholeNumber(1, anHour)
+        .prefault(5000)
+        .describe('How long calls are refused until one is let through to try.'),
+    })
+    .transform((breaker) =>
+      Object.freeze({
+        failureRate: breaker.failure_rate,
+        minimumCalls: breaker.minimum_calls,
+        windowMs: breaker.window_ms,
+        openMs: breaker.open_ms,
+      }),
+    )
 }
 
 function wholeNumber(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`
   return z.int(message).min(least, message).max(most, message)
+}
+
+function numberUpTo(most: number) {
+  const message = `must be a number above 0, at most ${most}`
+  return z.number(message).positive(message).max(most, message)
 }
 
 function toAddress(text: string, context: z.RefinementCtx): URL {
@@ -210,9 +241,6 @@ function warningsAbout(region: Region): string[] {
   }
   if (region.tls !== undefined && region.address.protocol === 'http:') {
     warnings.push(`region ${region.name} has an http address: its tls files are not used`)
-  }
-  if (region.timeoutMs !== undefined) {
-    warnings.push(`region ${region.name} has a timeout_ms, which has no effect yet: every call ends with its budget`)
   }
   return warnings
 }

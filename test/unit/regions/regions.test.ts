@@ -45,7 +45,10 @@ describe('a region', () => {
         signingKey: undefined,
         maxConcurrency: 256,
         maxQueue: 1024,
-        timeoutMs: undefined,
+        timeoutMs: 10_000,
+        breaker: { failureRate: 0.5, minimumCalls: 20, windowMs: 10_000, openMs: 5000 },
+        idempotent: false,
+        maxSpoolBytes: 1_073_741_824,
         tls: undefined,
       },
     ])
@@ -63,6 +66,9 @@ regions:
     max_concurrency: 1
     max_queue: 0
     timeout_ms: 300
+    breaker: { failure_rate: 1, minimum_calls: 2, window_ms: 1000, open_ms: 500 }
+    idempotent: true
+    max_spool_mb: 0.5
 `)
     expect(topology.regions).toEqual([
       {
@@ -74,6 +80,9 @@ regions:
         maxConcurrency: 1,
         maxQueue: 0,
         timeoutMs: 300,
+        breaker: { failureRate: 1, minimumCalls: 2, windowMs: 1000, openMs: 500 },
+        idempotent: true,
+        maxSpoolBytes: 524_288,
         tls: undefined,
       },
     ])
@@ -128,9 +137,16 @@ regions:
     ['tls: yes', '10 regions[0].tls must be a map'],
     ['tls: { ca: eu.pem }', '12 regions[0].tls.ca is not a known key'],
     ['tls: { ca_file: "" }', '21 regions[0].tls.ca_file must be the path of a file'],
-    ['breaker: { open_ms: 5 }', '5 regions[0].breaker is not supported yet: take breaker out'],
-    ['idempotent: false', '5 regions[0].idempotent is not supported yet: take idempotent out'],
-    ['max_spool_mb: 1024', '5 regions[0].max_spool_mb is not supported yet: take max_spool_mb out'],
+    ['breaker: on', '14 regions[0].breaker must be a map'],
+    ['breaker: { open: 5 }', '16 regions[0].breaker.open is not a known key'],
+    ['breaker: { failure_rate: 0 }', '30 regions[0].breaker.failure_rate must be a number above 0, at most 1'],
+    ['breaker: { failure_rate: 1.1 }', '30 regions[0].breaker.failure_rate must be a number above 0, at most 1'],
+    ['breaker: { minimum_calls: 0 }', '31 regions[0].breaker.minimum_calls must be a whole number from 1 to 1000000'],
+    ['breaker: { window_ms: 0.5 }', '27 regions[0].breaker.window_ms must be a whole number from 1 to 3600000'],
+    ['breaker: { open_ms: 0 }', '25 regions[0].breaker.open_ms must be a whole number from 1 to 3600000'],
+    ['idempotent: sometimes', '17 regions[0].idempotent must be true or false'],
+    ['max_spool_mb: 0', '19 regions[0].max_spool_mb must be a number above 0, at most 1048576'],
+    ['max_spool_mb: .inf', '19 regions[0].max_spool_mb must be a number above 0, at most 1048576'],
   ])('with %s is refused where that stands', (line, fault) => {
     expect(faultsOf(withLine(line))).toEqual([`regions.yaml:4:${fault}`])
   })
@@ -159,11 +175,13 @@ regions:
     expect(topologyOf(withLine('signing_key: eu-2026')).warnings).toEqual([])
   })
 
-  it('with a timeout_ms is warned of: it has no effect yet', () => {
-    expect(topologyOf(withLine('timeout_ms: 300')).warnings).toEqual([
-      'region eu has no signing_key: requests to it go unsigned',
-      'region eu has a timeout_ms, which has no effect yet: every call ends with its budget',
-    ])
+  it('keeps the defaults of what its breaker does not say', () => {
+    expect(topologyOf(withLine('breaker: { open_ms: 7 }')).topology.regions[0]?.breaker).toEqual({
+      failureRate: 0.5,
+      minimumCalls: 20,
+      windowMs: 10_000,
+      openMs: 7,
+    })
   })
 })
 
@@ -275,7 +293,7 @@ regions:
     addres: http://us
     max_queue: many
     breaker:
-      open_ms: 1
+      open_ms: never
   - just text
   - name: eu
     address: http://user:secret@eu/?q
@@ -291,7 +309,7 @@ slack:
       'regions.yaml:6:5 regions[1].address is required',
       'regions.yaml:7:5 regions[1].addres is not a known key',
       'regions.yaml:8:16 regions[1].max_queue must be a whole number from 0 to 1000000',
-      'regions.yaml:9:5 regions[1].breaker is not supported yet: take breaker out',
+      'regions.yaml:10:16 regions[1].breaker.open_ms must be a whole number from 1 to 3600000',
       'regions.yaml:11:5 regions[2] must be a map',
       'regions.yaml:12:11 regions[3].name is already the name of regions[0]',
       'regions.yaml:13:14 regions[3].address must not hold credentials',

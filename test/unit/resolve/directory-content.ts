@@ -36,7 +36,10 @@ export function topology(...entries: readonly (string | (Partial<Region> & { nam
       signingKey: undefined,
       maxConcurrency: 1,
       maxQueue: 0,
-      timeoutMs: undefined,
+      timeoutMs: 10_000,
+      breaker: { failureRate: 0.5, minimumCalls: 20, windowMs: 10_000, openMs: 5000 },
+      idempotent: false,
+      maxSpoolBytes: 1_073_741_824,
       tls: undefined,
       ...more,
     }
