@@ -1,15 +1,93 @@
-import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import type { Id, Organization } from '../directory/directory.ts'
 import type { Ids } from '../ids.ts'
-import type { ReceivedWebhook, RoutableRequest } from '../provider.ts'
+import type { ReceivedWebhook } from '../provider.ts'
+import type { Region } from '../regions/regions.ts'
 import { headersForCaller, headersForRegion } from '../wire/clean-headers.ts'
 import { envelopeHeaders } from '../wire/envelope.ts'
 import { contentDigest, signForwarded } from '../wire/signature.ts'
-import type { CallRegion } from './dispatch.ts'
 import type { RegionClient } from './region-client.ts'
+import type { RefusedReason, RegionResult } from './region-result.ts'
+import type { Priority } from './slots.ts'
 
 /** How long a region may take a signature for fresh, in seconds: as long as Slack's own. */
 const SIGNATURE_LIFETIME = 300
+
+/** A webhook as every region gets it on every attempt, when nothing more is known of the caller: fit to be kept. */
+export interface Forwardable {
+  readonly delivery: string
+  readonly method: string
+  /** Path and query, byte for byte as received. */
+  readonly target: string
+  /** Flat name, value, … list: what may be passed on, and what the gateway adds for every region. */
+  readonly headers: readonly string[]
+  readonly body: Buffer
+  /** The body's Content-Digest: the same for every region and attempt. */
+  readonly digest: string
+  /** Unix milliseconds. */
+  readonly receivedAt: number
+  /** Whether cookies pass, both ways. */
+  readonly cookies: boolean
+}
+
+/**
+ * What a region gets of a webhook: its method, path, query and body as they came, its headers without what only
+ * concerned the connection or could have been forged, and what the gateway adds (section "Between gateway and region"
+ * of the README).
+ */
+export function forwardable(
+  webhook: ReceivedWebhook,
+  { idempotencyKey, cookies }: { idempotencyKey: string; cookies: boolean },
+  ids: Ids,
+): Forwardable {
+  const { delivery, method, target, body, receivedAt, peer, requestId } = webhook
+  const headers = headersForRegion(webhook.rawHeaders, { cookies })
+  headers.push(
+    'X-Forwarded-For',
+    peer.forwardedFor,
+    'X-Forwarded-Proto',
+    peer.proto,
+    'X-Forwarded-Host',
+    peer.host,
+    'X-Request-Id',
+    requestId,
+    'Idempotency-Key',
+    idempotencyKey,
+  )
+  if (!headers.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')) {
+    // Flags 00: nobody has recorded anything of this trace yet, a region may still begin to.
+    headers.push('traceparent', `00-${ids.hex(16)}-${ids.hex(8)}-00`)
+  }
+  return { delivery, method, target, headers, body, digest: contentDigest(body), receivedAt, cookies }
+}
+
+export type Attempt =
+  /** While the caller waits: ends at `deadline`, or at the region's `timeout_ms` where it `goesOn` (asked then). */
+  | {
+      readonly kind: 'first'
+      readonly priority: Priority
+      /** The webhook's first byte and the deadline of its answer, both on the monotonic clock. */
+      readonly startedAt: number
+      readonly deadline: number
+      readonly goesOn: () => boolean
+    }
+  /** Afterwards, with all of `timeout_ms`; a region that is draining still takes it. */
+  | { readonly kind: 'deferred'; readonly priority: Priority; readonly number: number }
+
+/** A region by the name the directory gives it, and what it is told of the organizations there. */
+export interface Destination {
+  readonly name: string
+  /** Undefined where `regions.yaml` does not know the name: it counts as down. */
+  readonly region: Region | undefined
+  readonly organizations: readonly Pick<Organization, 'id' | 'epoch'>[]
+}
+
+/** Makes one attempt at one region; never rejects for anything a region or the network does. */
+export type Forward = (
+  what: Forwardable,
+  to: { readonly destination: Destination; readonly integration: Id },
+  attempt: Attempt,
+) => Promise<RegionResult>
 
 export interface ForwardParts {
   readonly clock: Clock
@@ -17,74 +95,43 @@ export interface ForwardParts {
   readonly client: (region: { readonly name: string }) => RegionClient | undefined
 }
 
-/**
- * How one webhook reaches a region: its method, path, query and body as they came, its headers without what only
- * concerned the connection or could have been forged, and what the gateway adds (section "Between gateway and region"
- * of the README). What is the same for every region is worked out once. Replies lose what describes the inside.
- */
-export function forward(
-  webhook: ReceivedWebhook,
-  request: RoutableRequest,
-  integration: { readonly id: string },
-  { cookies }: { cookies: boolean },
-  { clock, ids, client }: ForwardParts,
-): CallRegion {
-  const digest = contentDigest(webhook.body)
-  const shared = headersForRegion(webhook.rawHeaders, { cookies })
-  shared.push(
-    'X-Forwarded-For',
-    webhook.peer.forwardedFor,
-    'X-Forwarded-Proto',
-    webhook.peer.proto,
-    'X-Forwarded-Host',
-    webhook.peer.host,
-    'X-Request-Id',
-    webhook.requestId,
-    'Idempotency-Key',
-    createHash('sha256').update(request.dedupKey).digest('base64url'),
-  )
-  if (!shared.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')) {
-    // Flags 00: nobody has recorded anything of this trace yet, a region may still begin to.
-    shared.push('traceparent', `00-${ids.hex(16)}-${ids.hex(8)}-00`)
-  }
-
-  return async (routed) => {
-    const { region } = routed
+/** Replies lose what describes the inside. */
+export function createForward({ clock, ids, client }: ForwardParts): Forward {
+  return async (what, { destination, integration }, attempt) => {
+    const { name, region, organizations } = destination
+    const now = clock.monotonic()
     // What a region is told and whether it is asked may change while its connections stay.
-    const to = client(routed)
-    const notCalled = region && notCallable[region.state]
-    if (region === undefined || to === undefined || notCalled !== undefined) {
-      const atMs = clock.monotonic() - webhook.startedAt
-      return {
-        kind: 'refused',
-        region: routed.name,
-        reason: notCalled ?? 'unknown_region',
-        timing: { startedMs: atMs, endedMs: atMs },
-      }
-    }
+    const to = client(destination)
+    if (region === undefined || to === undefined) return refused('unknown_region')
+    if (region.state === 'down') return refused('region_down')
+    if (region.state === 'draining' && attempt.kind === 'first') return refused('region_draining')
+    const { startedAt, deadline } =
+      attempt.kind === 'first' ? attempt : { startedAt: now, deadline: now + region.timeoutMs }
     const result = await to.call({
-      method: webhook.method,
-      target: webhook.target,
-      body: webhook.body,
-      startedAt: webhook.startedAt,
-      deadline: webhook.deadline,
+      method: what.method,
+      target: what.target,
+      body: what.body,
+      priority: attempt.priority,
+      startedAt,
+      deadline,
+      ...(attempt.kind === 'first' && { goesOn: attempt.goesOn }),
       headers(path, msLeft) {
         const envelope = envelopeHeaders({
-          delivery: webhook.delivery,
-          region: routed.name,
-          integration: integration.id,
-          organizations: routed.organizations.map((organization) => organization.id),
-          epochs: routed.organizations.map(({ id, epoch }) => [id, epoch] as const),
-          attempt: 1,
-          deadlineMs: msLeft,
-          receivedAt: webhook.receivedAt,
+          delivery: what.delivery,
+          region: name,
+          integration,
+          organizations: organizations.map((organization) => organization.id),
+          epochs: organizations.map(({ id, epoch }) => [id, epoch] as const),
+          attempt: attempt.kind === 'first' ? 1 : attempt.number,
+          deadlineMs: attempt.kind === 'first' ? msLeft : region.timeoutMs,
+          receivedAt: what.receivedAt,
         })
-        const headers = [...shared, ...envelope]
+        const headers = [...what.headers, ...envelope]
         const key = region.signingKey
-        if (key === undefined) return [...headers, 'Content-Digest', digest]
+        if (key === undefined) return [...headers, 'Content-Digest', what.digest]
         const created = Math.floor(clock.now() / 1000)
         return headers.concat(
-          signForwarded({ method: webhook.method, target: path, siloHeaders: envelope, digest }, key, {
+          signForwarded({ method: what.method, target: path, siloHeaders: envelope, digest: what.digest }, key, {
             created,
             expires: created + SIGNATURE_LIFETIME,
             nonce: ids.nonce(),
@@ -93,9 +140,12 @@ export function forward(
       },
     })
     if (result.kind !== 'answered') return result
-    const rawHeaders = headersForCaller(result.reply.rawHeaders, { cookies, address: region.address })
+    const rawHeaders = headersForCaller(result.reply.rawHeaders, { cookies: what.cookies, address: region.address })
     return { ...result, reply: { ...result.reply, rawHeaders } }
+
+    function refused(reason: RefusedReason): RegionResult {
+      const atMs = attempt.kind === 'first' ? now - attempt.startedAt : 0
+      return { kind: 'refused', region: name, reason, timing: { startedMs: atMs, endedMs: atMs } }
+    }
   }
 }
-
-const notCallable = { active: undefined, draining: 'region_draining', down: 'region_down' } as const

@@ -1,3 +1,5 @@
+import type { RoutedRegion } from '../resolve/route.ts'
+
 /** A region's complete reply: status below 500, body read to its end. `rawHeaders` is a flat name, value, … list. */
 export interface RegionReply {
   readonly status: number
@@ -17,7 +19,15 @@ export interface AttemptTiming {
 }
 
 /** Why a region was not called at all. */
-export type RefusedReason = 'region_down' | 'region_draining' | 'unknown_region' | 'queue_full'
+export type RefusedReason =
+  | 'region_down'
+  | 'region_draining'
+  | 'unknown_region'
+  | 'queue_full'
+  | 'circuit_open'
+  /** It was to wait in the region's mailbox, and that could not be written, or has no room left. */
+  | 'not_stored'
+  | 'spool_full'
 
 /** Why a call that was made, or at least begun, failed. A status of 500 and above is `http_<status>`. */
 export type FailedReason =
@@ -39,9 +49,18 @@ export type RegionResult = { readonly region: string; readonly timing: AttemptTi
    * `sent`: it may have been carried out. Without it, it has not: there never was a connection to send it on. `cause`
    * is the error's code; never its message, which may name an address, and a host application reads these.
    */
-  | { readonly kind: 'failed'; readonly reason: FailedReason; readonly sent: boolean; readonly cause?: string }
+  | {
+      readonly kind: 'failed'
+      readonly reason: FailedReason
+      readonly sent: boolean
+      readonly cause?: string
+      /** Those of a complete answer with a status of 500 and above. */
+      readonly rawHeaders?: readonly string[]
+    }
   | { readonly kind: 'timed_out'; readonly sent: boolean }
   | { readonly kind: 'refused'; readonly reason: RefusedReason }
+  /** Not asked, since it waits in the region's mailbox behind what came before it. */
+  | { readonly kind: 'spooled' }
 )
 
 export type AnsweredResult = Extract<RegionResult, { kind: 'answered' }>
@@ -55,7 +74,10 @@ export type Outcome =
   | { readonly kind: 'lost'; readonly results: readonly RegionResult[] }
 
 export interface Dispatched {
-  readonly outcome: Outcome
+  /** One call per planned region, in plan order. */
+  readonly calls: readonly { readonly region: RoutedRegion; readonly result: Promise<RegionResult> }[]
+  /** Resolves as soon as it can be decided, while other calls may go on. */
+  readonly outcome: Promise<Outcome>
   /** One result per planned region, in plan order, once the last of them has come to its end. */
   readonly settled: Promise<readonly RegionResult[]>
 }
@@ -71,6 +93,8 @@ export function reasonOf(result: RegionResult): string {
       return `http_${result.reply.status}`
     case 'timed_out':
       return 'timeout'
+    case 'spooled':
+      return 'spooled'
     case 'failed':
     case 'refused':
       return result.reason

@@ -1,15 +1,8 @@
 import type { Clock } from '../clock.ts'
-import {
-  isSuccess,
-  type AnsweredResult,
-  type Dispatched,
-  type Outcome,
-  type RegionResult,
-  type Wins,
-} from './region-result.ts'
+import { isSuccess, type AnsweredResult, type Outcome, type RegionResult, type Wins } from './region-result.ts'
 
 /**
- * Asks every region at once, `calls` in region order. The first 2xx to arrive answers, while the others go on to
+ * What several regions make of it, `calls` in region order. The first 2xx to arrive answers, while the others go on to
  * their own end; an empty one first waits up to `preferBodyForMs` for a 2xx that says something. Without a 2xx, when
  * every call has ended: the first other reply in region order, which unlike the first to arrive is the same each time
  * (not where only a success `wins`).
@@ -17,9 +10,8 @@ import {
 export function toAll(
   calls: readonly Promise<RegionResult>[],
   { wins, preferBodyForMs, clock }: { wins: Wins; preferBodyForMs: number; clock: Clock },
-): Promise<Dispatched> {
-  const settled = Promise.all(calls)
-  const outcome = new Promise<Outcome>((resolve, reject) => {
+): Promise<Outcome> {
+  return new Promise<Outcome>((resolve, reject) => {
     let running = calls.length
     let emptySuccess: AnsweredResult | undefined
     let stopWaiting = (): void => {}
@@ -38,13 +30,10 @@ export function toAll(
       }
       if (running > 0) return
       if (emptySuccess !== undefined) return win(emptySuccess)
-      void settled.then((results) => resolve(bestOf(results, wins)))
+      Promise.all(calls).then((results) => resolve(bestOf(results, wins)), reject)
     }
-    // A call that rejects is a fault of our own. It ends `settled` as well, which nobody may be waiting for.
-    settled.catch(reject)
     for (const call of calls) call.then(onResult, reject)
   })
-  return outcome.then((decided) => ({ outcome: decided, settled }))
 }
 
 function bestOf(results: readonly RegionResult[], wins: Wins): Outcome {

@@ -1,12 +1,9 @@
-import { isSuccess, type Dispatched, type RegionResult, type Wins } from './region-result.ts'
+import { isSuccess, type Outcome, type RegionResult, type Wins } from './region-result.ts'
 
-/** Asks one region. Its reply passes if it `wins`. */
-export async function toFirst(call: Promise<RegionResult>, wins: Wins): Promise<Dispatched> {
-  const result = await call
-  const won = wins === 'reply' ? result.kind === 'answered' : isSuccess(result)
-  const results = [result]
-  return {
-    outcome: won && result.kind === 'answered' ? { kind: 'won', winner: result } : { kind: 'lost', results },
-    settled: Promise.resolve(results),
-  }
+/** What the one region that was asked makes of it: its reply passes if it `wins`. */
+export async function toFirst(settled: Promise<readonly RegionResult[]>, wins: Wins): Promise<Outcome> {
+  const results = await settled
+  const [result] = results
+  const won = wins === 'reply' ? result?.kind === 'answered' : result !== undefined && isSuccess(result)
+  return won && result?.kind === 'answered' ? { kind: 'won', winner: result } : { kind: 'lost', results }
 }
