@@ -133,10 +133,10 @@ export default {
       'A framework ends where a listener does.',
     ),
     onlyIn(
-      'undici-in-region-client',
+      'undici-where-dialled',
       '(?:^|/)node_modules/undici/',
-      '^src/dispatch/region-client\\.ts$',
-      'One place dials, so one place decides which addresses may be dialled.',
+      '^src/(?:dispatch/region-client|delivery/post-answer)\\.ts$',
+      'Two places dial, regions and where answers are posted to, so two decide which addresses may be dialled.',
     ),
     onlyIn(
       'sqlite-in-one-file',

@@ -129,7 +129,6 @@ export const coreEnvironment = coreVariables
 export const notBuiltYet: Readonly<Record<string, string>> = {
   REDIS_URL: 'each gateway is a single instance',
   SPOOL_KEYS: 'nothing is kept for later delivery',
-  SLACK_RESPONSE_HOSTS: 'nothing is posted to a response_url',
   RATE_LIMIT_PER_MINUTE: 'integrations are not limited',
   RECORD_BODIES: 'deliveries are not recorded',
   RECORD_DAYS: 'deliveries are not recorded',

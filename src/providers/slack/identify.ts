@@ -21,6 +21,7 @@ export interface SlackWebhooks {
   readonly keys: readonly SlackKey[]
   readonly rules: Rules
   readonly linkPatterns: readonly RegExp[]
+  readonly isResponseUrl: (url: string) => boolean
   readonly counters: ProviderParts['counters']
   readonly alarms: ProviderParts['alarms']
 }
@@ -44,7 +45,8 @@ export function identifyWebhook(
   const verifying = matching.find(({ appId }) => namedApp === undefined || appId === undefined || appId === namedApp)
   if (verifying === undefined) throw wrongSignature()
 
-  const proven = { appId: namedApp ?? verifying.appId ?? '', signature: signature.signature }
+  const signedBy = verifying.appId ?? ''
+  const proven = { appId: namedApp ?? signedBy, signedBy, signature: signature.signature }
   switch (content.kind) {
     case 'event':
       return identifyEvent(content.body, proven, slack)
@@ -55,9 +57,10 @@ export function identifyWebhook(
   }
 }
 
-/** What the signature proved. */
+/** What the signature proved: the app that sent this, and the app of the secret, which may be one for any app. */
 interface Proven {
   readonly appId: string
+  readonly signedBy: string
   readonly signature: string
 }
 
@@ -99,7 +102,10 @@ function identifyEvent(body: JsonObject, proven: Proven, slack: SlackWebhooks): 
     type,
     hint: type === 'link_shared' ? hintOfLinks(event, slack.linkPatterns) : undefined,
     // Two apps can be given the same event id, and so can two workspaces.
-    dedupKey: eventId === undefined ? common.dedupKey : JSON.stringify([proven.appId, named.externalId, eventId]),
+    ...(eventId !== undefined && {
+      dedupKey: JSON.stringify([proven.appId, named.externalId, eventId]),
+      remember: 'status',
+    }),
   })
 }
 
@@ -119,6 +125,7 @@ function identifyCommand(form: Form, proven: Proven, slack: SlackWebhooks): Iden
     surface: 'command',
     type: command,
     hint: hintOfCommand(form.get('text')?.[0] ?? ''),
+    responseUrl: checkedResponseUrl(form.get('response_url')?.[0], 'command', slack),
   })
 }
 
@@ -143,7 +150,7 @@ function identifyInteraction(
   const kind = kindOf(payload, common.type)
   switch (kind) {
     case 'action':
-      return identifyAction(payload, common, slack.rules)
+      return identifyAction(payload, common, slack)
     case 'view':
     case 'dialog': {
       const name = kind === 'view' ? textAt(payload, 'view', 'callback_id') : textAt(payload, 'callback_id')
@@ -159,15 +166,37 @@ function identifyInteraction(
 function identifyAction(
   payload: JsonObject,
   common: ReturnType<typeof routable> & { readonly type: string },
-  { local_actions: local }: Rules,
+  slack: SlackWebhooks,
 ): Identified<SlackRequest> {
   const names = actionIds(payload)
   const value = valueOf(payload)
-  const isLocal = (name: string | undefined): boolean => name !== undefined && local.includes(name)
+  const isLocal = (name: string | undefined): boolean => name !== undefined && slack.rules.local_actions.includes(name)
   if (isLocal(value) || names.some((name) => isLocal(name?.split('::')[0]))) {
     return { kind: 'answered', rule: 'local_action', surface: 'action', reply: emptyReply(200) }
   }
-  return request({ ...common, kind: 'action', surface: 'action', value, hint: hintOfNames(names) })
+  const responseUrl = checkedResponseUrl(textAt(payload, 'response_url'), 'action', slack)
+  return request({ ...common, kind: 'action', surface: 'action', value, hint: hintOfNames(names), responseUrl })
+}
+
+/**
+ * A response_url that may not be posted to is as if there were none. Even then it is quoted to nobody: what leads
+ * elsewhere today may be a secret of somebody's all the same.
+ */
+function checkedResponseUrl(
+  url: string | undefined,
+  surface: 'command' | 'action',
+  { isResponseUrl, counters, alarms }: SlackWebhooks,
+): string | undefined {
+  if (url === undefined || url === '') return undefined
+  if (isResponseUrl(url)) return url
+  counters.count('response_url_refused_total', {})
+  alarms.raise(
+    'warn',
+    `slack: response_url refused: ${surface}`,
+    { surface },
+    'A response_url leads neither to Slack nor to SLACK_RESPONSE_HOSTS: nothing is posted there',
+  )
+  return undefined
 }
 
 /** The first truthy value that an action carries; one that is not a text is no name of anything. */
@@ -221,6 +250,8 @@ function routable({ externalId, enterpriseId, foundIn }: NamedInstallation, prov
     },
     foundIn,
     dedupKey: proven.signature,
+    remember: 'answer' as const,
+    signedBy: proven.signedBy,
   }
 }
 

@@ -6,10 +6,14 @@ import { pageDoor, webhookDoor, type SlackDoor } from './doors.ts'
 import { identifyWebhook } from './identify.ts'
 import { signPageToken } from './page-token.ts'
 import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
+import { apology, lateMessage } from './late-message.ts'
 import { fanOut } from './plan.ts'
-import { replyToInactive, replyToUnknown, respond } from './reply.ts'
+import { promise } from './promise.ts'
+import { emptyReply, replyToInactive, replyToUnknown, respond } from './reply.ts'
 import type { SlackRequest } from './request.ts'
+import { mayPostTo } from './response-url.ts'
 import { environment, rules } from './settings.ts'
+import { signAgain } from './sign-again.ts'
 import { importSecrets } from './verify.ts'
 
 /** https://docs.slack.dev/apis/events-api#error-handling, and the same for interactivity and commands. */
@@ -27,9 +31,12 @@ export const slack = defineProvider({
     if (budgetMs >= SLACK_WAITS_MS) {
       log.warn({ budgetMs }, 'SLACK_BUDGET_MS is longer than Slack waits: by then its user has seen an error')
     }
+    const keys = importSecrets(settings.environment.SLACK_SIGNING_SECRETS)
+    const isResponseUrl = (url: string): boolean => mayPostTo(url, settings.environment.SLACK_RESPONSE_HOSTS)
     const webhooks = {
       provider,
-      keys: importSecrets(settings.environment.SLACK_SIGNING_SECRETS),
+      keys,
+      isResponseUrl,
       rules: settings.rules,
       linkPatterns: settings.rules.links.map((pattern) => new RegExp(pattern)),
       counters,
@@ -51,6 +58,12 @@ export const slack = defineProvider({
       unknownIntegration: (request, { headers }) => replyToUnknown(request, headers),
       inactive: replyToInactive,
       respond,
+      promise: (request) => promise(request, settings.rules),
+      acknowledge: () => emptyReply(200),
+      lateMessage,
+      apology,
+      mayPostTo: isResponseUrl,
+      signAgain: (request) => signAgain(request, { keys, clock }),
       renderError: (door, error) => (door.kind === 'webhook' ? undefined : errorPage(error)),
       answerControlPage: (admission: PageAdmission, webhook) => answerIdentityPage(admission, webhook, open(pages)),
       ...(pages && {

@@ -35,6 +35,8 @@ export function identifyPage(
       hint: organizationId === undefined ? undefined : { by: 'id', ids: [organizationId] },
       // A browser asks for a page as often as it likes; no two times are the same request.
       dedupKey: delivery,
+      remember: 'nothing',
+      signedBy: '',
     },
   }
 }

@@ -4,13 +4,15 @@ import type { Outcome } from '../../dispatch/region-result.ts'
 import type { Reply } from '../../provider.ts'
 import type { SlackRequest } from './request.ts'
 
+export const TRY_AGAIN = 'This could not be completed just now. Please try again in a moment.'
+
 /** What Slack hears of an outcome. Throws a `SiloClientError` where only an error tells the user that it failed. */
 export function respond(request: SlackRequest, outcome: Outcome): Reply {
   if (outcome.kind === 'won') return request.kind === 'event' ? emptyReply(200) : outcome.winner.reply
   if (request.kind !== 'command') throw new SiloClientError(outcome.results)
   return outcome.results.every((result) => result.kind === 'timed_out')
     ? ephemeralReply('This took too long, so it was given up. Please try again in a moment.')
-    : ephemeralReply('This could not be completed just now. Please try again in a moment.')
+    : ephemeralReply(TRY_AGAIN)
 }
 
 /** The directory knows no integration. Slack tries an event again, which covers an installation just being made. */
@@ -68,7 +70,11 @@ export function jsonReply(body: object): Reply {
   }
 }
 
-/** A message only the user sees who typed the command. */
 function ephemeralReply(text: string): Reply {
-  return jsonReply({ response_type: 'ephemeral', replace_original: false, text })
+  return jsonReply(ephemeralMessage(text))
+}
+
+/** A message only the user sees who typed the command or clicked; the message that was clicked in stays as it is. */
+export function ephemeralMessage(text: string): object {
+  return { response_type: 'ephemeral', replace_original: false, text }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readResponseHost, type ResponseHost } from './response-url.ts'
 
 /** A signing secret of the app it belongs to; without an app it verifies every app's requests. */
 export interface SigningSecret {
@@ -23,6 +24,14 @@ export const environment = z.object({
     .pipe(z.number().min(1, 'must be at least 1').max(60_000, 'must be at most 60000'))
     .prefault('2500')
     .describe("Milliseconds from a webhook's first byte to our answer. Slack waits 3 s, the way back included."),
+  SLACK_RESPONSE_HOSTS: z
+    .string()
+    .prefault('')
+    .transform(readResponseHosts)
+    .describe(
+      'Extra hosts that late answers may be posted to, each `host` or `host:port`, comma separated, also over http: ' +
+        "for tests. Slack's own are always allowed, over https.",
+    ),
   PAGE_SIGNING_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= PAGE_SECRET_BYTES, `must be at least ${PAGE_SECRET_BYTES} bytes`)
@@ -46,14 +55,11 @@ export const rules = z
       .default(['app_uninstalled', 'tokens_revoked'])
       .describe("Event types that go to all regions; `'*'` stands for every event."),
     events_on_failure: z
-      .literal('fail', {
-        error: (issue) =>
-          issue.input === 'spool'
-            ? "'spool' needs mailboxes, which are not available yet: use 'fail'"
-            : "must be 'fail'",
-      })
-      .default('fail')
-      .describe('What becomes of an event that no region took: `fail` lets Slack try it again.'),
+      .enum(['spool', 'fail'], "must be 'spool' or 'fail'")
+      .default('spool')
+      .describe(
+        'What becomes of an event that a region did not take: `spool` keeps it, `fail` lets Slack try it again.',
+      ),
   })
   .prefault({})
 
@@ -70,6 +76,16 @@ function readSigningSecrets(text: string, context: z.RefinementCtx): SigningSecr
     if (secret === '') fault('is empty')
     if (appId !== undefined && !/^[A-Z][A-Z0-9]+$/.test(appId)) fault('has no app id before its colon')
     return { appId, secret }
+  })
+}
+
+function readResponseHosts(text: string, context: z.RefinementCtx): ResponseHost[] {
+  if (text === '') return []
+  return text.split(',').flatMap((entry, index) => {
+    const host = readResponseHost(entry.trim())
+    if (host !== undefined) return [host]
+    context.addIssue(`entry ${index + 1} is neither host nor host:port`)
+    return []
   })
 }
 

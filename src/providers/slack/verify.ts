@@ -62,12 +62,16 @@ export function refuseStale(
 /** The keys that made this signature over these very bytes, in their own order. */
 export function matchingKeys(keys: readonly SlackKey[], { timestamp, signature }: Signature, body: Buffer): SlackKey[] {
   const given = Buffer.from(signature)
-  return keys.filter(({ key }) => {
-    const digest = createHmac('sha256', key).update(`v0:${timestamp}:`).update(body).digest('hex')
-    const expected = Buffer.from(`v0=${digest}`)
+  return keys.filter((key) => {
+    const expected = Buffer.from(signatureOf(key, timestamp, body))
     // timingSafeEqual throws on different lengths.
     return given.length === expected.length && timingSafeEqual(given, expected)
   })
+}
+
+/** The text of X-Slack-Signature for this timestamp's text and these bytes. */
+export function signatureOf({ key }: SlackKey, timestamp: string, body: Buffer): string {
+  return `v0=${createHmac('sha256', key).update(`v0:${timestamp}:`).update(body).digest('hex')}`
 }
 
 function refused(detail: string): Refusal {

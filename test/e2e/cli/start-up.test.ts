@@ -45,7 +45,7 @@ describe('what stops the start: exit 2, one line a fault', () => {
         '  - name: us',
         '    address: http://127.0.0.1:9102',
         '    max_queue: many',
-        'slack: { events_on_failure: spool }',
+        'slack: { events_on_failure: drop }',
         '',
       ].join('\n'),
     )
@@ -71,7 +71,6 @@ describe('what stops the start: exit 2, one line a fault', () => {
       const notBuilt = {
         REDIS_URL: 'redis://127.0.0.1',
         SPOOL_KEYS: 'k1:AAAA',
-        SLACK_RESPONSE_HOSTS: '127.0.0.1:1',
         RATE_LIMIT_PER_MINUTE: '1',
         RECORD_BODIES: 'off',
         RECORD_DAYS: '7',

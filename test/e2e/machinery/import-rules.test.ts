@@ -27,7 +27,7 @@ const violations: Readonly<Record<string, readonly [file: string, source: string
   'stages-are-not-parts': ['src/regions/stage.ts', "import '../demo/demo.ts'"],
   'command-line-on-top': ['src/regions/cli.ts', "import '../cli/program.ts'"],
   'express-at-listeners': ['src/regions/web.ts', "import type { Express } from 'express'"],
-  'undici-in-region-client': ['src/dispatch/b.ts', "import 'undici'"],
+  'undici-where-dialled': ['src/delivery/b.ts', "import 'undici'"],
   'sqlite-in-one-file': ['src/directory/other.ts', "import 'node:sqlite'"],
   'kysely-in-directory': ['src/resolve/b.ts', "import type { Kysely } from 'kysely'"],
   'pino-in-telemetry': ['src/resolve/c.ts', "import 'pino'"],
@@ -44,6 +44,7 @@ const lawful: Readonly<Record<string, string>> = {
     "import type { A } from '../../directory/store.ts'\nimport '../../directory/id.ts'\nimport '../../errors.ts'",
   'src/dispatch/region-client.ts':
     "import 'undici'\nimport type { A } from '../resolve/resolve.ts'\nimport '../wire/b.ts'",
+  'src/delivery/post-answer.ts': "import 'undici'",
   'src/public-listener.ts': "import 'express'",
   'src/directory/sqlite.ts': "import 'node:sqlite'\nimport 'kysely'",
 }

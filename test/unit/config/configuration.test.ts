@@ -218,18 +218,18 @@ slack:
   first_region_actions: [link, ignore, all_slack]
   local_actions: [link_clicked, sentry_docs_link_clicked]
   all_region_events: [app_uninstalled, tokens_revoked]
-  events_on_failure: fail
+  events_on_failure: spool
 `)
     const { providers } = configurationOf({ ...env, REGIONS_FILE: path }, registered)
     expect(providers[0]?.rules).toMatchObject({ first_region_actions: ['link', 'ignore', 'all_slack'] })
   })
 
-  it('that wants events spooled is refused where it says so', () => {
-    const path = regionsFile(`${good}slack:\n  events_on_failure: spool\n`)
+  it('that wants what the provider does not know is refused where it says so', () => {
+    const path = regionsFile(`${good}slack:\n  events_on_failure: drop\n`)
     const reading = read({ ...env, REGIONS_FILE: path }, registered)
     const faults = reading.ok ? [] : reading.faults
     expect(faults.map((fault) => fault.replace(path, 'regions.yaml'))).toEqual([
-      expect.stringMatching(/^regions\.yaml:7:22 slack\.events_on_failure .*spool/),
+      expect.stringMatching(/^regions\.yaml:7:22 slack\.events_on_failure must be 'spool' or 'fail'$/),
     ])
   })
 })

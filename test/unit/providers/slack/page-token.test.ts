@@ -42,6 +42,8 @@ describe("a region page's token", () => {
       foundIn: 'token.integration_id',
       hint: { by: 'id', ids: ['10'] },
       dedupKey: 'delivery-1',
+      remember: 'nothing',
+      signedBy: '',
     })
   })
 

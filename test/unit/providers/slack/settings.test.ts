@@ -97,7 +97,7 @@ describe('the slack section of regions.yaml', () => {
     first_region_actions: [],
     local_actions: [],
     all_region_events: ['app_uninstalled', 'tokens_revoked'],
-    events_on_failure: 'fail',
+    events_on_failure: 'spool',
   }
 
   it.for([undefined, {}])('may be %j', (rules) => {
@@ -144,10 +144,10 @@ describe('the slack section of regions.yaml', () => {
     expect(messages(slack.rules.safeParse({ links: ['(?<org>x)', pattern] }))).toEqual([`links.1 ${message}`])
   })
 
-  it('refuses to spool events before there are mailboxes, and says so', () => {
-    expect(messages(slack.rules.safeParse({ events_on_failure: 'spool' }))).toEqual([
-      "events_on_failure 'spool' needs mailboxes, which are not available yet: use 'fail'",
+  it('keeps events that failed, or lets them fail, and knows nothing else', () => {
+    expect(slack.rules.parse({ events_on_failure: 'spool' })).toEqual(defaults)
+    expect(messages(slack.rules.safeParse({ events_on_failure: 'drop' }))).toEqual([
+      "events_on_failure must be 'spool' or 'fail'",
     ])
-    expect(messages(slack.rules.safeParse({ events_on_failure: 'drop' }))).toEqual(["events_on_failure must be 'fail'"])
   })
 })
