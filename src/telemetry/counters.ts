@@ -11,6 +11,8 @@ export const counterLabels = {
   unknown_region_total: ['region'],
   directory_lookups_total: ['verdict'],
   directory_load_failures_total: [],
+  deferred_deliveries_total: ['region', 'result'],
+  dead_letters_total: ['region', 'reason'],
   config_reload_failed_total: [],
 } as const satisfies Record<string, readonly string[]>
 

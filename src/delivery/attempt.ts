@@ -1,0 +1,187 @@
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { Directory, InstallationKey, Organization } from '../directory/directory.ts'
+import type { Forward } from '../dispatch/forward.ts'
+import type { OrganizationHint, Provider } from '../provider.ts'
+import type { Topology } from '../regions/regions.ts'
+import type { Resolution } from '../resolve/resolve.ts'
+import type { Alarms } from '../telemetry/alarm.ts'
+import { judge, type Judgement } from './judge.ts'
+import { pack, unpack, type Kept } from './kept.ts'
+import type { Sealer } from './seal.ts'
+import type { MailboxAddress, NewRow, WaitingRow } from './spool.ts'
+
+/** Everything an attempt at a waiting delivery needs; what a reload may change is asked for each time. */
+export interface AttemptParts {
+  readonly clock: Clock
+  readonly alarms: Alarms
+  readonly directory: Pick<Directory, 'find'>
+  readonly topology: () => Topology
+  readonly resolve: (request: {
+    readonly installation: InstallationKey
+    readonly hint: OrganizationHint | undefined
+  }) => Promise<Resolution>
+  readonly provider: (name: string) => Provider | undefined
+  readonly sealer: () => Sealer
+  readonly forward: Forward
+}
+
+/** How an attempt at a mailbox's head came out. */
+export type Attempted =
+  | { readonly kind: 'judged'; readonly judgement: Judgement }
+  /** It belongs into other mailboxes: where its organizations live now. */
+  | { readonly kind: 'moved'; readonly rows: readonly NewRow[] }
+  /** Nobody is left who could take it. */
+  | { readonly kind: 'dead'; readonly reason: string }
+  /** It cannot be read or signed with what this gateway has been given, and an operator can mend that. */
+  | { readonly kind: 'stuck'; readonly reason: string }
+
+/** What is kept of a webhook whose organizations could not be looked up: what it takes to do so later. */
+export interface Unresolved {
+  readonly installation: InstallationKey
+  readonly hint: OrganizationHint | undefined
+  readonly to: 'first' | 'all'
+}
+
+/**
+ * Makes one attempt at a waiting delivery, for the organizations as they live now: one that has moved takes what waits
+ * for it along. Signs it anew, since by now the provider's own signature would look like a replay.
+ */
+export async function attempt(address: MailboxAddress, row: WaitingRow, parts: AttemptParts): Promise<Attempted> {
+  const { delivery } = row
+  const opened = parts.sealer().open(row.payload, { delivery, region: regionOf(address) })
+  if (opened.kind === 'not_authentic') {
+    parts.alarms.raise('error', 'spool: not authentic', { delivery }, 'A waiting delivery was changed; it is not sent')
+    return { kind: 'dead', reason: opened.kind }
+  }
+  if (opened.kind !== 'opened') return { kind: 'stuck', reason: opened.kind }
+  return address.kind === 'unresolved'
+    ? await findHome(address, row, unpackUnresolved(opened.plain), parts)
+    : await deliver(address, row, unpack(opened.plain), parts)
+}
+
+async function deliver(
+  address: MailboxAddress & { kind: 'region' },
+  row: WaitingRow,
+  kept: Kept,
+  parts: AttemptParts,
+): Promise<Attempted> {
+  const { provider: name, integration, region } = address
+  const found = await parts.directory.find({ by: 'id', provider: name, id: integration })
+  if (found.verdict === 'unknown') return notTried('directory_away')
+  if (found.verdict === 'absent') return { kind: 'dead', reason: 'unknown_integration' }
+  if (found.installation.integration.status !== 'active') return { kind: 'dead', reason: 'inactive' }
+  const organizations = found.installation.organizations.filter(({ id }) => row.organizations.includes(id))
+  if (organizations.length === 0) return { kind: 'dead', reason: 'no_organization' }
+
+  const here = organizations.filter((organization) => organization.region === region)
+  const elsewhere = Map.groupBy(
+    organizations.filter((organization) => organization.region !== region),
+    (organization) => organization.region,
+  )
+  if (elsewhere.size > 0) {
+    const regions = [...elsewhere, ...(here.length > 0 ? [[region, here] as const] : [])]
+    return {
+      kind: 'moved',
+      rows: regions.map(([to, those]) => rowFor({ ...address, region: to }, those, row, kept, parts)),
+    }
+  }
+
+  const { what, signedBy } = kept
+  const provider = parts.provider(name)
+  const rawHeaders = provider?.signAgain({ rawHeaders: what.headers, body: what.body, signedBy })
+  if (rawHeaders === undefined) return { kind: 'stuck', reason: 'no_signing_secret' }
+  const result = await parts.forward(
+    { ...what, headers: rawHeaders },
+    { integration, destination: { name: region, region: parts.topology().byName.get(region), organizations: here } },
+    { kind: 'deferred', priority: 'mailbox', number: row.attempts + 1 },
+  )
+  return { kind: 'judged', judgement: judge(result, parts.clock.now()) }
+}
+
+async function findHome(
+  { provider }: MailboxAddress,
+  row: WaitingRow,
+  { unresolved, kept }: { unresolved: Unresolved; kept: Kept },
+  parts: AttemptParts,
+): Promise<Attempted> {
+  const resolution = await parts.resolve(unresolved)
+  switch (resolution.kind) {
+    case 'unknown':
+      return notTried('directory_away')
+    case 'absent':
+      return { kind: 'dead', reason: 'unknown_integration' }
+    case 'inactive':
+      return { kind: 'dead', reason: 'inactive' }
+    case 'routed': {
+      const { integration, regions } = resolution.route
+      const planned = unresolved.to === 'first' ? regions.slice(0, 1) : regions
+      const rows = planned.map(({ name: region, organizations }) =>
+        rowFor({ kind: 'region', provider, integration: integration.id, region }, organizations, row, kept, parts),
+      )
+      return { kind: 'moved', rows }
+    }
+  }
+}
+
+function rowFor(
+  mailbox: MailboxAddress & { kind: 'region' },
+  organizations: readonly Organization[],
+  { delivery, dedupKey, receivedAt }: WaitingRow,
+  kept: Kept,
+  { sealer }: AttemptParts,
+): NewRow {
+  return {
+    mailbox,
+    delivery,
+    dedupKey,
+    receivedAt,
+    organizations: organizations.map(({ id }) => id),
+    payload: sealer().seal(pack(kept), { delivery, region: mailbox.region }),
+    // It was let in when it came; a quota that is full by now must not lose it.
+    maxSpoolBytes: undefined,
+    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+  }
+}
+
+function notTried(reason: string): Attempted {
+  return { kind: 'judged', judgement: { kind: 'transient', reason, why: 'not_tried', retryAfterMs: undefined } }
+}
+
+/** The region that a mailbox's rows are sealed for; those that have none yet for none. */
+export function regionOf(address: MailboxAddress): string {
+  return address.kind === 'region' ? address.region : ''
+}
+
+const writtenUnresolved = z.object({
+  installation: z.union([
+    z.object({ by: z.literal('id'), provider: z.string(), id: z.string() }),
+    z.object({
+      by: z.literal('external'),
+      provider: z.string(),
+      appId: z.string(),
+      externalId: z.string(),
+      enterpriseId: z.string().exactOptional(),
+    }),
+  ]),
+  hint: z.union([
+    z.object({ by: z.literal('id'), ids: z.array(z.string()) }),
+    z.object({ by: z.literal('slug'), slugs: z.array(z.string()), pick: z.enum(['one', 'those']) }),
+    z.undefined(),
+  ]),
+  to: z.enum(['first', 'all']),
+})
+
+/** A length, what it takes to look the webhook's home up, and then what is kept of any webhook. */
+export function packUnresolved(unresolved: Unresolved, kept: Kept): Buffer {
+  const description = Buffer.from(JSON.stringify(unresolved))
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(description.length)
+  return Buffer.concat([length, description, pack(kept)])
+}
+
+function unpackUnresolved(bytes: Buffer): { unresolved: Unresolved; kept: Kept } {
+  const end = 4 + bytes.readUInt32BE(0)
+  const unresolved = writtenUnresolved.parse(JSON.parse(bytes.toString('utf8', 4, end)))
+  return { unresolved, kept: unpack(bytes.subarray(end)) }
+}

@@ -1,0 +1,690 @@
+import type { Clock } from '../clock.ts'
+import type { RegionWatch } from '../dispatch/region-client.ts'
+import type { Alarms } from '../telemetry/alarm.ts'
+import type { Counters } from '../telemetry/counters.ts'
+import { regionOf, type Attempted } from './attempt.ts'
+import { backOffMs, LONGEST_WAIT_MS } from './back-off.ts'
+import type { Judgement } from './judge.ts'
+import type {
+  Appended,
+  Claim,
+  MailboxAddress,
+  NewRow,
+  NewRowState,
+  OpenMailbox,
+  Progress,
+  Settlement,
+  Spool,
+  WaitingRow,
+} from './spool.ts'
+
+/** How often the store is asked whether another process has paused, resumed or replayed anything. */
+const LOOK_MS = 1000
+const SWEEP_MS = 60_000
+const SWEEP_ROWS = 1000
+/** How long a mailbox rests when the store could not be asked, or another instance works on it. */
+const ASK_AGAIN_MS = 1000
+/** How long a delivery rests that could not even be tried, and up to as long again. */
+const NOT_TRIED_MS = 500
+/** A mailbox makes room for the next one after so many rows: a long backlog must not keep the others waiting. */
+const ROWS_A_TURN = 16
+/** Mailboxes whose home is still to be found ask the directory, which bounds itself; this bounds what waits for it. */
+const UNRESOLVED_AT_ONCE = 4
+
+/** From this share of a region's quota on, somebody should look. */
+const QUOTA_ALARM = 0.8
+const REFUSALS_THAT_PAUSE = 10
+const POISON_FAILURES = 8
+const POISON_MS = 600_000
+
+/** What the mailboxes have to know of a region to be easy on it. */
+export interface Lane {
+  /** Deferred calls it may have in flight. */
+  readonly atMost: number
+  readonly breaker: 'closed' | 'open' | 'half_open'
+}
+
+export interface MailboxParts {
+  readonly spool: Spool
+  readonly attempt: (address: MailboxAddress, row: WaitingRow) => Promise<Attempted>
+  /** Undefined where nothing may be sent: the region is down, or nobody knows it. */
+  readonly lane: (region: string) => Lane | undefined
+  readonly clock: Clock
+  readonly alarms: Alarms
+  readonly counters: Counters
+  readonly random: () => number
+  readonly maxAgeMs: () => number
+  readonly deadLetterMs: () => number
+  /** Bytes that may wait for a region; undefined where nobody says. */
+  readonly maxSpoolBytes: (region: string) => number | undefined
+  /** Whether anything else of the store is this instance's, so that its lease has to be kept. */
+  readonly holdsMore: () => boolean
+}
+
+/**
+ * The mailboxes as this process knows them, and the worker that empties them: one delivery at a time from each, the
+ * regions side by side. Only what a mailbox is like is kept in memory; what waits in it is in the spool.
+ */
+export interface MailboxWorker {
+  /** Whether what comes for this mailbox has to wait behind what is there. */
+  mustWait(address: MailboxAddress): boolean
+  /** Stores rows, and sees to it that they are delivered. Rejects like the spool's `append`. */
+  append(rows: readonly NewRow[], options: { giveUpAt: number }): Promise<Appended[]>
+  /** Ends the first attempt that holds a row. Never rejects: while the store is away it is tried again. */
+  settleHeld(address: MailboxAddress, row: number, judgement: Judgement): Promise<void>
+  /** A region took a delivery of this mailbox at once: its refusals are not in a row any more. */
+  taken(address: MailboxAddress): void
+  /** For a region's client. */
+  watch(region: string): RegionWatch
+  /** Reads what is waiting and begins to deliver it. Rejects when the store cannot be read. */
+  start(): Promise<void>
+  /** Looks at every region again, after their states may have changed. */
+  look(): void
+  /** Begins no more attempts; resolves when those that run have ended. */
+  stop(): Promise<void>
+}
+
+interface Box {
+  readonly address: MailboxAddress
+  readonly key: string
+  readonly lane: LaneState
+  /** Unknown until its first row is stored. */
+  id: number | undefined
+  isEmpty: boolean
+  paused: string | undefined
+  /** Rows on their way to the store. */
+  appending: number
+  /** Counts what has been stored, so that an older look into the mailbox cannot call it empty. */
+  stored: number
+  refusals: number
+  state:
+    | { readonly kind: 'idle' }
+    | { readonly kind: 'ready' }
+    | { readonly kind: 'running' }
+    | { readonly kind: 'resting'; readonly why: Rest; readonly wake: () => void }
+  /** The head as it last failed here, on the monotonic clock: waits are not measured on a clock that can be set. */
+  head: { readonly row: number; readonly failedAt: number; readonly dueAt: number } | undefined
+  /** An attempt that has ended but could not be written down. */
+  unsettled: { readonly claim: Claim; readonly settlement: Settlement } | undefined
+}
+
+/** `unreachable`: wakes when the region is reached again. `held`: wakes when the first attempt ends. */
+type Rest = 'unreachable' | 'answered' | 'held' | 'store'
+
+interface LaneState {
+  readonly region: string
+  readonly boxes: Set<Box>
+  /** In the order in which their turn comes. */
+  readonly ready: Set<Box>
+  running: number
+  /** Grows with each success: a region that has just come back is not met with everything at once. */
+  ramp: number
+}
+
+export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
+  const { spool, clock, alarms, counters, random } = parts
+  const boxes = new Map<string, Box>()
+  const byId = new Map<number, Box>()
+  const lanes = new Map<string, LaneState>()
+  const running = new Set<Promise<void>>()
+  /** First attempts under way whose rows are stored. */
+  let held = 0
+  let stopped = false
+  const cancels = new Set<() => void>()
+
+  function laneOf(region: string): LaneState {
+    const known = lanes.get(region)
+    if (known !== undefined) return known
+    const lane: LaneState = { region, boxes: new Set(), ready: new Set(), running: 0, ramp: 1 }
+    lanes.set(region, lane)
+    return lane
+  }
+
+  function boxAt(address: MailboxAddress): Box {
+    const key = keyOf(address)
+    const known = boxes.get(key)
+    if (known !== undefined) return known
+    const lane = laneOf(regionOf(address))
+    const box: Box = {
+      address,
+      key,
+      lane,
+      id: undefined,
+      isEmpty: true,
+      paused: undefined,
+      appending: 0,
+      stored: 0,
+      refusals: 0,
+      state: { kind: 'idle' },
+      head: undefined,
+      unsettled: undefined,
+    }
+    boxes.set(key, box)
+    lane.boxes.add(box)
+    return box
+  }
+
+  /** A mailbox of which there is nothing to know takes no memory. */
+  function forget(box: Box): void {
+    const isNew = box.isEmpty && box.paused === undefined && box.appending === 0 && box.refusals === 0
+    if (!isNew || box.unsettled !== undefined || box.state.kind !== 'idle') return
+    boxes.delete(box.key)
+    box.lane.boxes.delete(box)
+    if (box.id !== undefined) byId.delete(box.id)
+  }
+
+  function identify(box: Box, id: number): void {
+    box.id = id
+    byId.set(id, box)
+  }
+
+  function atMost(lane: LaneState): number {
+    if (stopped) return 0
+    if (lane.region === '') return UNRESOLVED_AT_ONCE
+    const open = parts.lane(lane.region)
+    if (open === undefined || open.breaker === 'open') return 0
+    return open.breaker === 'half_open' ? 1 : Math.min(lane.ramp, open.atMost)
+  }
+
+  function pump(lane: LaneState): void {
+    const limit = atMost(lane)
+    for (const box of lane.ready) {
+      if (lane.running >= limit) return
+      lane.ready.delete(box)
+      lane.running += 1
+      box.state = { kind: 'running' }
+      const run = takeTurn(box)
+        .catch((error: unknown) => {
+          // Nothing was settled, so nothing is lost: it is tried again, and again told about.
+          const reason = error instanceof Error ? error.message : String(error)
+          alarms.raise('error', 'spool: attempt', { mailbox: box.id, reason }, 'A waiting delivery could not be tried')
+          return { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS } as const
+        })
+        .then((end) => {
+          lane.running -= 1
+          running.delete(run)
+          afterTurn(box, end)
+          pump(lane)
+        })
+      running.add(run)
+    }
+  }
+
+  function makeReady(box: Box): void {
+    if (box.state.kind === 'running') return
+    if (box.state.kind === 'resting') box.state.wake()
+    box.state = { kind: 'ready' }
+    box.lane.ready.add(box)
+  }
+
+  function rest(box: Box, why: Rest, ms: number): void {
+    if (box.state.kind === 'resting') box.state.wake()
+    const cancel = after(ms, () => {
+      makeReady(box)
+      pump(box.lane)
+    })
+    box.state = { kind: 'resting', why, wake: cancel }
+  }
+
+  /** A timer that stopping cancels. */
+  function after(ms: number, then: () => void): () => void {
+    if (stopped) return () => {}
+    const cancelTimer = clock.after(ms, () => {
+      cancels.delete(cancel)
+      then()
+    })
+    const cancel = (): void => {
+      cancels.delete(cancel)
+      cancelTimer()
+    }
+    cancels.add(cancel)
+    return cancel
+  }
+
+  type TurnEnd =
+    | { readonly kind: 'more' }
+    | { readonly kind: 'empty' }
+    | { readonly kind: 'paused' }
+    | { readonly kind: 'rest'; readonly why: Rest; readonly ms: number }
+
+  function afterTurn(box: Box, end: TurnEnd): void {
+    box.state = { kind: 'idle' }
+    switch (end.kind) {
+      case 'more':
+        return makeReady(box)
+      case 'rest':
+        return rest(box, end.why, end.ms)
+      case 'empty':
+      case 'paused':
+        // What came while the turn ended has found it running, and woke nobody.
+        if (!box.isEmpty && box.paused === undefined) return makeReady(box)
+        forget(box)
+    }
+  }
+
+  /** Delivers from the head on, until something is in the way or others have waited long enough. */
+  async function takeTurn(box: Box): Promise<TurnEnd> {
+    if (box.id === undefined) return { kind: 'empty' }
+    const { id } = box
+    if (box.unsettled !== undefined) {
+      // Before anything else is read: the head would be the same delivery once more.
+      await spool.settle(box.unsettled.claim, box.unsettled.settlement)
+      box.unsettled = undefined
+    }
+    let storedBefore = box.stored
+    let coming = spool.next(id)
+    for (let row = 1; ; row++) {
+      const next = await coming
+      switch (next.kind) {
+        case 'empty':
+          if (box.stored !== storedBefore) return { kind: 'more' }
+          box.isEmpty = true
+          box.head = undefined
+          return { kind: 'empty' }
+        case 'paused':
+          box.paused ??= 'paused'
+          return { kind: 'paused' }
+        case 'held':
+          return { kind: 'rest', why: 'held', ms: ASK_AGAIN_MS }
+        case 'claimed':
+          return { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS }
+        case 'row':
+      }
+      const claim: Claim = { kind: 'mailbox', mailbox: id, fence: next.fence, row: next.row.id }
+      const waitMs = untilDue(box, next.row)
+      if (waitMs > 0 || stopped) {
+        await spool.release(id, next.fence)
+        return { kind: 'rest', why: restOf(next.row), ms: Math.max(waitMs, 1) }
+      }
+      // The process may have been stopped for a minute between the store's answer and now: somebody else's turn.
+      if (clock.monotonic() >= next.validUntil) return { kind: 'more' }
+      const attempted = await parts.attempt(box.address, next.row)
+      const conclusion = conclude(box, next.row, attempted)
+      const settling = settle(box, claim, conclusion.settlement, next.fence)
+      const goesOn = conclusion.end === undefined && row < ROWS_A_TURN && !stopped
+      storedBefore = box.stored
+      // Asked for in the same breath: the end of one delivery and the next one share a commit.
+      if (goesOn) coming = spool.next(id)
+      if (goesOn) coming.catch(() => {})
+      await settling
+      if (conclusion.pause !== undefined) await pause(box, conclusion.pause)
+      if (conclusion.settlement?.kind === 'moved') await refresh()
+      // A success may have made room for more of the region's mailboxes.
+      pump(box.lane)
+      if (!goesOn) return conclusion.end ?? { kind: 'more' }
+    }
+  }
+
+  interface Conclusion {
+    /** Undefined: nothing has become of the row. */
+    readonly settlement: Settlement | undefined
+    readonly end?: TurnEnd
+    readonly pause?: string
+  }
+
+  /** What an attempt means for the row, for its mailbox and for the others of its region. */
+  function conclude(box: Box, row: WaitingRow, attempted: Attempted): Conclusion {
+    const tell = (result: string): void =>
+      counters.count('deferred_deliveries_total', { region: box.lane.region, result })
+    switch (attempted.kind) {
+      case 'moved':
+        tell('moved')
+        return { settlement: { kind: 'moved', rows: attempted.rows } }
+      case 'dead':
+        return { settlement: died(box, attempted.reason, row.attempts) }
+      case 'stuck':
+        return { settlement: undefined, pause: attempted.reason, end: { kind: 'paused' } }
+      case 'judged':
+    }
+    const { judgement } = attempted
+    switch (judgement.kind) {
+      case 'delivered':
+        tell('delivered')
+        box.head = undefined
+        box.refusals = 0
+        box.lane.ramp = Math.min(box.lane.ramp + 1, parts.lane(box.lane.region)?.atMost ?? 1)
+        return { settlement: judgement }
+      case 'refused': {
+        box.head = undefined
+        box.refusals += 1
+        const settlement = died(box, judgement.reason, row.attempts + 1)
+        if (box.refusals < REFUSALS_THAT_PAUSE) return { settlement }
+        return { settlement, pause: tooManyRefusals(box), end: { kind: 'paused' } }
+      }
+      case 'transient': {
+        tell(judgement.why)
+        return failed(box, row, judgement)
+      }
+    }
+  }
+
+  function concludeFirst(box: Box, judgement: Judgement): Settlement {
+    switch (judgement.kind) {
+      case 'delivered':
+        box.refusals = 0
+        return judgement
+      case 'refused':
+        box.refusals += 1
+        return died(box, judgement.reason, 1)
+      case 'transient':
+        return { kind: 'again', ...progressAfterFirst(judgement, { random, now: clock.now() }) }
+    }
+  }
+
+  function failed(box: Box, row: WaitingRow, judgement: Judgement & { kind: 'transient' }): Conclusion {
+    const { why, reason } = judgement
+    const now = clock.monotonic()
+    if (why === 'not_tried') {
+      return { settlement: undefined, end: { kind: 'rest', why: 'unreachable', ms: NOT_TRIED_MS * (1 + random()) } }
+    }
+    const attempts = row.attempts + 1
+    const lastFailedAt = box.head?.row === row.id ? box.head.failedAt : now
+    const answeredFailures = row.answeredFailures + (why === 'answered' ? 1 : 0)
+    const failingMs = row.failingMs + (row.answeredFailures > 0 ? now - lastFailedAt : 0)
+    if (why === 'answered') tellRejection(box, reason)
+    if (answeredFailures >= POISON_FAILURES && failingMs >= POISON_MS) {
+      box.head = undefined
+      return { settlement: died(box, 'poison', attempts) }
+    }
+    box.lane.ramp = Math.max(1, Math.floor(box.lane.ramp / 2))
+    const waitMs = backOffMs(attempts, random, judgement.retryAfterMs)
+    box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }
+    const settlement = { kind: 'again' as const, attempts, answeredFailures, failingMs, retryAt: clock.now() + waitMs }
+    // What a region has asked for by Retry-After holds even when it is reached again before.
+    const rests = why === 'unreachable' ? 'unreachable' : 'answered'
+    return { settlement, end: { kind: 'rest', why: rests, ms: waitMs } }
+  }
+
+  async function settle(box: Box, claim: Claim, settlement: Settlement | undefined, fence: number): Promise<void> {
+    if (settlement === undefined) {
+      if (claim.kind === 'mailbox') await spool.release(claim.mailbox, fence)
+      return
+    }
+    box.unsettled = { claim, settlement }
+    await spool.settle(claim, settlement)
+    box.unsettled = undefined
+  }
+
+  function untilDue(box: Box, row: WaitingRow): number {
+    if (box.head?.row === row.id) return Math.max(0, box.head.dueAt - clock.monotonic())
+    // Another process has set this time, by a clock that may have been wrong.
+    const waitMs = Math.min(Math.max(0, row.retryAt - clock.now()), LONGEST_WAIT_MS)
+    if (waitMs > 0) {
+      const now = clock.monotonic()
+      box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }
+    }
+    return waitMs
+  }
+
+  function died(box: Box, reason: string, attempts: number): Settlement {
+    counters.count('dead_letters_total', { region: box.lane.region, reason })
+    return { kind: 'dead', reason, attempts }
+  }
+
+  function tooManyRefusals(box: Box): string {
+    alarms.raise(
+      'error',
+      `spool: refused ${box.key}`,
+      { mailbox: box.id, region: box.lane.region },
+      'A region has refused ten deliveries of a mailbox in a row: it is paused, so that the rest is not refused as well',
+    )
+    return 'refused'
+  }
+
+  /** Statuses that say something of us rather than of the delivery: a secret, a path or a deploy that is wrong. */
+  function tellRejection(box: Box, reason: string): void {
+    if (!['http_401', 'http_403', 'http_404'].includes(reason)) return
+    alarms.raise(
+      'error',
+      `spool: rejected by ${box.lane.region}`,
+      { region: box.lane.region, reason, code: 'region_rejects_us' },
+      'A region rejects what waits for it: is its secret, its key or its address wrong?',
+    )
+  }
+
+  async function pause(box: Box, reason: string): Promise<void> {
+    if (box.paused !== undefined || box.id === undefined) return
+    box.paused = reason
+    alarms.raise('error', `spool: paused ${box.key}`, { mailbox: box.id, reason }, 'A mailbox is paused')
+    await spool.pause(box.id, reason)
+  }
+
+  /** A head that waits for the directory or for an operator, held by nobody, is looked at now and then. */
+  function adopt(open: OpenMailbox): void {
+    const box = boxAt(open.address)
+    identify(box, open.id)
+    const resumed = box.paused !== undefined && open.paused === undefined
+    if (resumed) box.refusals = 0
+    box.paused = open.paused
+    if (!open.isEmpty) box.isEmpty = false
+    if (box.isEmpty || box.paused !== undefined) {
+      if (box.state.kind === 'ready') {
+        box.lane.ready.delete(box)
+        box.state = { kind: 'idle' }
+      }
+      return
+    }
+    if (box.state.kind === 'idle' || resumed) makeReady(box)
+  }
+
+  function adoptAll(list: readonly OpenMailbox[]): void {
+    const listed = new Set(list.map(({ id }) => id))
+    for (const open of list) adopt(open)
+    for (const [id, box] of byId) {
+      if (listed.has(id) || box.appending > 0 || box.state.kind === 'running') continue
+      // Emptied by somebody else, or paused while empty and resumed again. If it only looks so, its turn will tell.
+      box.paused = undefined
+      if (!box.isEmpty) makeReady(box)
+      else forget(box)
+    }
+    for (const lane of lanes.values()) pump(lane)
+  }
+
+  async function refresh(): Promise<void> {
+    adoptAll(await spool.open())
+  }
+
+  function everySecond(): void {
+    after(LOOK_MS, () => {
+      void lookAgain().finally(everySecond)
+    })
+  }
+
+  async function lookAgain(): Promise<void> {
+    try {
+      if (held > 0 || running.size > 0 || parts.holdsMore()) await spool.renew()
+      const list = await spool.changed()
+      if (list !== undefined && !stopped) adoptAll(list)
+      if (byId.size > 0) await watchQuotas()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
+    }
+  }
+
+  async function watchQuotas(): Promise<void> {
+    for (const [region, bytes] of await spool.usage()) {
+      const maxBytes = parts.maxSpoolBytes(region)
+      if (maxBytes === undefined || bytes < QUOTA_ALARM * maxBytes) continue
+      const share = `${Math.floor((100 * bytes) / maxBytes)} %`
+      alarms.raise(
+        'error',
+        `spool: quota of ${region}`,
+        { region, bytes, maxBytes, share },
+        'What waits for a region nears its max_spool_mb',
+      )
+    }
+  }
+
+  function everyMinute(): void {
+    after(SWEEP_MS, () => {
+      void sweep().finally(everyMinute)
+    })
+  }
+
+  async function sweep(): Promise<void> {
+    const now = clock.now()
+    const before = { waitingSince: now - parts.maxAgeMs(), diedBefore: now - parts.deadLetterMs(), limit: SWEEP_ROWS }
+    try {
+      for (;;) {
+        const { died, removed } = await spool.sweep(before)
+        for (let one = 0; one < died; one++) counters.count('dead_letters_total', { region: '', reason: 'too_old' })
+        if (died > 0)
+          alarms.raise('error', 'spool: too old', { died }, 'Deliveries waited for too long and are dead letters now')
+        if ((died < SWEEP_ROWS && removed < SWEEP_ROWS) || stopped) return
+      }
+    } catch {
+      // The store is away, which is told each second.
+    }
+  }
+
+  return {
+    mustWait(address) {
+      const box = boxes.get(keyOf(address))
+      return box !== undefined && (!box.isEmpty || box.appending > 0 || box.paused !== undefined)
+    },
+
+    async append(rows, options) {
+      const waiting = rows.map(({ mailbox, state }) => {
+        const box = boxAt(mailbox)
+        if (state.kind !== 'dead') box.appending += 1
+        return { box, state }
+      })
+      let appended: Appended[] | undefined
+      try {
+        appended = await spool.append(rows, options)
+        return appended
+      } finally {
+        for (const [at, { box, state }] of waiting.entries()) {
+          if (state.kind !== 'dead') box.appending -= 1
+          const stored = appended?.[at]
+          if (stored?.kind === 'stored') noteStored(box, stored, state)
+          else forget(box)
+        }
+        for (const { box } of waiting) pump(box.lane)
+      }
+    },
+
+    async settleHeld(address, row, judgement) {
+      const box = boxAt(address)
+      const settlement = concludeFirst(box, judgement)
+      const pauses = box.refusals >= REFUSALS_THAT_PAUSE
+      for (;;) {
+        try {
+          await spool.settle({ kind: 'held', row }, settlement)
+          break
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error)
+          alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
+          if (stopped) break
+          await new Promise<void>((resolve) => clock.after(ASK_AGAIN_MS, resolve))
+        }
+      }
+      held -= 1
+      if (pauses) await pause(box, 'refused').catch(() => {})
+      if (box.state.kind === 'resting' && box.state.why === 'held') makeReady(box)
+      else if (box.state.kind === 'idle' && !box.isEmpty) makeReady(box)
+      pump(box.lane)
+    },
+
+    taken(address) {
+      const box = boxes.get(keyOf(address))
+      if (box === undefined) return
+      box.refusals = 0
+      forget(box)
+    },
+
+    watch(region) {
+      const lane = laneOf(region)
+      const waiting = (): Box[] => [...lane.boxes].filter((box) => !box.isEmpty && box.paused === undefined)
+      return {
+        wantsProbe: () => !stopped && waiting().length > 0,
+        probeDue() {
+          if (lane.ready.size === 0) {
+            const resting = waiting().find((box) => box.state.kind === 'resting' && box.state.why === 'unreachable')
+            if (resting !== undefined) wakeNow(resting)
+          }
+          pump(lane)
+        },
+        recovered() {
+          lane.ramp = 1
+          for (const box of waiting()) if (box.state.kind === 'resting' && box.state.why === 'unreachable') wakeNow(box)
+          pump(lane)
+        },
+      }
+    },
+
+    async start() {
+      await refresh()
+      everySecond()
+      everyMinute()
+    },
+
+    look() {
+      for (const lane of lanes.values()) pump(lane)
+    },
+
+    async stop() {
+      stopped = true
+      for (const cancel of cancels) cancel()
+      while (running.size > 0) await Promise.all(running)
+    },
+  }
+
+  /** The wait was for a region that can be reached again. */
+  function wakeNow(box: Box): void {
+    if (box.head !== undefined) box.head = { ...box.head, dueAt: clock.monotonic() }
+    makeReady(box)
+  }
+
+  function noteStored(box: Box, { id, mailbox }: { id: number; mailbox: number }, state: NewRowState): void {
+    identify(box, mailbox)
+    switch (state.kind) {
+      case 'dead':
+        counters.count('dead_letters_total', { region: box.lane.region, reason: state.reason })
+        box.refusals += 1
+        if (box.refusals >= REFUSALS_THAT_PAUSE) {
+          tooManyRefusals(box)
+          void pause(box, 'refused').catch(() => {})
+        }
+        return
+      case 'held':
+        held += 1
+        box.stored += 1
+        box.isEmpty = false
+        return
+      case 'waiting': {
+        box.stored += 1
+        const isHead = box.isEmpty
+        box.isEmpty = false
+        if (box.paused !== undefined || box.state.kind !== 'idle') return
+        const waitMs = isHead ? Math.max(0, state.retryAt - clock.now()) : 0
+        if (waitMs === 0) return makeReady(box)
+        const now = clock.monotonic()
+        box.head = { row: id, failedAt: now, dueAt: now + waitMs }
+        rest(box, restOf(state), waitMs)
+      }
+    }
+  }
+}
+
+/** Where a delivery stands after a first attempt that has to be made again. `now`: unix milliseconds. */
+export function progressAfterFirst(
+  { why, retryAfterMs }: Judgement & { kind: 'transient' },
+  { random, now }: { random: () => number; now: number },
+): Progress {
+  if (why === 'not_tried') return { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+  const retryAt = now + backOffMs(1, random, retryAfterMs)
+  return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt }
+}
+
+/** What a region has asked for by failing on the delivery itself holds even when others find it well again. */
+function restOf({ answeredFailures }: Pick<Progress, 'answeredFailures'>): 'answered' | 'unreachable' {
+  return answeredFailures > 0 ? 'answered' : 'unreachable'
+}
+
+function keyOf(address: MailboxAddress): string {
+  return address.kind === 'region'
+    ? JSON.stringify([address.provider, address.integration, address.region])
+    : JSON.stringify([address.provider, address.installation])
+}
