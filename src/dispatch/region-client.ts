@@ -1,9 +1,10 @@
 import { Pool, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { Region } from '../regions/regions.ts'
+import { createBreaker, type BreakerState, type Pass, type Verdict } from './breaker.ts'
 import { codeOf, failureReason } from './failure-reason.ts'
 import type { FailedReason, RegionReply, RegionResult } from './region-result.ts'
-import { createSlots } from './slots.ts'
+import { createSlots, type Priority } from './slots.ts'
 
 /** One call to a region: everything but the region's address. */
 export interface RegionCall {
@@ -11,9 +12,15 @@ export interface RegionCall {
   /** Path and query; the address's own path prefix goes in front. */
   readonly target: string
   readonly body: Buffer
+  readonly priority: Priority
   /** Both on the monotonic clock: when the webhook's first byte came, and when the call must have ended. */
   readonly startedAt: number
   readonly deadline: number
+  /**
+   * Asked once, at the deadline, of a call that was sent by then: whether its answer is still owed to somebody. Then it
+   * may take the region's `timeout_ms`, counted from when it was made. Absent: it never is.
+   */
+  readonly goesOn?: () => boolean
   /**
    * The headers, flat; asked for when the slot is ours, since one of them says how long the region has. `path` is
    * the target as sent, prefix included.
@@ -23,10 +30,14 @@ export interface RegionCall {
 
 export interface RegionClient {
   readonly region: Region
-  /** Exactly one attempt, ended by the deadline if by nothing else. Rejects only if `headers` throws. */
+  /**
+   * Exactly one attempt, ended by the deadline if by nothing else, or by `timeout_ms` if it `goesOn`. Rejects only if
+   * `headers` throws.
+   */
   call(call: RegionCall): Promise<RegionResult>
   readonly inFlight: number
   readonly queued: number
+  readonly breaker: { readonly state: BreakerState }
   /**
    * Closes the connections, those still being made too: nobody waits for them any more. To be called when every call
    * has ended; one that has not would be cut.
@@ -34,12 +45,34 @@ export interface RegionClient {
   close(): Promise<void>
 }
 
-/** The only way to a region: one connection pool and one set of slots per region, so none can take another's. */
+/** Who waits for a region that could not be reached. */
+export interface RegionWatch {
+  /** Whether it would send something, by priority `mailbox`, to find out whether the region is back. */
+  wantsProbe(): boolean
+  /** It may try now: called `open_ms` after the breaker opened, and again as often as that until it has closed. */
+  probeDue(): void
+  /** The region answers again: the breaker has closed, or a call ended well after one that did not get through. */
+  recovered(): void
+}
+
+export interface RegionClientParts {
+  readonly clock: Clock
+  readonly maxReplyBytes: number
+  /** The longest that a webhook's deadline lies ahead. */
+  readonly longestCallMs: number
+  readonly watch?: RegionWatch
+}
+
+/** The only way to a region: connections, slots and breaker are its own, so no region can take another's. */
 export function createRegionClient(
   region: Region,
-  { clock, maxReplyBytes, longestCallMs }: { clock: Clock; maxReplyBytes: number; longestCallMs: number },
+  { clock, maxReplyBytes, longestCallMs, watch }: RegionClientParts,
 ): RegionClient {
   const slots = createSlots(region)
+  const breaker = createBreaker(region.breaker, {
+    now: () => clock.monotonic(),
+    wantsProbe: () => watch?.wantsProbe() ?? false,
+  })
   const prefix = region.address.pathname === '/' ? '' : region.address.pathname
   const pool = new Pool(region.address.origin, {
     connections: region.maxConcurrency,
@@ -48,47 +81,98 @@ export function createRegionClient(
     bodyTimeout: 0,
     // A connection attempt holds its call's slot to its end. Shorter than the longest call, it would set a time inside a
     // budget; longer, a region that hung and came back would be reached that much later.
-    connect: { timeout: longestCallMs, ...region.tls },
+    connect: { timeout: Math.max(longestCallMs, region.timeoutMs), ...region.tls },
     allowH2: false,
   })
+  let unreachable = false
+  let closing = false
+  let stopProbes = (): void => {}
+
+  function callProbes(inMs: number): void {
+    if (closing || watch === undefined) return
+    stopProbes = clock.after(inMs, () => {
+      // A timer may run a fraction of a millisecond before its time, and whoever is called then would be refused.
+      if (breaker.state === 'open') return callProbes(1)
+      callProbes(region.breaker.openMs)
+      watch.probeDue()
+    })
+  }
+
+  function learn(pass: Pass, result: CallOutcome, hadSlot: boolean): void {
+    const verdict = verdictOn(result, hadSlot)
+    if (verdict === 'failure' && !(result.kind === 'failed' && result.reason.startsWith('http_'))) unreachable = true
+    const change = pass.end(verdict)
+    if (change !== 'nothing') stopProbes()
+    if (change === 'opened') callProbes(region.breaker.openMs)
+    if (verdict === 'success' && breaker.state === 'closed' && (unreachable || change === 'closed')) {
+      unreachable = false
+      watch?.recovered()
+    }
+  }
 
   return {
     region,
+    breaker,
     get inFlight() {
       return slots.inFlight
     },
     get queued() {
       return slots.queued
     },
-    close: () => pool.destroy(),
+    close() {
+      closing = true
+      stopProbes()
+      return pool.destroy()
+    },
     call: (call) =>
       new Promise<RegionResult>((resolve, reject) => {
+        const { priority } = call
         const elapsedMs = (): number => clock.monotonic() - call.startedAt
         const startedMs = elapsedMs()
         const reached: { slotMs?: number; sentMs?: number; firstByteMs?: number } = {}
+        const tell = (result: CallOutcome): void =>
+          resolve({ ...result, region: region.name, timing: { startedMs, ...reached, endedMs: elapsedMs() } })
+
+        const admitted = breaker.admit(priority)
+        if (admitted === undefined) return tell(circuitOpen)
+        let pass = admitted
         let ended = false
         // Until a slot is ours there is a place in the queue to give up, from then on a call to abort.
         let letGo = (): void => {}
+        let stopTimer = (): void => {}
 
         const end = (result: CallOutcome): void => {
           if (ended) return
           ended = true
           stopTimer()
-          resolve({ ...result, region: region.name, timing: { startedMs, ...reached, endedMs: elapsedMs() } })
+          tell(result)
+          learn(pass, result, reached.slotMs !== undefined)
         }
-        const stopTimer = clock.after(Math.max(0, call.deadline - clock.monotonic()), () => {
+        const giveUp = (): void => {
           end({ kind: 'timed_out', sent: reached.sentMs !== undefined })
           letGo()
-        })
+        }
+        const atDeadline = (): void => {
+          const moreMs = call.startedAt + startedMs + region.timeoutMs - clock.monotonic()
+          if (reached.sentMs === undefined || moreMs <= 0 || call.goesOn?.() !== true) return giveUp()
+          stopTimer = clock.after(moreMs, giveUp)
+        }
 
         const send = (): void => {
           const msLeft = call.deadline - clock.monotonic()
           if (msLeft <= 0) {
             // Our turn came together with the deadline: nobody would wait for what a region now begins to do.
-            slots.release()
             end({ kind: 'timed_out', sent: false })
+            slots.release(priority)
             return
           }
+          const stillAdmitted = pass.isProbe ? pass : breaker.admit(priority)
+          if (stillAdmitted === undefined) {
+            end(circuitOpen)
+            slots.release(priority)
+            return
+          }
+          pass = stillAdmitted
           reached.slotMs = elapsedMs()
           const path = prefix + call.target
           let headers: string[]
@@ -97,8 +181,9 @@ export function createRegionClient(
           } catch (error) {
             ended = true
             stopTimer()
-            slots.release()
             reject(error)
+            pass.end('none')
+            slots.release(priority)
             return
           }
           // The slot is given back when undici is done with the call, not when we are: a call that still waits for its
@@ -107,8 +192,9 @@ export function createRegionClient(
             sent: () => (reached.sentMs = elapsedMs()),
             firstByte: () => (reached.firstByteMs = elapsedMs()),
             done: (result) => {
-              slots.release()
+              // First what it says of the region: the next in line asks the breaker.
               end(result)
+              slots.release(priority)
             },
           })
           letGo = collector.abort
@@ -118,18 +204,33 @@ export function createRegionClient(
           )
         }
 
-        const turn = slots.take(send)
-        if (turn === 'queue_full') end({ kind: 'refused', reason: 'queue_full' })
-        else if (reached.slotMs === undefined) letGo = turn
+        stopTimer = clock.after(Math.max(0, call.deadline - clock.monotonic()), atDeadline)
+        const leave = slots.take({ priority, onTurn: send, onSentAway: () => end(queueFull) })
+        if (leave === 'queue_full') end(queueFull)
+        else if (reached.slotMs === undefined) letGo = leave
       }),
   }
 }
+
+const circuitOpen = { kind: 'refused', reason: 'circuit_open' } as const
+const queueFull = { kind: 'refused', reason: 'queue_full' } as const
 
 type CallOutcome =
   | { kind: 'answered'; reply: RegionReply }
   | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: string }
   | { kind: 'timed_out'; sent: boolean }
-  | { kind: 'refused'; reason: 'queue_full' }
+  | { kind: 'refused'; reason: 'queue_full' | 'circuit_open' }
+
+/**
+ * What a call says about its region. Nothing, if it never had a slot, if we could not write it down as a request, or if
+ * the reply was too large for us: a region that sends one is neither broken nor known to be well.
+ */
+function verdictOn(result: CallOutcome, hadSlot: boolean): Verdict {
+  if (result.kind === 'answered') return 'success'
+  if (!hadSlot || result.kind === 'refused') return 'none'
+  if (result.kind === 'timed_out') return 'failure'
+  return result.reason === 'invalid_request' || result.reason === 'response_too_large' ? 'none' : 'failure'
+}
 
 interface Collector extends Dispatcher.DispatchHandler {
   /** Gives the call up: at once where it is on its way, or as soon as it gets a connection, and then nothing is sent. */

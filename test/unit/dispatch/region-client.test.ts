@@ -82,6 +82,7 @@ function clientFor(address: string, entry: Partial<Region> = {}, { maxReplyBytes
     client.call({
       method: 'POST',
       target: '/slack/events?a=1',
+      priority: 'interactive',
       body: Buffer.from('body'),
       startedAt: 0,
       deadline: 2500,
