@@ -22,6 +22,7 @@ async function goThrough(sent: Sent): Promise<'answered' | 'request' | Refusal['
     const { request } = identified
     rig.provider.fanOut(request)
     rig.provider.inactive(request)
+    rig.provider.promise(request)
     rig.provider.unknownIntegration(request, head())
     return 'request'
   } catch (error) {
@@ -55,6 +56,7 @@ const name = fc.constantFrom(
   'authorizations',
   'challenge',
   'api_app_id',
+  'response_url',
   '__proto__',
   'constructor',
 )
