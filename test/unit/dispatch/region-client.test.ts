@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createRegionClient, type RegionCall } from '../../../src/dispatch/region-client.ts'
+import { createRegionClient, type RegionCall, type RegionWatch } from '../../../src/dispatch/region-client.ts'
 import type { Region } from '../../../src/regions/regions.ts'
 import { freePort, startFakeRegion, type Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -57,7 +57,7 @@ async function silentRegion(): Promise<{ address: string; hangUp: () => void }> 
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, hangUp }
 }
 
-function clientFor(address: string, entry: Partial<Region> = {}, { maxReplyBytes = 1000 } = {}) {
+function clientFor(address: string, entry: Partial<Region> = {}, watch?: RegionWatch) {
   const clock = createManualClock()
   const client = createRegionClient(
     {
@@ -75,7 +75,7 @@ function clientFor(address: string, entry: Partial<Region> = {}, { maxReplyBytes
       tls: undefined,
       ...entry,
     },
-    { clock, maxReplyBytes, longestCallMs: 2500 },
+    { clock, maxReplyBytes: 1000, longestCallMs: 2500, ...(watch && { watch }) },
   )
   opened.push(() => client.close())
   const call = (more: Partial<RegionCall> = {}) =>
@@ -341,6 +341,384 @@ describe("a region's slots", () => {
     answers[1]?.end()
     expect(await stays).toMatchObject({ kind: 'answered', timing: { sentMs: 1000 } })
     expect(fake.requests.map(({ url }) => url)).toEqual(['/1', '/3'])
+  })
+})
+
+describe('a call whose answer is still owed at its deadline', () => {
+  /** Hangs until told to answer; `asked` counts how often somebody wanted to know whether the call goes on. */
+  async function owed({ owing = true, timeoutMs = 6000 } = {}) {
+    const answers: ServerResponse[] = []
+    const fake = await region((res) => answers.push(res))
+    const { call, client, clock } = clientFor(fake.url, { timeoutMs, maxConcurrency: 1 })
+    const asked: number[] = []
+    const goesOn = () => {
+      asked.push(clock.monotonic())
+      return owing
+    }
+    return { fake, answers, client, clock, asked, call: (more?: Partial<RegionCall>) => call({ goesOn, ...more }) }
+  }
+
+  it('goes on, and brings the late answer', async () => {
+    const { fake, answers, call, clock, asked } = await owed()
+    const result = call()
+    await fake.nextRequest()
+    clock.advance(4000)
+    answers[0]?.end('late')
+    expect(await result).toMatchObject({
+      kind: 'answered',
+      reply: { body: Buffer.from('late') },
+      timing: { endedMs: 4000 },
+    })
+    expect(asked).toEqual([2500])
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('ends timeout_ms after it was made, and not before', async () => {
+    const { fake, call, client, clock, asked } = await owed()
+    clock.advance(100)
+    const result = call({ startedAt: 40 })
+    await fake.nextRequest()
+    clock.advance(5999)
+    expect(client.inFlight).toBe(1)
+    clock.advance(1)
+    expect(await result).toMatchObject({ kind: 'timed_out', sent: true, timing: { startedMs: 60, endedMs: 6060 } })
+    expect(asked).toEqual([2500])
+    await expect.poll(() => client.inFlight).toBe(0)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('ends at the deadline where timeout_ms lies before it', async () => {
+    const { fake, call, clock } = await owed({ timeoutMs: 1000 })
+    const result = call()
+    await fake.nextRequest()
+    clock.advance(2500)
+    expect(await result).toMatchObject({ kind: 'timed_out', timing: { endedMs: 2500 } })
+  })
+
+  it('is none where nothing is owed: it ends', async () => {
+    const { fake, call, clock, asked } = await owed({ owing: false })
+    const result = call()
+    await fake.nextRequest()
+    clock.advance(2500)
+    expect(await result).toMatchObject({ kind: 'timed_out', sent: true, timing: { endedMs: 2500 } })
+    expect(asked).toEqual([2500])
+  })
+
+  it('is none while it stands in the queue: it leaves', async () => {
+    const { fake, answers, call, client, clock, asked } = await owed()
+    const first = call({ deadline: 9000 })
+    await fake.nextRequest()
+    const waiting = call()
+    clock.advance(2500)
+    expect(await waiting).toMatchObject({ kind: 'timed_out', sent: false, timing: { endedMs: 2500 } })
+    expect({ asked, queued: client.queued }).toEqual({ asked: [], queued: 0 })
+    answers[0]?.end()
+    await first
+    expect(fake.requests).toHaveLength(1)
+  })
+
+  it('is none before it is sent: it ends', async () => {
+    const { address } = await silentRegion()
+    const { call, clock } = clientFor(address.replace('http:', 'https:'))
+    const result = call({ goesOn: () => true })
+    clock.advance(2500)
+    expect(await result).toMatchObject({ kind: 'timed_out', sent: false, timing: { endedMs: 2500 } })
+  })
+})
+
+describe('the slots of several', () => {
+  it('regions are apart: one with a full queue takes none of another', async () => {
+    const full = await region(hang)
+    const well = await region()
+    const { call, client } = clientFor(full.url, { maxConcurrency: 1, maxQueue: 1 })
+    const { call: callOther } = clientFor(well.url, { maxConcurrency: 1, maxQueue: 0 })
+    void call()
+    void call()
+    expect(await call()).toMatchObject({ kind: 'refused', reason: 'queue_full' })
+    expect(await callOther()).toMatchObject({ kind: 'answered' })
+    expect(client).toMatchObject({ inFlight: 1, queued: 1 })
+  })
+
+  it('mailboxes are a quarter, and their waiters keep nobody else from the rest', async () => {
+    const fake = await region((res, { url }) => void (url === '/mail' || res.end()))
+    const { call, client } = clientFor(fake.url, { maxConcurrency: 4, maxQueue: 1 })
+    void call({ target: '/mail', priority: 'mailbox' })
+    void call({ target: '/mail', priority: 'mailbox' })
+    expect(client).toMatchObject({ inFlight: 1, queued: 1 })
+    expect(await call({ priority: 'event' })).toMatchObject({ kind: 'answered' })
+    expect(await call({ priority: 'mailbox' })).toMatchObject({ kind: 'refused', reason: 'queue_full' })
+  })
+
+  it('priorities are not kept: who waits for an answer sends a mailbox out of a full queue', async () => {
+    const { call, client, clock } = clientFor((await region(hang)).url, { maxConcurrency: 1, maxQueue: 1 })
+    void call()
+    const mail = call({ priority: 'mailbox' })
+    void call()
+    expect(await mail).toMatchObject({ kind: 'refused', reason: 'queue_full' })
+    expect(client).toMatchObject({ inFlight: 1, queued: 1 })
+    expect(clock.pending()).toBe(2)
+  })
+})
+
+describe('the breaker of a region', () => {
+  const atOnce = { failureRate: 1, minimumCalls: 1, windowMs: 1000, openMs: 500 }
+
+  /** A region that answers with `now.answer`, behind a breaker that one failure opens. */
+  async function breaking({ watch, ...entry }: Partial<Region> & { watch?: RegionWatch } = {}) {
+    const now: { answer: Answer } = { answer: (res) => res.writeHead(503).end() }
+    const fake = await region((res, request, req) => now.answer(res, request, req))
+    const all = clientFor(fake.url, { breaker: atOnce, ...entry }, watch)
+    const heal = () => {
+      now.answer = (res) => res.end()
+    }
+    return { ...all, fake, now, heal }
+  }
+
+  it('opens when calls fail, and then refuses them at once without asking the region', async () => {
+    const { call, client, clock, fake } = await breaking({ breaker: { ...atOnce, minimumCalls: 3 } })
+    for (let id = 0; id < 3; id += 1) expect(await call()).toMatchObject({ reason: 'http_503' })
+    expect(client.breaker.state).toBe('open')
+    expect(await call()).toEqual({
+      kind: 'refused',
+      reason: 'circuit_open',
+      region: 'eu',
+      timing: { startedMs: 0, endedMs: 0 },
+    })
+    expect(fake.requests).toHaveLength(3)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it.each<[string, Answer, Partial<RegionCall>, 'open' | 'closed']>([
+    ['a status of 500', (res) => res.writeHead(500).end(), {}, 'open'],
+    ['a connection that is reset', (res) => res.socket?.resetAndDestroy(), {}, 'open'],
+    ['a status of 404', (res) => res.writeHead(404).end(), {}, 'closed'],
+    ['a status of 429', (res) => res.writeHead(429).end(), {}, 'closed'],
+    ['a reply that is too large', (res) => res.end(Buffer.alloc(1001)), {}, 'closed'],
+    ['a request that cannot be written', hang, { headers: () => ['X-Bad', 'a\nb'] }, 'closed'],
+    ['a call that comes too late to be sent', hang, { deadline: 0 }, 'closed'],
+  ])('after %s', async (_, answer, call, state) => {
+    const { client, now, call: make } = await breaking()
+    now.answer = answer
+    await make(call)
+    expect(client.breaker.state).toBe(state)
+  })
+
+  it('counts a region that cannot be reached', async () => {
+    const { call, client } = clientFor(`http://127.0.0.1:${await freePort()}`, { breaker: atOnce })
+    await call()
+    expect(client.breaker.state).toBe('open')
+  })
+
+  it('counts a call that is not answered in time, not one that waits in the queue, nor one it has no room for', async () => {
+    const { call, client, clock, now } = await breaking({ maxConcurrency: 1, maxQueue: 1 })
+    now.answer = hang
+    const first = call({ deadline: 2000 })
+    const waits = call({ deadline: 1000 })
+    expect(await call()).toMatchObject({ reason: 'queue_full' })
+    clock.advance(1000)
+    expect(await waits).toMatchObject({ kind: 'timed_out', sent: false })
+    expect(client.breaker.state).toBe('closed')
+    clock.advance(1000)
+    expect(await first).toMatchObject({ kind: 'timed_out' })
+    expect(client.breaker.state).toBe('open')
+  })
+
+  it('refuses what waited in the queue when it opened, and gives those slots back', async () => {
+    const { call, client, fake } = await breaking({ maxConcurrency: 1 })
+    const results = await Promise.all([call(), call(), call()])
+    expect(results).toMatchObject([{ reason: 'http_503' }, { reason: 'circuit_open' }, { reason: 'circuit_open' }])
+    expect(client).toMatchObject({ inFlight: 0, queued: 0 })
+    expect(fake.requests).toHaveLength(1)
+  })
+
+  it('closes by itself: one call tries the region while the others are still refused', async () => {
+    const { call, client, clock, now } = await breaking()
+    await call()
+    clock.advance(500)
+    expect(client.breaker.state).toBe('half_open')
+    const asked = Promise.withResolvers<ServerResponse>()
+    now.answer = (res) => asked.resolve(res)
+    const probe = call()
+    expect(await call()).toMatchObject({ reason: 'circuit_open' })
+    const res = await asked.promise
+    res.end()
+    expect(await probe).toMatchObject({ kind: 'answered' })
+    expect(client.breaker.state).toBe('closed')
+  })
+
+  it('opens again for as long when that call fails', async () => {
+    const { call, client, clock, heal } = await breaking()
+    await call()
+    clock.advance(500)
+    expect(await call()).toMatchObject({ reason: 'http_503' })
+    clock.advance(499)
+    expect(await call()).toMatchObject({ reason: 'circuit_open' })
+    clock.advance(1)
+    heal()
+    expect(await call({ deadline: 9000 })).toMatchObject({ kind: 'answered' })
+    expect(client.breaker.state).toBe('closed')
+  })
+
+  it('lets the next one try when that call left the queue, or could not be made', async () => {
+    const { call, client, clock, heal, now } = await breaking({ maxConcurrency: 2, maxQueue: 1 })
+    now.answer = (res, { url }) => void (url === '/hangs' || res.writeHead(503).end())
+    void call({ target: '/hangs', priority: 'mailbox', deadline: 90_000 })
+    await call()
+    clock.advance(500)
+
+    const waiting = call({ priority: 'mailbox', deadline: 1000 })
+    expect(await call()).toMatchObject({ reason: 'circuit_open' })
+    clock.advance(500)
+    expect(await waiting).toMatchObject({ kind: 'timed_out', sent: false })
+
+    const headers = () => {
+      throw new Error('a bug')
+    }
+    await expect(call({ headers })).rejects.toThrow('a bug')
+    expect(client.breaker.state).toBe('half_open')
+    heal()
+    expect(await call()).toMatchObject({ kind: 'answered' })
+    expect(client.breaker.state).toBe('closed')
+  })
+
+  it('lets the next one try when there was no room for that call', async () => {
+    const { call, client, clock, heal, now } = await breaking({ maxConcurrency: 2, maxQueue: 0 })
+    now.answer = (res, { url }) => void (url === '/hangs' || res.writeHead(503).end())
+    void call({ target: '/hangs', priority: 'mailbox', deadline: 90_000 })
+    await call()
+    clock.advance(500)
+    expect(await call({ priority: 'mailbox' })).toMatchObject({ reason: 'queue_full' })
+    heal()
+    expect(await call()).toMatchObject({ kind: 'answered' })
+    expect(client.breaker.state).toBe('closed')
+  })
+
+  it('heeds no call that was made before it opened', async () => {
+    const { call, client, clock, fake, now } = await breaking()
+    const old: ServerResponse[] = []
+    now.answer = (res) => old.push(res)
+    const before = call({ deadline: 9000 })
+    await fake.nextRequest()
+    now.answer = (res) => res.writeHead(503).end()
+    await call()
+    old[0]?.end()
+    expect(await before).toMatchObject({ kind: 'answered' })
+    expect(client.breaker.state).toBe('open')
+    clock.advance(500)
+    expect(client.breaker.state).toBe('half_open')
+  })
+})
+
+describe('who waits for a region to come back', () => {
+  const breaker = { failureRate: 1, minimumCalls: 1, windowMs: 1000, openMs: 500 }
+
+  async function watched(entry: Partial<Region> = { breaker }) {
+    const now: { answer: Answer } = { answer: (res) => res.writeHead(503).end() }
+    const fake = await region((res, request, req) => now.answer(res, request, req))
+    const told: string[] = []
+    const watch = {
+      wants: true,
+      wantsProbe: () => watch.wants,
+      probeDue: () => void told.push(`probe due at ${all.clock.monotonic()}`),
+      recovered: () => void told.push('recovered'),
+    }
+    const all = clientFor(fake.url, entry, watch)
+    return { ...all, now, told, watch }
+  }
+
+  it('is told when to try, and again while it does not', async () => {
+    const { call, clock, told } = await watched()
+    await call()
+    clock.advance(1500)
+    expect(told).toEqual(['probe due at 500', 'probe due at 1000', 'probe due at 1500'])
+  })
+
+  it('is told anew after each failed try', async () => {
+    const { call, clock, told } = await watched()
+    await call()
+    clock.advance(700)
+    await call({ priority: 'mailbox' })
+    clock.advance(500)
+    expect(told).toEqual(['probe due at 500', 'probe due at 1200'])
+  })
+
+  it('may try before anybody else does, for one more open_ms', async () => {
+    const { call, clock, now } = await watched()
+    await call()
+    now.answer = (res) => res.end()
+    clock.advance(999)
+    expect(await call()).toMatchObject({ reason: 'circuit_open' })
+    expect(await call({ priority: 'mailbox' })).toMatchObject({ kind: 'answered' })
+    expect(await call()).toMatchObject({ kind: 'answered' })
+  })
+
+  it.each([
+    ['when it has not tried by then', true, 1000],
+    ['where it has nothing to send', false, 500],
+  ])('keeps nobody else from trying %s', async (_, wants, ms) => {
+    const { call, clock, now, watch } = await watched()
+    watch.wants = wants
+    await call()
+    now.answer = (res) => res.end()
+    clock.advance(ms)
+    expect(await call()).toMatchObject({ kind: 'answered' })
+  })
+
+  it('is told once when the breaker closes, and to try no more', async () => {
+    const { call, clock, now, told } = await watched()
+    await call()
+    now.answer = (res) => res.end()
+    clock.advance(500)
+    await call({ priority: 'mailbox' })
+    await call()
+    expect(told).toEqual(['probe due at 500', 'recovered'])
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('is told when a call is answered after one that did not get through, below the breaker', async () => {
+    const { call, now, told } = await watched({})
+    const reset: Answer = (res) => res.socket?.resetAndDestroy()
+    for (const answer of [reset, reset]) {
+      now.answer = answer
+      await call()
+    }
+    now.answer = (res) => res.writeHead(503).end()
+    await call()
+    expect(told).toEqual([])
+    now.answer = (res) => res.writeHead(404).end()
+    await call()
+    await call()
+    expect(told).toEqual(['recovered'])
+  })
+
+  it('is told nothing where a region only answered with failures, below the breaker', async () => {
+    const { call, now, told } = await watched({})
+    await call()
+    now.answer = (res) => res.end()
+    await call()
+    expect(told).toEqual([])
+  })
+
+  it('is told nothing more of a client that is closed', async () => {
+    const { call, client, clock, told } = await watched()
+    await call()
+    await client.close()
+    expect(clock.pending()).toBe(0)
+    clock.advance(1000)
+    expect(told).toEqual([])
+  })
+
+  it('is told nothing of the calls that closing cut', async () => {
+    const { call, client, clock, now, told } = await watched()
+    const asked = Promise.withResolvers<void>()
+    now.answer = () => asked.resolve()
+    const cut = call()
+    await asked.promise
+    await client.close()
+    expect(await cut).toMatchObject({ kind: 'failed' })
+    expect(clock.pending()).toBe(0)
+    clock.advance(1000)
+    expect(told).toEqual([])
   })
 })
 
