@@ -43,8 +43,8 @@ export function signingKeysOf(
   return { keys, faults }
 }
 
-/** Padded or not. `Buffer.from` skips what is not base64, so a mistyped secret would become another, shorter one. */
-function fromBase64(text: string): Buffer | undefined {
+/** The bytes, or undefined where it is none; padded or not. `Buffer.from` skips what is not base64, so a mistyped secret would become another, shorter one. */
+export function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64')
   const unpadded = (base64: string): string => base64.replace(/={1,2}$/, '')
   return text !== '' && unpadded(bytes.toString('base64')) === unpadded(text) ? bytes : undefined
