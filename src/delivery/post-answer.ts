@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { LateMessage } from '../provider.ts'
+import { retryAfterMs } from './retry-after.ts'
 
 /** What became of one post. A `reason` is a word of ours in lower case or an error's code: it never names the URL. */
 export type PostResult =
@@ -97,18 +98,12 @@ export function createAnswerPoster({ clock }: { readonly clock: Clock }): Answer
   }
 }
 
-function judge(status: number, retryAfter: string | string[] | undefined, now: number): PostResult {
+function judge(status: number, header: string | string[] | undefined, now: number): PostResult {
   if (status < 300) return { kind: 'posted', status }
   if (status < 500 && status !== 429) return { kind: 'refused', status }
-  const retryAfterMs = typeof retryAfter === 'string' ? readRetryAfter(retryAfter, now) : undefined
-  return { kind: 'again', reason: `http_${status}`, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-}
-
-/** RFC 9110 section 10.2.3: seconds, or a date. Undefined for anything else; a date that is over is 0. */
-function readRetryAfter(text: string, now: number): number | undefined {
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
-  const date = /^[A-Z][a-z]{2,8}, .* GMT$/.test(text) ? Date.parse(text) : NaN
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+  const [retryAfter = ''] = [header].flat()
+  const waitMs = retryAfterMs(['retry-after', retryAfter], now)
+  return { kind: 'again', reason: `http_${status}`, ...(waitMs !== undefined && { retryAfterMs: waitMs }) }
 }
 
 /** Never the message of the error: it may name the address. */
