@@ -60,11 +60,14 @@ export class SiloClientError extends Error {
   readonly status: 502 | 503 | 504
   readonly results: readonly RegionResult[]
 
-  constructor(results: readonly RegionResult[]) {
+  /** `status`: where what failed in the end is not the regions but the gateway's own store. */
+  constructor(results: readonly RegionResult[], options: { status?: 503; cause?: unknown } = {}) {
     const reasons = results.map((result) => `${result.region}: ${reasonOf(result)}`)
-    super(reasons.length > 0 ? `No region could answer (${reasons.join(', ')})` : 'The directory could not be asked')
+    super(reasons.length > 0 ? `No region could answer (${reasons.join(', ')})` : 'The directory could not be asked', {
+      cause: options.cause,
+    })
     this.results = results
-    this.status = statusFor(results)
+    this.status = options.status ?? statusFor(results)
   }
 
   /** Region name to reason, as it stands in the problem document. */

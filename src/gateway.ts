@@ -2,14 +2,24 @@ import { isDeepStrictEqual } from 'node:util'
 import { systemClock, type Clock } from './clock.ts'
 import { changedButFixed, readConfiguration, type Configuration } from './config/configuration.ts'
 import { ConfigurationError } from './config/required.ts'
+import { createDedup } from './dedup/dedup.ts'
+import { attempt } from './delivery/attempt.ts'
+import { createLateAnswers } from './delivery/late-answers.ts'
+import { createMailboxWorker } from './delivery/mailboxes.ts'
+import { createAnswerPoster } from './delivery/post-answer.ts'
+import { createSealer } from './delivery/seal.ts'
+import { LEASE_MS, type Spool } from './delivery/spool.ts'
+import { openSqliteSpool } from './delivery/sqlite-spool.ts'
 import { cacheDirectory } from './directory/cache.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
+import { createForward } from './dispatch/forward.ts'
 import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
-import type { Rooms } from './handle-webhook.ts'
+import type { Answer, Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
 import type { Region } from './regions/regions.ts'
+import { resolve } from './resolve/resolve.ts'
 import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters } from './telemetry/counters.ts'
 import { createLog, type Log } from './telemetry/log.ts'
@@ -43,6 +53,7 @@ export interface Gateway {
   readonly log: Log
   readonly counters: ReturnType<typeof createCounters>
   readonly store: DirectoryStore
+  readonly spool: Spool
   /** Every provider there is, as configured now. */
   providers(): readonly Provider[]
   /** Undefined: the path is no provider's. */
@@ -62,8 +73,8 @@ export interface Gateway {
   /** From now on not ready; what is under way goes on. */
   startDraining(): void
   /**
-   * Lets nothing more in, waits for what is under way, then closes regions' connections and the store. A second call
-   * waits for the first.
+   * Lets nothing more in, waits for what is under way, then closes regions' connections and the stores. What is still
+   * owed stays owed: whoever opens the store next goes on with it. A second call waits for the first.
    */
   close(): Promise<void>
   /** Whether `close` was called: from then on each door answers 503. */
@@ -110,12 +121,81 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const retiring = new Set<Promise<void>>()
   let draining = false
   let closed: Promise<void> | undefined
+  const spool = await openSqliteSpool(atStart.DATABASE_URL.path, { clock, instance: ids.hex(8) }).catch(
+    async (error: unknown) => {
+      await store.close()
+      throw error
+    },
+  )
+  const poster = createAnswerPoster({ clock })
+  const dedup = createDedup<Answer>({ maxEntries: atStart.DEDUP_MAX_ENTRIES, clock, counters })
+  const providerNamed = (name: string) => live.providers.find((provider) => provider.name === name)
+  const regionNamed = (name: string) => live.configuration.topology.byName.get(name)
+  const mailboxes = createMailboxWorker({
+    spool,
+    clock,
+    alarms,
+    counters,
+    random: Math.random,
+    attempt: (address, row) =>
+      attempt(address, row, {
+        clock,
+        alarms,
+        directory,
+        topology: () => live.configuration.topology,
+        resolve: (request) => resolve(request, directory, live.configuration.topology),
+        provider: providerNamed,
+        sealer: () => live.rooms.sealer,
+        forward: (...call) => live.rooms.forward(...call),
+      }),
+    lane(name) {
+      const client = live.clients.get(name)
+      const region = regionNamed(name)
+      if (client === undefined || region === undefined || region.state === 'down') return undefined
+      return { atMost: mailboxSlots(region.maxConcurrency), breaker: client.breaker.state }
+    },
+    maxAgeMs: () => live.configuration.settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
+    deadLetterMs: () => live.configuration.settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
+    maxSpoolBytes: (name) => regionNamed(name)?.maxSpoolBytes,
+    holdsMore: () => late.owed() > 0,
+  })
+  const late = createLateAnswers({
+    owed: spool,
+    sealer: () => live.rooms.sealer,
+    poster,
+    provider: providerNamed,
+    idempotent: (name) => regionNamed(name)?.idempotent === true,
+    ask({ provider, integration, kept: { what, signedBy } }, { name, organizations }, number) {
+      const again = { rawHeaders: what.headers, body: what.body, signedBy }
+      return live.rooms.forward(
+        { ...what, headers: providerNamed(provider)?.signAgain(again) ?? what.headers },
+        { integration, destination: { name, region: regionNamed(name), organizations } },
+        { kind: 'deferred', priority: 'interactive', number },
+      )
+    },
+    clock,
+    log,
+    counters,
+    random: Math.random,
+  })
+  let cancelTakeOver = (): void => {}
   let live: Live
   try {
     live = build(first.configuration, undefined)
+    await mailboxes.start()
+    takeOver()
   } catch (error) {
+    await mailboxes.stop()
+    await Promise.all([spool.close(), poster.close()])
     await store.close()
     throw error
+  }
+
+  /** Now, and again as often as another instance's lease may lapse. */
+  function takeOver(): void {
+    void late.takeOver().then(() => {
+      if (closed === undefined) cancelTakeOver = clock.after(LEASE_MS, takeOver)
+    })
   }
 
   function build(configuration: Configuration, before: Live | undefined): Live {
@@ -126,6 +206,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       definition.create({ environment, rules }, { clock, counters, log, alarms, identities: store.identities }),
     )
     const longestCallMs = Math.max(...providers.map(({ budgetMs }) => budgetMs))
+    const limits = { clock, maxReplyBytes, longestCallMs }
     const sameLimits =
       before?.longestCallMs === longestCallMs && before.configuration.settings.MAX_REPLY_BYTES === maxReplyBytes
     const clients = new Map(
@@ -133,7 +214,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         const running = before?.clients.get(region.name)
         const unchanged =
           running !== undefined && sameLimits && isDeepStrictEqual(transportOf(running.region), transportOf(region))
-        return [region.name, unchanged ? running : createRegionClient(region, { clock, maxReplyBytes, longestCallMs })]
+        return [
+          region.name,
+          unchanged ? running : createRegionClient(region, { ...limits, watch: mailboxes.watch(region.name) }),
+        ]
       }),
     )
     return {
@@ -144,9 +228,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       rooms: {
         clock,
         ids,
+        random: Math.random,
+        dedup,
         directory,
         topology,
-        client: ({ name }) => clients.get(name),
+        forward: createForward({ clock, ids, client: ({ name }) => clients.get(name) }),
+        mailboxes,
+        late,
+        sealer: createSealer(settings.SPOOL_KEYS),
         maxBodyBytes: settings.MAX_BODY_BYTES,
       },
       traceParts: {
@@ -170,6 +259,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       live = build(again.configuration, before)
       const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
       retire(replaced)
+      mailboxes.look()
       return []
     } catch (error) {
       return [`the configuration cannot be put to work: ${error instanceof Error ? error.message : String(error)}`]
@@ -193,7 +283,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   async function shutDown(): Promise<void> {
     // What is refused from now on is under way for a moment, too.
     while (underWay.size > 0) await Promise.all(underWay)
-    await Promise.all([...retiring, closeClients(live.clients.values())])
+    cancelTakeOver()
+    await Promise.all([mailboxes.stop(), late.stop()])
+    await Promise.all([...retiring, closeClients(live.clients.values()), poster.close()])
+    await spool.close()
     await store.close()
   }
 
@@ -204,6 +297,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     log,
     counters,
     store,
+    spool,
     providers: () => live.providers,
     doorAt(path) {
       for (const provider of live.providers) {
@@ -249,6 +343,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 }
 
 /** What a region's connections and slots are made of; its state and its key are read anew for each call. */
-function transportOf({ address, tls, maxConcurrency, maxQueue }: Region) {
-  return { address: address.href, tls, maxConcurrency, maxQueue }
+function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs, breaker }: Region) {
+  return { address: address.href, tls, maxConcurrency, maxQueue, timeoutMs, breaker }
 }
+
+const HOUR_MS = 3_600_000

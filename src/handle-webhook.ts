@@ -1,15 +1,34 @@
+import { hash } from 'node:crypto'
 import type { Clock } from './clock.ts'
+import type { Dedup } from './dedup/dedup.ts'
+import { answerInTime } from './delivery/answer-in-time.ts'
+import { deliverEvent, keepUnresolved, unresolvedMailbox } from './delivery/deliver-event.ts'
+import type { LateAnswers } from './delivery/late-answers.ts'
+import type { LateCase } from './delivery/late-case.ts'
+import type { MailboxWorker } from './delivery/mailboxes.ts'
+import type { Sealer } from './delivery/seal.ts'
 import type { Directory } from './directory/directory.ts'
 import { dispatch, type Plan } from './dispatch/dispatch.ts'
-import { forward } from './dispatch/forward.ts'
-import type { RegionClient } from './dispatch/region-client.ts'
+import { forwardable, type Forward } from './dispatch/forward.ts'
+import type { Outcome, RegionResult } from './dispatch/region-result.ts'
 import { Refusal, SiloClientError } from './errors.ts'
 import type { Ids } from './ids.ts'
-import type { Admission, Door, FanOut, Peer, Provider, ReceivedWebhook, Reply, RequestHead } from './provider.ts'
+import type {
+  Admission,
+  Door,
+  FanOut,
+  Peer,
+  Promised,
+  Provider,
+  ReceivedWebhook,
+  Reply,
+  RequestHead,
+  RoutableRequest,
+} from './provider.ts'
 import { refuseEncodedBody } from './receive.ts'
 import type { Topology } from './regions/regions.ts'
 import { resolve } from './resolve/resolve.ts'
-import type { Route } from './resolve/route.ts'
+import type { Route, RoutedRegion } from './resolve/route.ts'
 import type { ReplyEnding } from './telemetry/ending.ts'
 import type { WebhookTrace } from './telemetry/trace.ts'
 
@@ -31,13 +50,18 @@ export interface Arrival {
   readonly readBody: (limit: number) => Promise<Buffer>
 }
 
-/** The standing rooms a webhook passes. `topology` and `client` belong together and are those of its arrival. */
+/** The standing rooms a webhook passes. `topology` and `forward` belong together and are those of its arrival. */
 export interface Rooms {
   readonly clock: Clock
   readonly ids: Ids
+  readonly random: () => number
+  readonly dedup: Dedup<Answer>
   readonly directory: Directory
   readonly topology: Topology
-  readonly client: (region: { readonly name: string }) => RegionClient | undefined
+  readonly forward: Forward
+  readonly mailboxes: MailboxWorker
+  readonly late: LateAnswers
+  readonly sealer: Sealer
   readonly maxBodyBytes: number
 }
 
@@ -45,10 +69,12 @@ export interface Rooms {
 export interface Answer {
   readonly reply: Reply
   readonly ending: ReplyEnding
+  /** Whether one that comes again is a duplicate: a region has answered this one, or it is on disk. */
+  readonly remember: boolean
 }
 
 /**
- * The journey of a webhook: receive → identify → resolve → plan → dispatch → respond. The order is that of the
+ * The journey of a webhook: receive → identify → (once) resolve → plan → dispatch → respond. The order is that of the
  * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`.
  */
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
@@ -56,41 +82,150 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
   const { admission, webhook } = await receive(arrival, rooms.maxBodyBytes)
   if (door.kind === 'control_page') {
     const reply = await provider.answerControlPage(admission, webhook)
-    return { reply, ending: { kind: 'answered_here', rule: door.kind } }
+    return { reply, ending: { kind: 'answered_here', rule: door.kind }, remember: false }
   }
 
   const identified = await provider.identify(admission, webhook)
   trace.identified(identified)
   if (identified.kind === 'answered') {
-    return { reply: identified.reply, ending: { kind: 'answered_here', rule: identified.rule } }
+    return { reply: identified.reply, ending: { kind: 'answered_here', rule: identified.rule }, remember: false }
   }
   const { request } = identified
 
+  const idempotencyKey = hash('sha256', request.dedupKey, 'base64url')
+  const { remember } = request
+  const once = await rooms.dedup.once({ key: `${provider.name} ${idempotencyKey}`, remember }, () =>
+    carryOut({ provider, request, webhook, idempotencyKey, cookies: door.kind === 'region_page' }, rooms, trace),
+  )
+  switch (once.kind) {
+    case 'first':
+      return once.done
+    case 'joined':
+      return { ...once.done, ending: { kind: 'duplicate', of: 'running' } }
+    case 'stored': {
+      const reply = once.reply ?? provider.acknowledge(request)
+      return { reply, ending: { kind: 'duplicate', of: 'answered' }, remember: true }
+    }
+  }
+}
+
+interface Task {
+  readonly provider: Provider
+  readonly request: RoutableRequest
+  readonly webhook: ReceivedWebhook
+  readonly idempotencyKey: string
+  readonly cookies: boolean
+}
+
+/** What a webhook asks for, done the first time it comes. */
+async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
+  const { provider, request, webhook, idempotencyKey: dedupKey } = task
+  const promised = provider.promise(request)
+  const kept = { what: forwardable(webhook, task, rooms.ids), signedBy: request.signedBy }
+  const event = { provider: provider.name, kept, dedupKey, startedAt: webhook.startedAt, deadline: webhook.deadline }
+  const spooled = (): Answer => {
+    return { reply: provider.acknowledge(request), ending: { kind: 'spooled' }, remember: true }
+  }
+
+  const unresolved = { installation: request.installation, hint: request.hint, to: provider.fanOut(request).to }
+  const isQueue = promised.kind === 'delivery' && rooms.mailboxes.mustWait(unresolvedMailbox(provider.name, unresolved))
   const resolution = await resolve(request, rooms.directory, rooms.topology)
   trace.resolved(resolution)
+  if (isQueue || (resolution.kind === 'unknown' && promised.kind === 'delivery')) {
+    await keepUnresolved(event, unresolved, rooms)
+    return spooled()
+  }
   switch (resolution.kind) {
-    case 'absent':
-      return { reply: provider.unknownIntegration(request, webhook), ending: { kind: 'unknown_integration' } }
+    case 'absent': {
+      const reply = provider.unknownIntegration(request, webhook)
+      return { reply, ending: { kind: 'unknown_integration' }, remember: false }
+    }
     case 'unknown':
       throw new SiloClientError([])
     case 'inactive':
-      return { reply: provider.inactive(request), ending: { kind: 'inactive' } }
+      return { reply: provider.inactive(request), ending: { kind: 'inactive' }, remember: false }
     case 'routed':
   }
 
+  const { integration } = resolution.route
   const plan = planFor(resolution.route, provider.fanOut(request))
   trace.planned(plan)
+  const priority = promised.kind === 'delivery' ? 'event' : 'interactive'
+  const call = (destination: RoutedRegion, goesOn: () => boolean): Promise<RegionResult> =>
+    rooms.forward(
+      kept.what,
+      { destination, integration: integration.id },
+      { kind: 'first', priority, startedAt: webhook.startedAt, deadline: webhook.deadline, goesOn },
+    )
 
-  const cookies = door.kind === 'region_page'
-  const call = forward(webhook, request, resolution.route.integration, { cookies }, rooms)
-  const { outcome, settled } = await dispatch(plan, call, rooms.clock)
-  trace.dispatched(settled)
+  switch (promised.kind) {
+    case 'delivery': {
+      const { takenBy, settled } = await deliverEvent(event, plan, integration.id, call, rooms)
+      trace.dispatched(settled)
+      if (takenBy === undefined) return spooled()
+      return { reply: provider.acknowledge(request), ending: { kind: 'passed_on', region: takenBy }, remember: true }
+    }
+    case 'late_answer': {
+      const what = lateCase(promised, { provider: provider.name, kept, integration: integration.id }, plan)
+      const begin = (goesOn: () => boolean) => dispatch(plan, (region) => call(region, goesOn), rooms.clock)
+      const { inTime, dispatched } = await answerInTime(what, begin, webhook, rooms)
+      trace.dispatched(dispatched.settled)
+      if (inTime.kind === 'late') {
+        return { reply: provider.acknowledge(request), ending: { kind: 'late' }, remember: true }
+      }
+      if (inTime.outcome.kind === 'lost' && promised.failure === 'post') {
+        return await apologize(task, what, inTime.outcome.results, rooms)
+      }
+      return respond(task, inTime.outcome)
+    }
+    case 'nothing': {
+      const { outcome, settled } = dispatch(plan, (region) => call(region, never), rooms.clock)
+      trace.dispatched(settled)
+      return respond(task, await outcome)
+    }
+  }
+}
 
+function respond({ provider, request }: Task, outcome: Outcome): Answer {
   const reply = provider.respond(request, outcome)
   return outcome.kind === 'won'
-    ? { reply, ending: { kind: 'passed_on', region: outcome.winner.region } }
-    : { reply, ending: { kind: 'told_failure' } }
+    ? { reply, ending: { kind: 'passed_on', region: outcome.winner.region }, remember: true }
+    : { reply, ending: { kind: 'told_failure' }, remember: false }
 }
+
+/** Every region has failed, and the one who waits is told at once where late answers go. */
+async function apologize(
+  { provider, request, webhook }: Task,
+  what: LateCase,
+  results: readonly RegionResult[],
+  { late, clock }: Rooms,
+): Promise<Answer> {
+  const message = provider.apology('failed')
+  try {
+    await late.owe(what, message, Math.max(webhook.deadline, clock.monotonic()))
+  } catch (cause) {
+    throw new SiloClientError(results, { cause })
+  }
+  void late.tell(what, message)
+  return { reply: provider.acknowledge(request), ending: { kind: 'told_failure' }, remember: true }
+}
+
+function lateCase(
+  { to }: Promised & { kind: 'late_answer' },
+  of: Pick<LateCase, 'provider' | 'kept' | 'integration'>,
+  { regions }: Plan,
+): LateCase {
+  return {
+    ...of,
+    to,
+    regions: regions.map(({ name, organizations }) => ({
+      name,
+      organizations: organizations.map(({ id, epoch }) => ({ id, epoch })),
+    })),
+  }
+}
+
+const never = (): boolean => false
 
 async function receive(
   arrival: Arrival,
@@ -110,6 +245,6 @@ async function receive(
 function planFor({ regions }: Route, fanOut: FanOut): Plan {
   const { wins } = fanOut
   return fanOut.to === 'first'
-    ? { kind: 'first', wins, region: regions[0] }
+    ? { kind: 'first', wins, regions: [regions[0]] }
     : { kind: 'all', wins, regions, preferBodyForMs: fanOut.preferBodyForMs }
 }

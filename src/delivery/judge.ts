@@ -33,9 +33,8 @@ export function judge(result: RegionResult, now: number): Judgement {
     }
     case 'failed': {
       const { reason, rawHeaders } = result
-      const answered = rawHeaders !== undefined
-      const waitMs = answered ? retryAfterMs(rawHeaders, now) : undefined
-      return { kind: 'transient', reason, why: answered ? 'answered' : 'unreachable', retryAfterMs: waitMs }
+      const why = rawHeaders !== undefined || reason === 'response_too_large' ? 'answered' : 'unreachable'
+      return { kind: 'transient', reason, why, retryAfterMs: retryAfterMs(rawHeaders ?? [], now) }
     }
     case 'timed_out': {
       // One that never got a slot says something of our own queue only.

@@ -565,28 +565,11 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       }
     },
 
-    async settleHeld(address, row, judgement) {
-      const box = boxAt(address)
-      const settlement = concludeFirst(box, judgement)
-      const pauses = box.refusals >= REFUSALS_THAT_PAUSE
-      for (;;) {
-        try {
-          await spool.settle({ kind: 'held', row }, settlement)
-          break
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error)
-          alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
-          if (stopped) break
-          await new Promise<void>((resolve) => clock.after(ASK_AGAIN_MS, resolve))
-        }
-      }
-      held -= 1
-      if (pauses) await pause(box, 'refused').catch(() => {})
-      if (box.state.kind === 'resting' && box.state.why === 'held') makeReady(box)
-      else if (box.state.kind === 'idle' && !box.isEmpty) makeReady(box)
-      pump(box.lane)
+    settleHeld(address, row, judgement) {
+      const settling = settleFirst(address, row, judgement).finally(() => running.delete(settling))
+      running.add(settling)
+      return settling
     },
-
     taken(address) {
       const box = boxes.get(keyOf(address))
       if (box === undefined) return
@@ -629,6 +612,28 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       for (const cancel of cancels) cancel()
       while (running.size > 0) await Promise.all(running)
     },
+  }
+
+  async function settleFirst(address: MailboxAddress, row: number, judgement: Judgement): Promise<void> {
+    const box = boxAt(address)
+    const settlement = concludeFirst(box, judgement)
+    const pauses = box.refusals >= REFUSALS_THAT_PAUSE
+    for (;;) {
+      try {
+        await spool.settle({ kind: 'held', row }, settlement)
+        break
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
+        if (stopped) break
+        await new Promise<void>((resolve) => clock.after(ASK_AGAIN_MS, resolve))
+      }
+    }
+    held -= 1
+    if (pauses) await pause(box, 'refused').catch(() => {})
+    if (box.state.kind === 'resting' && box.state.why === 'held') makeReady(box)
+    else if (box.state.kind === 'idle' && !box.isEmpty) makeReady(box)
+    pump(box.lane)
   }
 
   /** The wait was for a region that can be reached again. */

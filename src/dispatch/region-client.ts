@@ -217,7 +217,7 @@ const queueFull = { kind: 'refused', reason: 'queue_full' } as const
 
 type CallOutcome =
   | { kind: 'answered'; reply: RegionReply }
-  | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: string }
+  | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: string; rawHeaders?: readonly string[] }
   | { kind: 'timed_out'; sent: boolean }
   | { kind: 'refused'; reason: 'queue_full' | 'circuit_open' }
 
@@ -281,7 +281,7 @@ function collectReply(
     },
     onResponseEnd() {
       if (givenUp !== undefined) on.done(givenUp)
-      else if (status >= 500) on.done({ kind: 'failed', reason: `http_${status}`, sent })
+      else if (status >= 500) on.done({ kind: 'failed', reason: `http_${status}`, sent, rawHeaders })
       else on.done({ kind: 'answered', reply: { status, rawHeaders, body: Buffer.concat(chunks, size) } })
     },
     onResponseError(_, error) {

@@ -26,8 +26,13 @@ export interface Waiter {
   readonly onSentAway: () => void
 }
 
+/** How many of a region's slots its mailboxes may hold. */
+export function mailboxSlots(maxConcurrency: number): number {
+  return Math.max(1, Math.floor(maxConcurrency / 4))
+}
+
 export function createSlots({ maxConcurrency, maxQueue }: { maxConcurrency: number; maxQueue: number }): Slots {
-  const maxMailboxes = Math.max(1, Math.floor(maxConcurrency / 4))
+  const maxMailboxes = mailboxSlots(maxConcurrency)
   const lines = { interactive: createLine(), event: createLine(), mailbox: createLine() }
   let inFlight = 0
   let mailboxesInFlight = 0

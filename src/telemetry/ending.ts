@@ -11,8 +11,14 @@ export type ReplyEnding =
   | { readonly kind: 'inactive' }
   /** By this region's reply. */
   | { readonly kind: 'passed_on'; readonly region: string }
-  /** No region could answer, and the reply says so to a user. */
+  /** No region could answer, and a message says so to a user. */
   | { readonly kind: 'told_failure' }
+  /** It is on disk, and is delivered when the regions take it. */
+  | { readonly kind: 'spooled' }
+  /** An answer is owed, and posted when a region gives one. */
+  | { readonly kind: 'late' }
+  /** It came before, and gets what that one gets. */
+  | { readonly kind: 'duplicate'; readonly of: 'running' | 'answered' }
 
 /** How one ended that got an error, or nothing. */
 export type FailureEnding =
@@ -42,6 +48,9 @@ export function outcomeOf(ending: Ending): string {
     case 'inactive':
     case 'passed_on':
     case 'told_failure':
+    case 'spooled':
+    case 'late':
+    case 'duplicate':
     case 'silo_client_error':
     case 'caller_gone':
     case 'internal_error':
@@ -55,9 +64,12 @@ export function levelOf(ending: Ending): LogLevel {
     case 'answered_here':
     case 'inactive':
     case 'passed_on':
+    case 'duplicate':
+    case 'spooled':
       return 'info'
     case 'unknown_integration':
     case 'told_failure':
+    case 'late':
     case 'refused':
     case 'caller_gone':
       return 'warn'

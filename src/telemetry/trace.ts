@@ -158,7 +158,7 @@ export function traceWebhook(
       if (results.length > 0) record.regions = results.map(regionRecord)
       for (const { region, result } of record.regions ?? []) counters.count('region_results_total', { region, result })
       onWebhook?.(record)
-      const isWhole = results.every((result) => result.kind === 'answered')
+      const isWhole = results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
       const level = levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
       if (level !== 'info' || random() < logSample) {
         log[level](ending.kind === 'internal_error' ? { ...record, err: ending.error } : { ...record }, 'webhook')
@@ -183,6 +183,9 @@ function detailOf(ending: Ending): Pick<WebhookRecord, 'rule' | 'answeredFrom' |
       return { code: ending.kind }
     case 'unknown_integration':
     case 'told_failure':
+    case 'spooled':
+    case 'late':
+    case 'duplicate':
       return {}
   }
 }

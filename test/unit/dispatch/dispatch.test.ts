@@ -14,22 +14,18 @@ describe('carrying out a plan', () => {
       asked.push(name)
       return answered(name, 404)
     }
-    const { outcome } = await dispatch(
-      { kind: 'first', wins: 'reply', region: routed('us') },
-      call,
-      createManualClock(),
-    )
+    const { outcome } = dispatch({ kind: 'first', wins: 'reply', regions: [routed('us')] }, call, createManualClock())
     expect(asked).toEqual(['us'])
-    expect(outcome).toMatchObject({ kind: 'won', winner: { region: 'us' } })
+    expect(await outcome).toMatchObject({ kind: 'won', winner: { region: 'us' } })
   })
 
   it.each(['first', 'all'] as const)('lets nothing but a success win where the %s plan says so', async (kind) => {
     const plan: Plan =
       kind === 'first'
-        ? { kind, wins: 'success', region: routed('us') }
+        ? { kind, wins: 'success', regions: [routed('us')] }
         : { kind, wins: 'success', regions: [routed('us')], preferBodyForMs: 0 }
-    const { outcome } = await dispatch(plan, async ({ name }) => answered(name, 404), createManualClock())
-    expect(outcome).toEqual({ kind: 'lost', results: [answered('us', 404)] })
+    const { outcome } = dispatch(plan, async ({ name }) => answered(name, 404), createManualClock())
+    expect(await outcome).toEqual({ kind: 'lost', results: [answered('us', 404)] })
   })
 
   it('asks every region of an all plan before any has answered', async () => {
@@ -54,6 +50,25 @@ describe('carrying out a plan', () => {
     answers.get('eu')?.resolve(answered('eu'))
     await expect.poll(() => clock.pending()).toBe(1)
     answers.get('us')?.resolve(answered('us', 200, 'body'))
-    expect((await dispatched).outcome).toMatchObject({ winner: { region: 'us' } })
+    expect(await dispatched.outcome).toMatchObject({ winner: { region: 'us' } })
+  })
+
+  it('settles with every region in plan order, the late one too', async () => {
+    const eu = Promise.withResolvers<RegionResult>()
+    const plan: Plan = { kind: 'all', wins: 'reply', regions: [routed('eu'), routed('us')], preferBodyForMs: 0 }
+    const call = ({ name }: RoutedRegion): Promise<RegionResult> =>
+      name === 'eu' ? eu.promise : Promise.resolve(answered(name))
+    const { calls, outcome, settled } = dispatch(plan, call, createManualClock())
+    expect(await outcome).toMatchObject({ winner: { region: 'us' } })
+    eu.resolve(answered('eu', 200, 'late'))
+    expect(await settled).toEqual([answered('eu', 200, 'late'), answered('us')])
+    expect(calls.map(({ region }) => region.name)).toEqual(['eu', 'us'])
+  })
+
+  it('ends with a fault of the gateway itself, whoever waits for it', async () => {
+    const plan: Plan = { kind: 'first', wins: 'reply', regions: [routed('us')] }
+    const { outcome, settled } = dispatch(plan, () => Promise.reject(new Error('a bug')), createManualClock())
+    await expect(outcome).rejects.toThrow('a bug')
+    await expect(settled).rejects.toThrow('a bug')
   })
 })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { forward } from '../../../src/dispatch/forward.ts'
+import { createForward, forwardable, type Attempt } from '../../../src/dispatch/forward.ts'
 import type { RegionCall, RegionClient } from '../../../src/dispatch/region-client.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
 import { verifyForwarded } from '../../../src/region-kit/index.ts'
@@ -26,6 +26,7 @@ function rig(
     inFlight: 0,
     queued: 0,
     close: async () => {},
+    breaker: { state: 'closed' },
     call: async (call) => {
       calls.push(call)
       return result ?? timedOut('eu')
@@ -44,28 +45,21 @@ function rig(
     deadline: 2510,
     peer: { forwardedFor: '192.0.2.1', proto: 'https', host: 'hooks.example.com', user: undefined },
   }
-  const request = {
-    surface: 'event',
-    type: 'app_mention',
-    installation: { by: 'id' as const, provider: 'test', id: '1' },
-    foundIn: 'id',
-    hint: undefined,
-    dedupKey: 'the-key',
-  }
   const ids = { delivery: () => 'unused', nonce: () => 'a-nonce', hex: (bytes: number) => 'ab'.repeat(bytes) }
-  const call = forward(
-    webhook,
-    request,
-    { id: '1' },
-    { cookies },
-    {
-      clock,
-      ids,
-      client: ({ name }) => (name === 'eu' ? client : undefined),
-    },
-  )
+  const what = forwardable(webhook, { idempotencyKey: 'the-key', cookies }, ids)
+  const forward = createForward({ clock, ids, client: ({ name }) => (name === 'eu' ? client : undefined) })
+  const first: Attempt = { kind: 'first', priority: 'event', startedAt: 10, deadline: 2510, goesOn: () => true }
   const organizations = [organization('10', 'eu'), { ...organization('11', 'eu'), epoch: 3 }]
-  return { calls, clock, call: (name = 'eu') => call({ name, region: eu, organizations }) }
+  return {
+    calls,
+    clock,
+    call: (name = 'eu', attempt: Attempt = first) =>
+      forward(
+        what,
+        { integration: '1', destination: { name, region: name === 'eu' ? eu : undefined, organizations } },
+        attempt,
+      ),
+  }
 }
 
 /** The headers that would be sent, as pairs. */
@@ -82,6 +76,29 @@ describe('forwarding a webhook', () => {
     expect(calls).toMatchObject([
       { method: 'POST', target: '/slack/events?a=1', body: Buffer.from('body'), startedAt: 10, deadline: 2510 },
     ])
+    expect(calls[0]?.priority).toBe('event')
+    expect(calls[0]?.goesOn?.()).toBe(true)
+  })
+
+  const deferred: Attempt = { kind: 'deferred', priority: 'mailbox', number: 7 }
+
+  it('gives a deferred attempt all of timeout_ms, however long it waited for its turn', async () => {
+    const { calls, call } = rig({ timeoutMs: 8000 })
+    await call('eu', deferred)
+    expect(calls).toMatchObject([{ priority: 'mailbox', startedAt: 40, deadline: 8040 }])
+    expect(calls[0]?.goesOn).toBeUndefined()
+    const headers = calls[0]?.headers('/slack/events', 12) ?? []
+    expect(headers[headers.indexOf('Silo-Deadline') + 1]).toBe('8000')
+    expect(headers[headers.indexOf('Silo-Attempt') + 1]).toBe('7')
+  })
+
+  it('still makes a deferred attempt at a region that is draining, but none at one that is down', async () => {
+    const draining = rig({ state: 'draining' })
+    await draining.call('eu', deferred)
+    expect(draining.calls).toHaveLength(1)
+    const down = rig({ state: 'down' })
+    expect(await down.call('eu', deferred)).toMatchObject({ kind: 'refused', reason: 'region_down' })
+    expect(down.calls).toEqual([])
   })
 
   it('says what the gateway knows, and nothing that the caller said in its name', async () => {
@@ -91,7 +108,7 @@ describe('forwarding a webhook', () => {
       ['X-Forwarded-Proto', 'https'],
       ['X-Forwarded-Host', 'hooks.example.com'],
       ['X-Request-Id', 'request-1'],
-      ['Idempotency-Key', createHash('sha256').update('the-key').digest('base64url')],
+      ['Idempotency-Key', 'the-key'],
       ['traceparent', `00-${'ab'.repeat(16)}-${'ab'.repeat(8)}-00`],
       ['Silo-Delivery', '01DELIVERY'],
       ['Silo-Region', 'eu'],

@@ -1,0 +1,214 @@
+import type { Clock } from '../clock.ts'
+import type { Id } from '../directory/directory.ts'
+import { dispatch, type Plan } from '../dispatch/dispatch.ts'
+import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
+import { SiloClientError } from '../errors.ts'
+import type { RoutedRegion } from '../resolve/route.ts'
+import { packUnresolved, type Unresolved } from './attempt.ts'
+import { judge } from './judge.ts'
+import { pack, type Kept } from './kept.ts'
+import { progressAfterFirst, type MailboxWorker } from './mailboxes.ts'
+import type { Sealer } from './seal.ts'
+import type { Appended, MailboxAddress, NewRow, NewRowState } from './spool.ts'
+
+/**
+ * How long before the deadline what has not been answered is written down, so that the answer need not wait for the
+ * disk: many times what a commit takes, and little of a budget. At most a tenth of the time there is.
+ */
+const WRITE_AHEAD_MS = 100
+/** Where the time was used up before there was anything to write, a commit still gets this long. */
+const LEAST_WRITE_MS = 50
+
+export interface EventParts {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly mailboxes: Pick<MailboxWorker, 'mustWait' | 'append' | 'settleHeld' | 'taken'>
+  readonly sealer: Sealer
+}
+
+/** A webhook that has to arrive. */
+export interface Event {
+  readonly provider: string
+  readonly kept: Kept
+  readonly dedupKey: string
+  readonly startedAt: number
+  readonly deadline: number
+}
+
+export interface Delivering {
+  /** The first region that took it at once. */
+  readonly takenBy: string | undefined
+  readonly settled: Promise<readonly RegionResult[]>
+}
+
+/**
+ * Delivers an event to every planned region, now or later. Resolves when that is certain: each region has taken it, or
+ * it is on disk in the region's mailbox, or among the dead letters because the region refused it. A first attempt that
+ * is still running then goes on, and settles its row. Rejects with a `SiloClientError` (503) when a region neither has
+ * it nor could it be stored: the provider sends it again.
+ *
+ * Regions whose mailbox is not empty are not asked: what comes now waits behind what came before.
+ */
+export async function deliverEvent(
+  event: Event,
+  plan: Plan,
+  integration: Id,
+  call: (region: RoutedRegion, goesOn: () => boolean) => Promise<RegionResult>,
+  { clock, random, mailboxes, sealer }: EventParts,
+): Promise<Delivering> {
+  const { provider, kept, dedupKey, startedAt, deadline } = event
+  const { delivery, receivedAt } = kept.what
+  const addressOf = ({ name: region }: RoutedRegion): MailboxAddress => ({
+    kind: 'region',
+    provider,
+    integration,
+    region,
+  })
+  const waits = new Set(plan.regions.filter((region) => mailboxes.mustWait(addressOf(region))))
+  const asked = plan.regions.filter((region) => !waits.has(region))
+
+  const held = new Set<RoutedRegion>()
+  const ended = new Map<RoutedRegion, RegionResult>()
+  const all: Plan = { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: asked }
+  const { calls, outcome } = dispatch(all, (region) => call(region, () => held.has(region)), clock)
+  for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
+  if (asked.length > 0) {
+    const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 10)
+    await firstOf(outcome, clock, deadline - writeAhead - clock.monotonic())
+  }
+
+  const rows: { region: RoutedRegion; row: NewRow }[] = []
+  let takenBy: string | undefined
+  for (const region of plan.regions) {
+    const state = fateOf(region)
+    if (state === undefined) continue
+    const row: NewRow = {
+      mailbox: addressOf(region),
+      delivery,
+      dedupKey,
+      organizations: region.organizations.map(({ id }) => id),
+      receivedAt,
+      payload: sealer.seal(pack(kept), { delivery, region: region.name }),
+      maxSpoolBytes: region.region?.maxSpoolBytes,
+      state,
+    }
+    rows.push({ region, row })
+  }
+  if (rows.length > 0) await store()
+  return { takenBy, settled: Promise.all(plan.regions.map(resultOf)) }
+
+  /** What is to be written of a region: nothing where it has the event. */
+  function fateOf(region: RoutedRegion): NewRowState | undefined {
+    if (waits.has(region)) return { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+    const result = ended.get(region)
+    if (result === undefined) return { kind: 'held' }
+    const judgement = judge(result, clock.now())
+    switch (judgement.kind) {
+      case 'delivered':
+        takenBy ??= region.name
+        mailboxes.taken(addressOf(region))
+        return undefined
+      case 'refused':
+        return { kind: 'dead', reason: judgement.reason, attempts: 1 }
+      case 'transient':
+        return { kind: 'waiting', ...progressAfterFirst(judgement, { random, now: clock.now() }) }
+    }
+  }
+
+  async function store(): Promise<void> {
+    const giveUpAt = Math.max(deadline, clock.monotonic() + LEAST_WRITE_MS)
+    let appended: Appended[]
+    try {
+      appended = await mailboxes.append(
+        rows.map(({ row }) => row),
+        { giveUpAt },
+      )
+    } catch (cause) {
+      throw notStored(
+        rows.map(({ region }) => region),
+        'not_stored',
+        cause,
+      )
+    }
+    for (const [at, { region, row }] of rows.entries()) {
+      const stored = appended[at]
+      if (row.state.kind !== 'held' || stored?.kind !== 'stored') continue
+      held.add(region)
+      void settleWhenEnded(region, stored.id)
+    }
+    const full = rows.filter((_, at) => appended[at]?.kind === 'full').map(({ region }) => region)
+    if (full.length > 0) throw notStored(full, 'spool_full', undefined)
+  }
+
+  async function settleWhenEnded(region: RoutedRegion, row: number): Promise<void> {
+    const result = await resultOf(region)
+    await mailboxes.settleHeld(addressOf(region), row, judge(result, clock.now()))
+  }
+
+  function resultOf(region: RoutedRegion): Promise<RegionResult> | RegionResult {
+    const asked = calls.find((running) => running.region === region)
+    return asked?.result ?? { kind: 'spooled', region: region.name, timing: timingNow() }
+  }
+
+  /** Says of each region that has not got it why; those that have are no failure. */
+  function notStored(lost: readonly RoutedRegion[], reason: 'not_stored' | 'spool_full', cause: unknown) {
+    const results = lost.map((region): RegionResult => {
+      const result = ended.get(region)
+      return result !== undefined && !isSuccess(result)
+        ? result
+        : { kind: 'refused', region: region.name, reason, timing: timingNow() }
+    })
+    return new SiloClientError(results, { status: 503, cause })
+  }
+
+  function timingNow() {
+    const atMs = clock.monotonic() - startedAt
+    return { startedMs: atMs, endedMs: atMs }
+  }
+}
+
+/**
+ * Keeps an event whose organizations could not be looked up; it is resolved before it goes anywhere. Rejects with a
+ * `SiloClientError` (503) when it could not be stored.
+ */
+export async function keepUnresolved(
+  { provider, kept, dedupKey, deadline }: Event,
+  unresolved: Unresolved,
+  { clock, mailboxes, sealer }: EventParts,
+): Promise<void> {
+  const { delivery, receivedAt } = kept.what
+  const row: NewRow = {
+    mailbox: unresolvedMailbox(provider, unresolved),
+    delivery,
+    dedupKey,
+    organizations: [],
+    receivedAt,
+    payload: sealer.seal(packUnresolved(unresolved, kept), { delivery, region: '' }),
+    maxSpoolBytes: undefined,
+    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+  }
+  try {
+    await mailboxes.append([row], { giveUpAt: Math.max(deadline, clock.monotonic() + LEAST_WRITE_MS) })
+  } catch (cause) {
+    throw new SiloClientError([], { cause })
+  }
+}
+
+/** Events of one installation key wait in one mailbox, whatever else they say. */
+export function unresolvedMailbox(
+  provider: string,
+  { installation }: Pick<Unresolved, 'installation'>,
+): MailboxAddress {
+  return { kind: 'unresolved', provider, installation: JSON.stringify(installation) }
+}
+
+/** Waits for `work`, but not longer than `ms`. A rejection of `work` is one of this. */
+async function firstOf(work: Promise<unknown>, clock: Clock, ms: number): Promise<void> {
+  const timer = Promise.withResolvers<void>()
+  const cancel = clock.after(Math.max(0, ms), timer.resolve)
+  try {
+    await Promise.race([work, timer.promise])
+  } finally {
+    cancel()
+  }
+}
