@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Clock } from '../../../src/clock.ts'
 import { createRegionClient, type RegionCall, type RegionWatch } from '../../../src/dispatch/region-client.ts'
 import type { Region } from '../../../src/regions/regions.ts'
 import { freePort, startFakeRegion, type Answer } from '../../support/fake-region.ts'
@@ -57,8 +58,13 @@ async function silentRegion(): Promise<{ address: string; hangUp: () => void }> 
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, hangUp }
 }
 
-function clientFor(address: string, entry: Partial<Region> = {}, watch?: RegionWatch) {
+function clientFor(
+  address: string,
+  entry: Partial<Region> = {},
+  { watch, earlyMs = 0 }: { watch?: RegionWatch; earlyMs?: number } = {},
+) {
   const clock = createManualClock()
+  const after: Clock['after'] = (ms, then) => clock.after(ms - earlyMs, then)
   const client = createRegionClient(
     {
       name: 'eu',
@@ -75,7 +81,7 @@ function clientFor(address: string, entry: Partial<Region> = {}, watch?: RegionW
       tls: undefined,
       ...entry,
     },
-    { clock, maxReplyBytes: 1000, longestCallMs: 2500, ...(watch && { watch }) },
+    { clock: { ...clock, after }, maxReplyBytes: 1000, longestCallMs: 2500, ...(watch && { watch }) },
   )
   opened.push(() => client.close())
   const call = (more: Partial<RegionCall> = {}) =>
@@ -388,11 +394,12 @@ describe('a call whose answer is still owed at its deadline', () => {
   })
 
   it('ends at the deadline where timeout_ms lies before it', async () => {
-    const { fake, call, clock } = await owed({ timeoutMs: 1000 })
+    const { fake, call, clock, asked } = await owed({ timeoutMs: 1000 })
     const result = call()
     await fake.nextRequest()
     clock.advance(2500)
     expect(await result).toMatchObject({ kind: 'timed_out', timing: { endedMs: 2500 } })
+    expect(asked).toEqual([])
   })
 
   it('is none where nothing is owed: it ends', async () => {
@@ -464,10 +471,10 @@ describe('the breaker of a region', () => {
   const atOnce = { failureRate: 1, minimumCalls: 1, windowMs: 1000, openMs: 500 }
 
   /** A region that answers with `now.answer`, behind a breaker that one failure opens. */
-  async function breaking({ watch, ...entry }: Partial<Region> & { watch?: RegionWatch } = {}) {
+  async function breaking(entry: Partial<Region> = {}) {
     const now: { answer: Answer } = { answer: (res) => res.writeHead(503).end() }
     const fake = await region((res, request, req) => now.answer(res, request, req))
-    const all = clientFor(fake.url, { breaker: atOnce, ...entry }, watch)
+    const all = clientFor(fake.url, { breaker: atOnce, ...entry })
     const heal = () => {
       now.answer = (res) => res.end()
     }
@@ -612,7 +619,7 @@ describe('the breaker of a region', () => {
 describe('who waits for a region to come back', () => {
   const breaker = { failureRate: 1, minimumCalls: 1, windowMs: 1000, openMs: 500 }
 
-  async function watched(entry: Partial<Region> = { breaker }) {
+  async function watched(entry: Partial<Region> = { breaker }, earlyMs = 0) {
     const now: { answer: Answer } = { answer: (res) => res.writeHead(503).end() }
     const fake = await region((res, request, req) => now.answer(res, request, req))
     const told: string[] = []
@@ -622,8 +629,8 @@ describe('who waits for a region to come back', () => {
       probeDue: () => void told.push(`probe due at ${all.clock.monotonic()}`),
       recovered: () => void told.push('recovered'),
     }
-    const all = clientFor(fake.url, entry, watch)
-    return { ...all, now, told, watch }
+    const all = clientFor(fake.url, entry, { watch, earlyMs })
+    return { ...all, fake, now, told, watch }
   }
 
   it('is told when to try, and again while it does not', async () => {
@@ -631,6 +638,13 @@ describe('who waits for a region to come back', () => {
     await call()
     clock.advance(1500)
     expect(told).toEqual(['probe due at 500', 'probe due at 1000', 'probe due at 1500'])
+  })
+
+  it('is told no sooner than it would be let through, though timers run a little before their time', async () => {
+    const { call, clock, told } = await watched({ breaker }, 0.75)
+    await call()
+    clock.advance(600)
+    expect(told).toEqual(['probe due at 500'])
   })
 
   it('is told anew after each failed try', async () => {
@@ -696,6 +710,20 @@ describe('who waits for a region to come back', () => {
     await call()
     now.answer = (res) => res.end()
     await call()
+    expect(told).toEqual([])
+  })
+
+  it('is told nothing of a call that was made before the breaker opened, and is answered after', async () => {
+    const { call, client, fake, now, told } = await watched()
+    const old: ServerResponse[] = []
+    now.answer = (res) => old.push(res)
+    const before = call()
+    await fake.nextRequest()
+    now.answer = (res) => res.socket?.resetAndDestroy()
+    await call()
+    old[0]?.end()
+    expect(await before).toMatchObject({ kind: 'answered' })
+    expect(client.breaker.state).toBe('open')
     expect(told).toEqual([])
   })
 
