@@ -183,7 +183,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   try {
     live = build(first.configuration, undefined)
     await mailboxes.start()
-    takeOver()
+    void takeOver()
   } catch (error) {
     await mailboxes.stop()
     await Promise.all([spool.close(), poster.close()])
@@ -192,10 +192,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 
   /** Now, and again as often as another instance's lease may lapse. */
-  function takeOver(): void {
-    void late.takeOver().then(() => {
-      if (closed === undefined) cancelTakeOver = clock.after(LEASE_MS, takeOver)
-    })
+  async function takeOver(): Promise<void> {
+    await late.takeOver()
+    if (closed === undefined) cancelTakeOver = clock.after(LEASE_MS, () => void takeOver())
   }
 
   function build(configuration: Configuration, before: Live | undefined): Live {

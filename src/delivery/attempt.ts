@@ -6,6 +6,7 @@ import type { OrganizationHint, Provider } from '../provider.ts'
 import type { Topology } from '../regions/regions.ts'
 import type { Resolution } from '../resolve/resolve.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
+import { framed, unframed } from './framed.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, unpack, type Kept } from './kept.ts'
 import type { Sealer } from './seal.ts'
@@ -55,10 +56,29 @@ export async function attempt(address: MailboxAddress, row: WaitingRow, parts: A
     return { kind: 'dead', reason: opened.kind }
   }
   if (opened.kind !== 'opened') return { kind: 'stuck', reason: opened.kind }
-  return address.kind === 'unresolved'
-    ? await findHome(address, row, unpackUnresolved(opened.plain), parts)
-    : await deliver(address, row, unpack(opened.plain), parts)
+  const { plain } = opened
+  const read = <Content>(from: (packed: Buffer) => Content): Content | undefined => {
+    try {
+      return from(plain)
+    } catch {
+      parts.alarms.raise(
+        'error',
+        'spool: unreadable',
+        { delivery },
+        'A waiting delivery cannot be read; it is not sent',
+      )
+      return undefined
+    }
+  }
+  if (address.kind === 'unresolved') {
+    const content = read(unpackUnresolved)
+    return content === undefined ? unreadable : await findHome(address, row, content, parts)
+  }
+  const kept = read(unpack)
+  return kept === undefined ? unreadable : await deliver(address, row, kept, parts)
 }
+
+const unreadable: Attempted = { kind: 'dead', reason: 'unreadable' }
 
 async function deliver(
   address: MailboxAddress & { kind: 'region' },
@@ -172,16 +192,11 @@ const writtenUnresolved = z.object({
   to: z.enum(['first', 'all']),
 })
 
-/** A length, what it takes to look the webhook's home up, and then what is kept of any webhook. */
 export function packUnresolved(unresolved: Unresolved, kept: Kept): Buffer {
-  const description = Buffer.from(JSON.stringify(unresolved))
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(description.length)
-  return Buffer.concat([length, description, pack(kept)])
+  return framed(unresolved, pack(kept))
 }
 
-function unpackUnresolved(bytes: Buffer): { unresolved: Unresolved; kept: Kept } {
-  const end = 4 + bytes.readUInt32BE(0)
-  const unresolved = writtenUnresolved.parse(JSON.parse(bytes.toString('utf8', 4, end)))
-  return { unresolved, kept: unpack(bytes.subarray(end)) }
+function unpackUnresolved(packed: Buffer): { unresolved: Unresolved; kept: Kept } {
+  const { description, bytes } = unframed(packed)
+  return { unresolved: writtenUnresolved.parse(description), kept: unpack(bytes) }
 }

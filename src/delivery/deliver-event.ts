@@ -145,9 +145,9 @@ export async function deliverEvent(
     await mailboxes.settleHeld(addressOf(region), row, judge(result, clock.now()))
   }
 
-  function resultOf(region: RoutedRegion): Promise<RegionResult> | RegionResult {
+  async function resultOf(region: RoutedRegion): Promise<RegionResult> {
     const asked = calls.find((running) => running.region === region)
-    return asked?.result ?? { kind: 'spooled', region: region.name, timing: timingNow() }
+    return (await asked?.result) ?? { kind: 'spooled', region: region.name, timing: timingNow() }
   }
 
   /** Says of each region that has not got it why; those that have are no failure. */

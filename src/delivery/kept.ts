@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Forwardable } from '../dispatch/forward.ts'
 import { contentDigest } from '../wire/signature.ts'
+import { framed, unframed } from './framed.ts'
 
 /** What is kept of a webhook so that it can be sent when nothing else of it is left. */
 export interface Kept {
@@ -19,29 +20,15 @@ const written = z.object({
   signedBy: z.string(),
 })
 
-/** One buffer: the length of the description, the description, and then the body's bytes as they came. */
 export function pack({ what, signedBy }: Kept): Buffer {
-  const { delivery, method, target, headers, receivedAt, cookies } = what
-  const fields: z.input<typeof written> = {
-    delivery,
-    method,
-    target,
-    headers: [...headers],
-    receivedAt,
-    cookies,
-    signedBy,
-  }
-  const description = Buffer.from(JSON.stringify(fields))
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(description.length)
-  return Buffer.concat([length, description, what.body])
+  const { delivery, method, target, headers, receivedAt, cookies, body } = what
+  const fields = { delivery, method, target, headers: [...headers], receivedAt, cookies, signedBy }
+  return framed(fields satisfies z.input<typeof written>, body)
 }
 
 /** @throws where the bytes are not what `pack` makes. */
-export function unpack(bytes: Buffer): Kept {
-  const end = 4 + bytes.readUInt32BE(0)
-  if (end > bytes.length) throw new RangeError('What was kept of the webhook is cut short')
-  const { signedBy, ...fields } = written.parse(JSON.parse(bytes.toString('utf8', 4, end)))
-  const body = bytes.subarray(end)
+export function unpack(packed: Buffer): Kept {
+  const { description, bytes: body } = unframed(packed)
+  const { signedBy, ...fields } = written.parse(description)
   return { what: { ...fields, body, digest: contentDigest(body) }, signedBy }
 }

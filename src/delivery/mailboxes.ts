@@ -193,21 +193,24 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       lane.ready.delete(box)
       lane.running += 1
       box.state = { kind: 'running' }
-      const run = takeTurn(box)
-        .catch((error: unknown) => {
-          // Nothing was settled, so nothing is lost: it is tried again, and again told about.
-          const reason = error instanceof Error ? error.message : String(error)
-          alarms.raise('error', 'spool: attempt', { mailbox: box.id, reason }, 'A waiting delivery could not be tried')
-          return { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS } as const
-        })
-        .then((end) => {
-          lane.running -= 1
-          running.delete(run)
-          afterTurn(box, end)
-          pump(lane)
-        })
+      const run = workOn(box).finally(() => running.delete(run))
       running.add(run)
     }
+  }
+
+  async function workOn(box: Box): Promise<void> {
+    let end: TurnEnd
+    try {
+      end = await takeTurn(box)
+    } catch (error) {
+      // Nothing was settled, so nothing is lost: it is tried again, and again told about.
+      const reason = error instanceof Error ? error.message : String(error)
+      alarms.raise('error', 'spool: attempt', { mailbox: box.id, reason }, 'A waiting delivery could not be tried')
+      end = { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS }
+    }
+    box.lane.running -= 1
+    afterTurn(box, end)
+    pump(box.lane)
   }
 
   function makeReady(box: Box): void {
