@@ -70,7 +70,11 @@ export function readConfiguration(source: {
           : [],
       ),
       files: [...files],
-      warnings: [...weakKeys(core.values.REGION_SIGNING_KEYS), ...regions.warnings],
+      warnings: [
+        ...weakKeys(core.values.REGION_SIGNING_KEYS),
+        ...(core.values.SPOOL_KEYS.length === 0 ? [UNENCRYPTED] : []),
+        ...regions.warnings,
+      ],
     }),
   }
 }
@@ -120,6 +124,8 @@ function weakKeys(keys: readonly SigningKey[]): string[] {
         `REGION_SIGNING_KEYS: the secret of ${id} has less than ${SHORT_SECRET_BYTES} bytes, make a longer one`,
     )
 }
+
+const UNENCRYPTED = 'SPOOL_KEYS is not set: what waits for a region is stored unencrypted'
 
 function refusals(env: Environment): string[] {
   return Object.entries(notBuiltYet).flatMap(([name, consequence]) =>

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { readSpoolKeys } from '../delivery/seal.ts'
 import type { Database } from '../directory/store.ts'
 import { readSigningKeys } from '../wire/signing-keys.ts'
 import { parseTrustedProxies } from './trusted-proxies.ts'
@@ -45,17 +46,13 @@ export const coreVariables = z.object({
     .string()
     .prefault('sqlite:silo-gateway.db')
     .transform(toDatabase)
-    .describe('Where the directory is kept: `sqlite:` and the path of a file, or `sqlite::memory:`.'),
-  REGION_SIGNING_KEYS: z
-    .string()
-    .optional()
-    .transform((text, context) => {
-      if (text === undefined) return []
-      const { keys, faults } = readSigningKeys(text)
-      for (const { entry, reason } of faults) context.addIssue(`entry ${entry} ${reason}`)
-      return keys
-    })
-    .describe('`id:base64secret`, comma separated: the keys that `signing_key` in the regions file names.'),
+    .describe('Where the directory and what waits are kept: `sqlite:` and the path of a file, or `sqlite::memory:`.'),
+  REGION_SIGNING_KEYS: keys(readSigningKeys).describe(
+    '`id:base64secret`, comma separated: the keys that `signing_key` in the regions file names.',
+  ),
+  SPOOL_KEYS: keys(readSpoolKeys).describe(
+    '`id:base64key` (32 bytes), comma separated, newest first: what waits for a region is encrypted with the first.',
+  ),
   // Bodies are held in memory whole, which is what bounds these two.
   MAX_BODY_BYTES: wholeNumber(1, 67_108_864).prefault('1048576').describe('Largest webhook that is read.'),
   MAX_REPLY_BYTES: wholeNumber(1, 67_108_864).prefault('2097152').describe('Largest reply of a region that counts.'),
@@ -128,7 +125,6 @@ export const coreEnvironment = coreVariables
 /** Variables of the contract whose part is not built: set, they are refused rather than ignored. */
 export const notBuiltYet: Readonly<Record<string, string>> = {
   REDIS_URL: 'each gateway is a single instance',
-  SPOOL_KEYS: 'nothing is kept for later delivery',
   RATE_LIMIT_PER_MINUTE: 'integrations are not limited',
   RECORD_BODIES: 'deliveries are not recorded',
   RECORD_DAYS: 'deliveries are not recorded',
@@ -143,6 +139,21 @@ function wholeNumber(least: number, most: number) {
     .regex(/^(0|[1-9]\d*)$/, message)
     .transform(Number)
     .pipe(z.number().min(least, message).max(most, message))
+}
+
+/** None where it is not set. A fault names an entry by its place, for what it holds is a secret. */
+function keys<Key>(
+  read: (text: string) => { keys: readonly Key[]; faults: readonly { entry: number; reason: string }[] },
+) {
+  return z
+    .string()
+    .optional()
+    .transform((text, context): readonly Key[] => {
+      if (text === undefined) return []
+      const { keys: found, faults } = read(text)
+      for (const { entry, reason } of faults) context.addIssue(`entry ${entry} ${reason}`)
+      return found
+    })
 }
 
 function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {

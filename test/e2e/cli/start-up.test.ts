@@ -70,7 +70,6 @@ describe('what stops the start: exit 2, one line a fault', () => {
     async (command) => {
       const notBuilt = {
         REDIS_URL: 'redis://127.0.0.1',
-        SPOOL_KEYS: 'k1:AAAA',
         RATE_LIMIT_PER_MINUTE: '1',
         RECORD_BODIES: 'off',
         RECORD_DAYS: '7',
@@ -132,9 +131,9 @@ describe('check-config', () => {
     expect([exitCode, stdout]).toEqual([0, 'The configuration is valid. Regions in order of priority: us.\n'])
   })
 
-  it('warns on stderr of a region without a signing key', async () => {
+  it('warns on stderr of a region without a signing key, and of what waits unencrypted', async () => {
     const { stderr } = await place.cli(['check-config'], env)
-    expect(stderr).toMatch(/^warning: region us has no signing_key[^\n]*\n$/)
+    expect(stderr).toMatch(/^warning: SPOOL_KEYS is not set[^\n]*\nwarning: region us has no signing_key[^\n]*\n$/)
   })
 
   it('--json prints one object for a program, without secrets', async () => {
@@ -143,7 +142,10 @@ describe('check-config', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       ok: true,
       faults: [],
-      warnings: [expect.any(String)],
+      warnings: [
+        expect.stringMatching(/^SPOOL_KEYS is not set/),
+        expect.stringMatching(/^region us has no signing_key/),
+      ],
       configuration: { HOST: '127.0.0.1', SLACK_SIGNING_SECRETS: 'set', regions: [{ name: 'us' }] },
     })
     expect(stdout).not.toContain('a-secret')

@@ -26,6 +26,7 @@ const acme: ProviderDefinition = {
 }
 
 const signingKey = `eu-2026:${Buffer.alloc(32, 7).toString('base64')}`
+const spoolKey = `k1:${Buffer.alloc(32, 9).toString('base64')}`
 const good = `version: 1
 regions:
   - name: eu
@@ -56,7 +57,13 @@ function configurationOf(env: Environment, definitions?: readonly ProviderDefini
 }
 
 describe('the configuration', () => {
-  const env = { ACME_SECRET: 'hush', REGION_SIGNING_KEYS: signingKey, REGIONS_FILE: regionsFile(good), PORT: '0' }
+  const env = {
+    ACME_SECRET: 'hush',
+    REGION_SIGNING_KEYS: signingKey,
+    SPOOL_KEYS: spoolKey,
+    REGIONS_FILE: regionsFile(good),
+    PORT: '0',
+  }
 
   it('is the settings, the regions and what each provider is told', () => {
     const { settings, topology, providers, warnings } = configurationOf(env)
@@ -87,6 +94,13 @@ describe('the configuration', () => {
   ])('warns of a signing key that is short: %i bytes', (length, warnings) => {
     const key = `eu-2026:${Buffer.alloc(length, 7).toString('base64')}`
     expect(configurationOf({ ...env, REGION_SIGNING_KEYS: key }).warnings).toEqual(warnings)
+  })
+
+  it('warns that what waits is stored as it came where there is no key for it', () => {
+    const { SPOOL_KEYS: _, ...without } = env
+    expect(configurationOf(without).warnings).toEqual([
+      'SPOOL_KEYS is not set: what waits for a region is stored unencrypted',
+    ])
   })
 
   it('passes on what the regions file is warned of', () => {
@@ -138,7 +152,12 @@ describe('faults', () => {
 })
 
 describe('the description for the log', () => {
-  const secrets = { ACME_SECRET: 'hush-hush', ADMIN_TOKEN: 'open-sesame', REGION_SIGNING_KEYS: signingKey }
+  const secrets = {
+    ACME_SECRET: 'hush-hush',
+    ADMIN_TOKEN: 'open-sesame',
+    REGION_SIGNING_KEYS: signingKey,
+    SPOOL_KEYS: spoolKey,
+  }
 
   it('tells the effective settings, and of a secret only whether it is set', () => {
     const env = { ...secrets, REGIONS_FILE: regionsFile(good) }
@@ -146,6 +165,7 @@ describe('the description for the log', () => {
       PORT: 8080,
       ADMIN_TOKEN: 'set',
       REGION_SIGNING_KEYS: 'set',
+      SPOOL_KEYS: 'set',
       ACME_SECRET: 'set',
       ACME_BUDGET_MS: 2500,
       regions: [{ name: 'eu', address: 'http://127.0.0.1:9102/', signing_key: 'eu-2026', tls: 'not set' }],
@@ -154,6 +174,7 @@ describe('the description for the log', () => {
     expect(describeConfiguration(configurationOf({ ACME_SECRET: 'hush', REGIONS_FILE: unsigned }))).toMatchObject({
       ADMIN_TOKEN: 'not set',
       REGION_SIGNING_KEYS: 'not set',
+      SPOOL_KEYS: 'not set',
       regions: [{ signing_key: 'not set' }],
     })
   })
@@ -165,9 +186,8 @@ describe('the description for the log', () => {
       fc.property(secret, secret, (token, acmeSecret) => {
         const env = { ...secrets, ADMIN_TOKEN: token, ACME_SECRET: acmeSecret, REGIONS_FILE: path }
         const text = JSON.stringify(describeConfiguration(configurationOf(env)))
-        const shown = [token, acmeSecret, secrets.REGION_SIGNING_KEYS.split(':')[1] ?? ''].filter((one) =>
-          text.includes(one),
-        )
+        const keys = [signingKey, spoolKey].map((entry) => entry.split(':')[1] ?? '')
+        const shown = [token, acmeSecret, ...keys].filter((one) => text.includes(one))
         expect(shown).toEqual([])
       }),
     )

@@ -43,6 +43,7 @@ describe('the environment', () => {
       REGIONS_FILE: 'regions.yaml',
       DATABASE_URL: { kind: 'sqlite', path: 'silo-gateway.db' },
       REGION_SIGNING_KEYS: [],
+      SPOOL_KEYS: [],
       MAX_BODY_BYTES: 1_048_576,
       MAX_REPLY_BYTES: 2_097_152,
       CACHE_ENTRIES: 100_000,
@@ -212,6 +213,23 @@ describe('REGION_SIGNING_KEYS', () => {
   it('never shows what it holds in a fault', () => {
     const text = 'hunter2,eu:hunter2,hunter2:eu:hunter2,eu:aHVudGVyMg=='
     expect(faultsOf({ REGION_SIGNING_KEYS: text }).join()).not.toMatch(/hunter2|aHVudGVyMg/)
+  })
+})
+
+describe('SPOOL_KEYS', () => {
+  it('holds ids and keys, the newest first', () => {
+    expect(valuesOf({ SPOOL_KEYS: `k2:${bytes(32)}, k1:${bytes(32)}` }).SPOOL_KEYS).toEqual([
+      { id: 'k2', key: Buffer.alloc(32, 7) },
+      { id: 'k1', key: Buffer.alloc(32, 7) },
+    ])
+  })
+
+  it.each([
+    ['a key without an id', bytes(32), 'entry 1 must be id:base64key'],
+    ['a key that is too short', `k1:${bytes(32)},k2:${bytes(16)}`, 'entry 2 has a key of 16 bytes, not 32'],
+    ['an id twice', `k1:${bytes(32)},k1:${bytes(32)}`, 'entry 2 repeats the id of entry 1'],
+  ])('refuses %s', (_, text, message) => {
+    expect(faultsOf({ SPOOL_KEYS: text })).toEqual([`SPOOL_KEYS ${message}`])
   })
 })
 
