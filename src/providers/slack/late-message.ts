@@ -16,7 +16,7 @@ export function lateMessage(reply: RegionReply): LateMessage | undefined {
   const body = decoded(reply)
   // A byte order mark is no part of JSON (RFC 8259 section 8.1), nor of what a user is to read.
   const text = body && decodeUtf8(body)?.replace(/^\uFEFF/, '')
-  if (text === undefined || text.trim() === '') return undefined
+  if (text === undefined) return undefined
 
   const value = parseJson(text)
   if (isObject(value)) return jsonMessage(text)

@@ -149,6 +149,7 @@ describe('a compressed late reply', () => {
   it.for([
     ['an unknown coding', 'compress', words],
     ['a coding of a coding', 'gzip, gzip', gzipSync(gzipSync(words))],
+    ['a coding it is not by, besides', 'gzip, compress', gzipSync(words)],
     ['bytes that are not of it', 'gzip', words],
     ['half of them', 'gzip', gzipSync(words).subarray(0, 20)],
     ['another coding than it says', 'br', gzipSync(words)],
