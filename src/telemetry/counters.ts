@@ -13,6 +13,7 @@ export const counterLabels = {
   directory_load_failures_total: [],
   deferred_deliveries_total: ['region', 'result'],
   dead_letters_total: ['region', 'reason'],
+  late_answers_total: ['result'],
   config_reload_failed_total: [],
 } as const satisfies Record<string, readonly string[]>
 

@@ -1,0 +1,370 @@
+import type { Clock } from '../clock.ts'
+import type { Id } from '../directory/directory.ts'
+import { codeOf } from '../dispatch/failure-reason.ts'
+import type { RegionResult } from '../dispatch/region-result.ts'
+import type { LateMessage, Provider } from '../provider.ts'
+import type { Counters } from '../telemetry/counters.ts'
+import type { Log } from '../telemetry/log.ts'
+import { backOffMs } from './back-off.ts'
+import { ANSWERABLE_MS, hearAnswer, type Call, type Heard } from './hear-answer.ts'
+import {
+  packCase,
+  packMessage,
+  SEALED_FOR,
+  unpackCase,
+  unpackMessage,
+  type AskedRegion,
+  type LateCase,
+} from './late-case.ts'
+import { pause } from './pause.ts'
+import type { AnswerPoster } from './post-answer.ts'
+import type { Sealer } from './seal.ts'
+import { LEASE_MS, type OrphanedAnswer, type OwedAnswers, type Sealed } from './spool.ts'
+import { tellAnswer, type Turn } from './tell-answer.ts'
+
+/**
+ * The answers that are owed after an empty 200. At most one is ever heard of a webhook: each is recorded as being posted
+ * before it is, and what was being posted when its instance went away is not posted again.
+ */
+export interface LateAnswers {
+  /**
+   * Commits that an answer is owed; `message` where it is known already. Rejects when that is not stored by `giveUpAt`
+   * (monotonic), and then nothing is owed.
+   */
+  owe(what: LateCase, message: LateMessage | undefined, giveUpAt: number): Promise<void>
+  /** It was answered in time after all; also to be called while `owe` is still under way. Never rejects. */
+  forgive(what: LateCase): Promise<void>
+  /**
+   * Waits for the running calls, asks again what may be asked again and posts one answer. Resolves when that and every
+   * call is over. Never rejects.
+   */
+  follow(what: LateCase, calls: readonly Call[]): Promise<void>
+  /** Posts the message with which it was owed. Never rejects. */
+  tell(what: LateCase, message: LateMessage): Promise<void>
+  /**
+   * Takes over what instances that went away have left. Resolves when it is this instance's; finishing it goes on, for
+   * up to 25 min. Never rejects.
+   */
+  takeOver(): Promise<void>
+  /** How many are owed by this instance: while there are any, its lease has to be kept. */
+  owed(): number
+  /**
+   * No more asking again, no more retries: what cannot be finished stays owed in the store for whoever comes next.
+   * Resolves when nothing runs any more, calls that were under way included.
+   */
+  stop(): Promise<void>
+}
+
+export interface LateAnswersParts {
+  readonly owed: OwedAnswers
+  readonly sealer: () => Sealer
+  readonly poster: Pick<AnswerPoster, 'post'>
+  readonly provider: (name: string) => Provider | undefined
+  /** A deferred attempt, with the interactive priority. */
+  readonly ask: (what: LateCase, region: AskedRegion, attempt: number) => Promise<RegionResult>
+  /** Whether the region may be sent the same request twice. */
+  readonly idempotent: (regionName: string) => boolean
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Log
+  readonly counters: Counters
+}
+
+/** The longest wait for a store that is away: as long as it is, others may be waiting for what is owed here. */
+const STORE_WAIT_MS = LEASE_MS
+/**
+ * The oldest that a webhook can be whose answer is owed for the first time: a wall clock that was set forward meanwhile
+ * must not make it look older, nor one that was set back make it younger than now.
+ */
+const JUST_NOW_MS = 60_000
+
+/** How an owed answer ended, as the counter has it. */
+type Ending =
+  | 'posted'
+  | 'nothing_to_say'
+  | 'failed_told'
+  | 'unknown_told'
+  | 'post_unknown'
+  | 'post_refused'
+  | 'post_gave_up'
+  | 'taken_over'
+  | 'too_late'
+  | 'unreadable'
+  | 'provider_gone'
+  | 'not_allowed'
+  | 'internal_error'
+
+/** An owed answer as long as it is this process's to give. */
+interface Debt extends Turn {
+  readonly delivery: string
+  readonly provider: string
+  readonly integration: Id
+  readonly stop: AbortController
+  /** The webhook's arrival, monotonic. */
+  readonly startedAt: number
+  /** Whether it is in the store. */
+  stored: Promise<boolean>
+}
+
+export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
+  const { owed, sealer, clock, random, log, counters } = parts
+  const debts = new Map<string, Debt>()
+  const running = new Set<Promise<void>>()
+  let stopping = false
+
+  return {
+    async owe(what, message, giveUpAt) {
+      const { provider, integration, kept } = what
+      const { delivery, receivedAt } = kept.what
+      const seal = (plain: Buffer, region: string): Sealed => sealer().seal(plain, { delivery, region })
+      const request = seal(packCase(what), SEALED_FOR.request)
+      const known = message && seal(packMessage(message), SEALED_FOR.message)
+      const debt = debtOf(what)
+      const storing = owed.owe({ delivery, provider, integration, receivedAt, request, message: known }, { giveUpAt })
+      debt.stored = storing.then(
+        () => true,
+        () => false,
+      )
+      try {
+        await storing
+      } catch (error) {
+        forget(debt)
+        throw error
+      }
+    },
+
+    async forgive(what) {
+      const debt = debts.get(what.kept.what.delivery)
+      if (debt === undefined) return
+      await run(debt, async () => {
+        if (await debt.stored) await pay(debt)
+      })
+    },
+
+    follow(what, calls) {
+      const debt = debtOf(what)
+      return run(debt, async () => {
+        const { answer, ended } = hear(debt, what, calls, 1)
+        await settle(debt, what, await answer)
+        await ended
+      })
+    },
+
+    tell(what, message) {
+      const debt = debtOf(what)
+      return run(debt, () => say(debt, what, { message, posts: 0, ending: 'posted' }))
+    },
+
+    async takeOver() {
+      if (stopping) return
+      let orphans: OrphanedAnswer[]
+      try {
+        orphans = await owed.takeOver()
+      } catch (error) {
+        log.warn({ reason: reasonOf(error) }, 'Owed answers of other instances could not be taken over')
+        return
+      }
+      // Given back, with all that is this instance's, when the store is closed.
+      if (stopping) return
+      for (const orphan of orphans) adopt(orphan)
+    },
+
+    owed: () => debts.size,
+
+    async stop() {
+      stopping = true
+      for (const debt of debts.values()) debt.stop.abort()
+      while (running.size > 0) await Promise.all(running)
+    },
+  }
+
+  function debtOf({ provider, integration, kept }: LateCase): Debt {
+    const { delivery, receivedAt } = kept.what
+    return debts.get(delivery) ?? begin({ delivery, provider, integration }, Math.min(ageOf(receivedAt), JUST_NOW_MS))
+  }
+
+  function ageOf(receivedAt: number): number {
+    return Math.max(0, clock.now() - receivedAt)
+  }
+
+  function begin(of: Pick<Debt, 'delivery' | 'provider' | 'integration'>, ageMs: number): Debt {
+    const stop = new AbortController()
+    if (stopping) stop.abort()
+    const startedAt = clock.monotonic() - ageMs
+    const debt: Debt = { ...of, startedAt, stop, stored: Promise.resolve(true), lost: false, posting: false }
+    debts.set(of.delivery, debt)
+    return debt
+  }
+
+  function forget(debt: Debt): void {
+    if (debts.get(debt.delivery) === debt) debts.delete(debt.delivery)
+  }
+
+  function run(debt: Debt, work: () => Promise<void>): Promise<void> {
+    const finished = work()
+      .catch((error: unknown) => {
+        // It stays owed in the store: whoever takes it over, this instance among them, says what can still be said.
+        forget(debt)
+        counters.count('late_answers_total', { result: 'internal_error' })
+        log.error(lineOf(debt, { result: 'internal_error', reason: reasonOf(error) }), 'late answer')
+      })
+      .finally(() => running.delete(finished))
+    running.add(finished)
+    return finished
+  }
+
+  function adopt(orphan: OrphanedAnswer): void {
+    const { delivery, provider, integration, receivedAt, state } = orphan
+    const before = debts.get(delivery)
+    if (before !== undefined) {
+      // Our own lease had lapsed, and it has come back to us. If somebody else was about to say something meanwhile, it
+      // may have been heard; otherwise it is as if it had never been away.
+      if (state.kind !== 'posting' || before.posting) return
+      before.lost = true
+      before.stop.abort()
+    }
+    const debt = begin({ delivery, provider, integration }, ageOf(receivedAt))
+    void run(debt, () => finish(debt, orphan))
+  }
+
+  /** Says what can still be said of an answer whose instance has gone away. */
+  async function finish(debt: Debt, { request, receivedAt, state }: OrphanedAnswer): Promise<void> {
+    if (state.kind === 'posting') return await conclude(debt, 'post_unknown', 'instance_gone')
+    if (ageOf(receivedAt) >= ANSWERABLE_MS) return await conclude(debt, 'too_late')
+    const what = read(debt, request, SEALED_FOR.request, unpackCase)
+    if (what.kind === 'unreadable') return await conclude(debt, 'unreadable', what.reason)
+    const provider = parts.provider(what.value.provider)
+    if (provider === undefined) return await conclude(debt, 'provider_gone')
+    if (!provider.mayPostTo(what.value.to)) return await conclude(debt, 'not_allowed')
+    if (state.kind === 'ready') {
+      const message = read(debt, state.message, SEALED_FOR.message, unpackMessage)
+      if (message.kind === 'unreadable') return await conclude(debt, 'unreadable', message.reason)
+      return await say(debt, what.value, { message: message.value, posts: state.posts, ending: 'posted' })
+    }
+    await askOnceMore(debt, what.value)
+  }
+
+  /**
+   * Nobody knows any more what became of the first attempts. Regions that can be asked the same thing twice are; what
+   * another one may have done is not known, unless one of those has an answer.
+   */
+  async function askOnceMore(debt: Debt, what: LateCase): Promise<void> {
+    const askable = what.regions.filter(({ name }) => parts.idempotent(name))
+    const calls = askable.map((region) => ({ region, result: parts.ask(what, region, 2) }))
+    const { answer, ended } = hear(debt, what, calls, 2)
+    const heard = await answer
+    const isWhole = askable.length === what.regions.length
+    const isUnknown = !isWhole && (heard.kind === 'nothing_to_say' || heard.kind === 'none')
+    await settle(debt, what, isUnknown ? { kind: 'none', why: 'unknown' } : heard)
+    await ended
+  }
+
+  function hear(debt: Debt, what: LateCase, calls: readonly Call[], attempt: number): ReturnType<typeof hearAnswer> {
+    return hearAnswer(calls, {
+      startedAt: debt.startedAt,
+      attempt,
+      ask: (region, number) => parts.ask(what, region, number),
+      idempotent: parts.idempotent,
+      lateMessage: (reply) => parts.provider(what.provider)?.lateMessage(reply),
+      onFault: (error) => log.error(lineOf(debt, { reason: reasonOf(error) }), 'A call for a late answer failed'),
+      stop: debt.stop.signal,
+      clock,
+      random,
+    })
+  }
+
+  async function settle(debt: Debt, what: LateCase, heard: Heard): Promise<void> {
+    switch (heard.kind) {
+      case 'message':
+        return await say(debt, what, { message: heard.message, posts: 0, ending: 'posted' })
+      case 'nothing_to_say':
+        return await conclude(debt, 'nothing_to_say')
+      case 'left':
+        return leave(debt)
+      case 'none': {
+        const message = parts.provider(what.provider)?.apology(heard.why)
+        if (message === undefined) return await conclude(debt, 'provider_gone')
+        return await say(debt, what, { message, posts: 0, ending: `${heard.why}_told` })
+      }
+    }
+  }
+
+  async function say(
+    debt: Debt,
+    what: LateCase,
+    { message, posts, ending }: { message: LateMessage; posts: number; ending: Ending },
+  ): Promise<void> {
+    const { delivery, startedAt, stop } = debt
+    const { to } = what
+    const allowed = (): boolean => parts.provider(what.provider)?.mayPostTo(to) ?? false
+    const told = await tellAnswer(
+      { delivery, to, message, posts, startedAt, allowed, turn: debt, stop: stop.signal },
+      parts,
+    )
+    if (told.kind === 'left') return leave(debt)
+    if (told.kind === 'posted') return await conclude(debt, ending)
+    await conclude(debt, told.kind, told.reason)
+  }
+
+  /** Every owed answer ends here, but for those that are left to others. */
+  async function conclude(debt: Debt, result: Ending, reason?: string): Promise<void> {
+    counters.count('late_answers_total', { result })
+    if (result === 'posted' || result === 'nothing_to_say') log.debug(lineOf(debt, { result }), 'late answer')
+    else log.warn(lineOf(debt, { result, reason }), 'late answer')
+    // What somebody else has taken over is theirs to tell and to remove.
+    if (result === 'taken_over') forget(debt)
+    else await pay(debt)
+  }
+
+  /** Removes it from the store, however long that is away. */
+  async function pay(debt: Debt): Promise<void> {
+    for (let failures = 1; ; failures++) {
+      try {
+        await owed.paid(debt.delivery)
+        forget(debt)
+        return
+      } catch (error) {
+        if (debt.stop.signal.aborted) {
+          log.warn(
+            lineOf(debt, { reason: reasonOf(error) }),
+            'An answer that is not owed any more could not be removed',
+          )
+          return
+        }
+      }
+      await pause(clock, Math.min(backOffMs(failures, random, undefined), STORE_WAIT_MS), debt.stop.signal)
+    }
+  }
+
+  function leave(debt: Debt): void {
+    log.info(lineOf(debt, {}), 'A late answer is left to whoever comes next')
+  }
+
+  /** Opens what was sealed. What does not open was not written here, and is neither asked nor said. */
+  function read<Value>(
+    { delivery }: Debt,
+    sealed: Sealed,
+    region: string,
+    unpack: (bytes: Buffer) => Value,
+  ): { kind: 'read'; value: Value } | { kind: 'unreadable'; reason: string } {
+    const opened = sealer().open(sealed, { delivery, region })
+    if (opened.kind !== 'opened') return { kind: 'unreadable', reason: opened.kind }
+    try {
+      return { kind: 'read', value: unpack(opened.plain) }
+    } catch {
+      return { kind: 'unreadable', reason: 'malformed' }
+    }
+  }
+}
+
+function lineOf(
+  { delivery, provider, integration }: Debt,
+  more: { result?: Ending; reason?: string | undefined },
+): Record<string, unknown> {
+  return { delivery, provider, integration, ...more }
+}
+
+/** Never the message: it may say where an answer was to go. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? codeOf(error) : 'not_an_error'
+}
