@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.ts'
+import { codeOf } from '../dispatch/failure-reason.ts'
 import type { LateMessage } from '../provider.ts'
 import { retryAfterMs } from './retry-after.ts'
 
@@ -104,9 +105,4 @@ function judge(status: number, header: string | string[] | undefined, now: numbe
   const [retryAfter = ''] = [header].flat()
   const waitMs = retryAfterMs(['retry-after', retryAfter], now)
   return { kind: 'again', reason: `http_${status}`, ...(waitMs !== undefined && { retryAfterMs: waitMs }) }
-}
-
-/** Never the message of the error: it may name the address. */
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
