@@ -14,6 +14,7 @@ import { cacheDirectory } from './directory/cache.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
 import { createForward } from './dispatch/forward.ts'
 import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
+import { mailboxSlots } from './dispatch/slots.ts'
 import type { Answer, Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
 import type { Door, Provider } from './provider.ts'
@@ -77,6 +78,11 @@ export interface Gateway {
    * owed stays owed: whoever opens the store next goes on with it. A second call waits for the first.
    */
   close(): Promise<void>
+  /**
+   * Where there is no time to close: leaves what is owed to whoever opens the store next, at once. Calls under way
+   * cannot settle anything any more. Never rejects.
+   */
+  giveBack(): Promise<void>
   /** Whether `close` was called: from then on each door answers 503. */
   closing(): boolean
 }
@@ -337,6 +343,12 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       closed ??= shutDown()
       return closed
     },
+    giveBack: () =>
+      spool
+        .close()
+        .catch((err: unknown) =>
+          log.error({ err }, 'What is owed could not be given back, and waits until its lease lapses'),
+        ),
     closing: () => closed !== undefined,
   }
 }

@@ -582,19 +582,20 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
 
     watch(region) {
       const lane = laneOf(region)
-      const waiting = (): Box[] => [...lane.boxes].filter((box) => !box.isEmpty && box.paused === undefined)
+      const waits = (box: Box): boolean => !box.isEmpty && box.paused === undefined
+      const waitsForRegion = (box: Box): boolean =>
+        waits(box) && box.state.kind === 'resting' && box.state.why === 'unreachable'
       return {
-        wantsProbe: () => !stopped && waiting().length > 0,
+        wantsProbe: () => !stopped && lane.boxes.values().some(waits),
         probeDue() {
-          if (lane.ready.size === 0) {
-            const resting = waiting().find((box) => box.state.kind === 'resting' && box.state.why === 'unreachable')
-            if (resting !== undefined) wakeNow(resting)
-          }
+          const resting = lane.ready.size === 0 ? lane.boxes.values().find(waitsForRegion) : undefined
+          if (resting !== undefined) wakeNow(resting)
           pump(lane)
         },
         recovered() {
-          lane.ramp = 1
-          for (const box of waiting()) if (box.state.kind === 'resting' && box.state.why === 'unreachable') wakeNow(box)
+          // With others under way it was no outage, but a call here and there that failed.
+          if (lane.running <= 1) lane.ramp = 1
+          for (const box of lane.boxes) if (waitsForRegion(box)) wakeNow(box)
           pump(lane)
         },
       }
