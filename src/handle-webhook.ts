@@ -160,8 +160,9 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
 
   switch (promised.kind) {
     case 'delivery': {
-      const { takenBy, settled } = await deliverEvent(event, plan, integration.id, call, rooms)
+      const { safe, settled } = deliverEvent(event, plan, integration.id, call, rooms)
       trace.dispatched(settled)
+      const { takenBy } = await safe
       if (takenBy === undefined) return spooled()
       return { reply: provider.acknowledge(request), ending: { kind: 'passed_on', region: takenBy }, remember: true }
     }

@@ -36,26 +36,33 @@ export interface Event {
 }
 
 export interface Delivering {
-  /** The first region that took it at once. */
-  readonly takenBy: string | undefined
+  /**
+   * Resolves when it is certain that every planned region gets the event: the region has taken it, or it is on disk in
+   * the region's mailbox, or among the dead letters because the region refused it. Rejects with a `SiloClientError`
+   * (503) when a region neither has it nor could it be stored: then the provider sends it again.
+   */
+  readonly safe: Promise<Safe>
+  /** One result per planned region, in plan order, once the last of them has come to its end. */
   readonly settled: Promise<readonly RegionResult[]>
 }
 
+export interface Safe {
+  /** The first planned region that has taken it at once. */
+  readonly takenBy: string | undefined
+}
+
 /**
- * Delivers an event to every planned region, now or later. Resolves when that is certain: each region has taken it, or
- * it is on disk in the region's mailbox, or among the dead letters because the region refused it. A first attempt that
- * is still running then goes on, and settles its row. Rejects with a `SiloClientError` (503) when a region neither has
- * it nor could it be stored: the provider sends it again.
- *
- * Regions whose mailbox is not empty are not asked: what comes now waits behind what came before.
+ * Delivers an event to every planned region, now or later. A first attempt that is still running when the event is safe
+ * goes on, and settles its row. Regions whose mailbox is not empty are not asked: what comes now waits behind what came
+ * before.
  */
-export async function deliverEvent(
+export function deliverEvent(
   event: Event,
   plan: Plan,
   integration: Id,
   call: (region: RoutedRegion, goesOn: () => boolean) => Promise<RegionResult>,
   { clock, random, mailboxes, sealer }: EventParts,
-): Promise<Delivering> {
+): Delivering {
   const { provider, kept, dedupKey, startedAt, deadline } = event
   const { delivery, receivedAt } = kept.what
   const addressOf = ({ name: region }: RoutedRegion): MailboxAddress => ({
@@ -68,21 +75,28 @@ export async function deliverEvent(
   const asked = plan.regions.filter((region) => !waits.has(region))
 
   const held = new Set<RoutedRegion>()
+  const taken = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
   const all: Plan = { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: asked }
   const { calls, outcome } = dispatch(all, (region) => call(region, () => held.has(region)), clock)
   for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
-  if (asked.length > 0) {
-    const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 10)
-    await firstOf(outcome, clock, deadline - writeAhead - clock.monotonic())
+  return { safe: makeSafe(), settled: Promise.all(plan.regions.map(resultOf)) }
+
+  async function makeSafe(): Promise<Safe> {
+    if (asked.length > 0) {
+      const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 10)
+      await firstOf(outcome, clock, deadline - writeAhead - clock.monotonic())
+    }
+    const rows = plan.regions.flatMap((region) => {
+      const state = fateOf(region)
+      return state === undefined ? [] : [{ region, row: rowFor(region, state) }]
+    })
+    if (rows.length > 0) await store(rows)
+    return { takenBy: plan.regions.find((region) => taken.has(region))?.name }
   }
 
-  const rows: { region: RoutedRegion; row: NewRow }[] = []
-  let takenBy: string | undefined
-  for (const region of plan.regions) {
-    const state = fateOf(region)
-    if (state === undefined) continue
-    const row: NewRow = {
+  function rowFor(region: RoutedRegion, state: NewRowState): NewRow {
+    return {
       mailbox: addressOf(region),
       delivery,
       dedupKey,
@@ -92,10 +106,7 @@ export async function deliverEvent(
       maxSpoolBytes: region.region?.maxSpoolBytes,
       state,
     }
-    rows.push({ region, row })
   }
-  if (rows.length > 0) await store()
-  return { takenBy, settled: Promise.all(plan.regions.map(resultOf)) }
 
   /** What is to be written of a region: nothing where it has the event. */
   function fateOf(region: RoutedRegion): NewRowState | undefined {
@@ -105,7 +116,7 @@ export async function deliverEvent(
     const judgement = judge(result, clock.now())
     switch (judgement.kind) {
       case 'delivered':
-        takenBy ??= region.name
+        taken.add(region)
         mailboxes.taken(addressOf(region))
         return undefined
       case 'refused':
@@ -115,7 +126,7 @@ export async function deliverEvent(
     }
   }
 
-  async function store(): Promise<void> {
+  async function store(rows: readonly { region: RoutedRegion; row: NewRow }[]): Promise<void> {
     const giveUpAt = Math.max(deadline, clock.monotonic() + LEAST_WRITE_MS)
     let appended: Appended[]
     try {
