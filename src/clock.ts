@@ -5,7 +5,7 @@
 export interface Clock {
   /** Unix time in milliseconds. */
   now(): number
-  /** Milliseconds from an arbitrary start; never goes back. */
+  /** Milliseconds since the machine started, the same for all its processes; never goes back. */
   monotonic(): number
   /** Runs `then` once, `ms` milliseconds from now; the returned function cancels it. */
   after(ms: number, then: () => void): () => void
@@ -13,7 +13,10 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: Date.now,
-  monotonic: () => performance.now(),
+  monotonic() {
+    const [seconds, nanoseconds] = process.hrtime()
+    return seconds * 1000 + nanoseconds / 1e6
+  },
   after(ms, then) {
     const timer = setTimeout(then, ms)
     return () => clearTimeout(timer)

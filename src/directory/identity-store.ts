@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
+import type { Connections } from '../database/connections.ts'
 import type { IdentityStore } from './identities.ts'
 import type { DirectorySchema } from './schema.ts'
 import { toStored } from './id.ts'
-import type { Connections } from './store.ts'
 
 /** Identities beside the integrations they belong to; they go with them. */
 export function createIdentityStore(

@@ -1,26 +1,16 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
+import { migrate } from '../database/migrations.ts'
+import { openSqlite } from '../database/sqlite.ts'
 import { exportDirectory } from './export.ts'
 import { createInstallationFinder, type InstallationFinder } from './find-installation.ts'
 import type { IdentityStore } from './identities.ts'
 import { createIdentityStore } from './identity-store.ts'
 import { importFile, type ImportCounts, type ImportOptions } from './import.ts'
-import { migrate } from './migrations.ts'
 import type { DirectorySchema } from './schema.ts'
-import { openSqlite } from './sqlite.ts'
 
 /** Which database holds the directory, as `DATABASE_URL` says. The path `:memory:` is one of this process alone. */
 export type Database = { readonly kind: 'sqlite'; readonly path: string }
-
-/** What a database gives the directory, so that nobody waits who need not. */
-export interface Connections<Schema> {
-  readonly lookUps: Kysely<Schema>
-  /** A write waits here for others, and look-ups do not wait for it. */
-  readonly writes: Kysely<Schema>
-  /** Long work gets a connection of its own. */
-  aside<Result>(work: (db: Kysely<Schema>) => Promise<Result>): Promise<Result>
-  close(): Promise<void>
-}
 
 /** Who lives where, as the database has it. Every method rejects when the database cannot be asked. */
 export interface DirectoryStore extends InstallationFinder {

@@ -28,8 +28,8 @@ const violations: Readonly<Record<string, readonly [file: string, source: string
   'command-line-on-top': ['src/regions/cli.ts', "import '../cli/program.ts'"],
   'express-at-listeners': ['src/regions/web.ts', "import type { Express } from 'express'"],
   'undici-where-dialled': ['src/delivery/b.ts', "import 'undici'"],
-  'sqlite-in-one-file': ['src/directory/other.ts', "import 'node:sqlite'"],
-  'kysely-in-directory': ['src/resolve/b.ts', "import type { Kysely } from 'kysely'"],
+  'sqlite-in-one-file': ['src/database/other.ts', "import 'node:sqlite'"],
+  'kysely-at-the-database': ['src/resolve/b.ts', "import type { Kysely } from 'kysely'"],
   'pino-in-telemetry': ['src/resolve/c.ts', "import 'pino'"],
   'commander-in-cli': ['src/regions/options.ts', "import 'commander'"],
   'process-is-global': ['src/regions/process.ts', "import { env } from 'node:process'"],
@@ -46,7 +46,8 @@ const lawful: Readonly<Record<string, string>> = {
     "import 'undici'\nimport type { A } from '../resolve/resolve.ts'\nimport '../wire/b.ts'",
   'src/delivery/post-answer.ts': "import 'undici'",
   'src/public-listener.ts': "import 'express'",
-  'src/directory/sqlite.ts': "import 'node:sqlite'\nimport 'kysely'",
+  'src/database/sqlite.ts': "import 'node:sqlite'\nimport 'kysely'",
+  'src/directory/store.ts': "import 'kysely'",
 }
 
 const empty = ['errors', 'gateway', 'demo/demo', 'cli/program', 'wire/b', 'resolve/resolve', 'dispatch/plan']

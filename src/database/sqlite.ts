@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import {
   CompiledQuery,
   Kysely,
@@ -11,7 +12,9 @@ import {
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
-import type { Connections } from './store.ts'
+import type { Connections } from './connections.ts'
+
+export type { DatabaseSync, StatementSync } from 'node:sqlite'
 
 /** How long a web request waits for another process's write. */
 const WAIT_MS = 5000
@@ -62,17 +65,21 @@ interface Waiting {
 }
 
 async function kyselyOn<Schema>(path: string, waiting: Waiting): Promise<Kysely<Schema>> {
-  const db = new Kysely<Schema>({
+  const db = kysely<Schema>(() => createDriver(path, waiting))
+  // Kysely opens at the first use, and closes only what was used: what is wrong with the file is to be said now.
+  await db.executeQuery(CompiledQuery.raw('select 1'))
+  return db
+}
+
+function kysely<Schema>(createDriver: () => Driver): Kysely<Schema> {
+  return new Kysely<Schema>({
     dialect: {
       createAdapter: () => new TransactionalAdapter(),
-      createDriver: () => createDriver(path, waiting),
+      createDriver,
       createIntrospector: (db) => new SqliteIntrospector(db),
       createQueryCompiler: () => new SqliteQueryCompiler(),
     },
   })
-  // Kysely opens at the first use, and closes only what was used: what is wrong with the file is to be said now.
-  await db.executeQuery(CompiledQuery.raw('select 1'))
-  return db
 }
 
 /** Lets migrations run inside one transaction, which is also what keeps two starting processes apart. */
@@ -82,21 +89,30 @@ class TransactionalAdapter extends SqliteAdapter {
   }
 }
 
-/** One connection; Kysely hands it to one user at a time. */
 function createDriver(path: string, waiting: Waiting): Driver {
   let database: DatabaseSync | undefined
+  return driverOf({
+    async open() {
+      const file = await opened(path, waiting)
+      database = file
+      return connectionTo(file, (attempt) => untilFree(path, waiting, attempt))
+    },
+    close: () => database?.close(),
+  })
+}
+
+/** One connection; Kysely hands it to one user at a time. */
+function driverOf({ open, close }: { open: () => Promise<DatabaseConnection>; close: () => void }): Driver {
   let only: DatabaseConnection | undefined
   const execute = async (connection: DatabaseConnection, sql: string) => {
     await connection.executeQuery(CompiledQuery.raw(sql))
   }
   return {
     async init() {
-      const file = await opened(path, waiting)
-      database = file
-      only = connectionTo(file, (attempt) => untilFree(path, waiting, attempt))
+      only = await open()
     },
     acquireConnection() {
-      if (only === undefined) throw new Error(`the database ${path} is not open`)
+      if (only === undefined) throw new Error('the database is not open')
       return Promise.resolve(only)
     },
     // A transaction that reads first and writes later is refused at once, without waiting, if another process has
@@ -106,10 +122,7 @@ function createDriver(path: string, waiting: Waiting): Driver {
     commitTransaction: (connection) => execute(connection, 'commit'),
     rollbackTransaction: (connection) => execute(connection, 'rollback'),
     releaseConnection: () => Promise.resolve(),
-    destroy() {
-      database?.close()
-      return Promise.resolve()
-    },
+    destroy: () => Promise.resolve(close()),
   }
 }
 
@@ -125,7 +138,10 @@ async function opened(path: string, waiting: Waiting): Promise<DatabaseSync> {
 
 function openFile(path: string): DatabaseSync {
   // SQLite's own wait would hold up every other request of this process.
-  const database = new DatabaseSync(path, { readBigInts: true, timeout: 0 })
+  return inWal(new DatabaseSync(path, { readBigInts: true, timeout: 0 }))
+}
+
+function inWal(database: DatabaseSync): DatabaseSync {
   try {
     database.exec('PRAGMA journal_mode = WAL')
     return database
@@ -133,6 +149,29 @@ function openFile(path: string): DatabaseSync {
     database.close()
     throw error
   }
+}
+
+/**
+ * A connection without promises, for a thread that may wait: what it commits is on disk, and it waits up to `waitMs`
+ * for another's lock. `create: false` leaves a file that is not there alone.
+ * @throws SQLite's error.
+ */
+export function openHandle(path: string, { create, waitMs }: { create: boolean; waitMs: number }): DatabaseSync {
+  const existing = (): URL => {
+    const url = pathToFileURL(path)
+    url.search = '?mode=rw'
+    return url
+  }
+  const database = inWal(new DatabaseSync(create || path === ':memory:' ? path : existing(), { timeout: waitMs }))
+  database.exec('PRAGMA synchronous = FULL')
+  return database
+}
+
+/** Kysely on a handle that stays its opener's to close. */
+export function kyselyOver<Schema>(database: DatabaseSync): Kysely<Schema> {
+  return kysely(() =>
+    driverOf({ open: () => Promise.resolve(connectionTo(database, (attempt) => attempt())), close: () => {} }),
+  )
 }
 
 /** Tries again and again while another process holds the lock that is needed. */
@@ -155,12 +194,18 @@ async function untilFree<T>(path: string, { clock, waitMs }: Waiting, attempt: (
   }
 }
 
-/** https://sqlite.org/rescode.html#busy: the low byte of every code of that kind is 5. */
+const BUSY = 5
+
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+  return sqliteCode(error) === BUSY
 }
 
-function connectionTo(database: DatabaseSync, untilFree: <T>(attempt: () => T) => Promise<T>): DatabaseConnection {
+/** What kind of error it is (https://sqlite.org/rescode.html): the low byte of SQLite's code; undefined: not SQLite's. */
+export function sqliteCode(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+}
+
+function connectionTo(database: DatabaseSync, untilFree: <T>(attempt: () => T) => T | Promise<T>): DatabaseConnection {
   const statements = new LRUCache<string, Prepared>({
     maxSize: STATEMENT_CACHE,
     sizeCalculation: (_statement, sql) => sql.length,
@@ -175,7 +220,7 @@ function connectionTo(database: DatabaseSync, untilFree: <T>(attempt: () => T) =
     return fresh
   }
 
-  const executeQuery = <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> =>
+  const executeQuery = async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> =>
     untilFree(() => {
       const { statement, reads } = prepared(sql)
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node:sqlite itself refuses what it cannot bind

@@ -1,0 +1,174 @@
+import { sql, SqliteAdapter, type ColumnDataType, type Kysely } from 'kysely'
+import { Migrator, type Migration } from 'kysely/migration'
+
+/**
+ * Brings the tables up to date; processes that start together wait for one another. One set for every database, each
+ * step able to run beside the previous release: it adds, and what it replaces goes a release later.
+ * @throws when a step fails; none of it is then applied.
+ */
+export async function migrate<Schema>(db: Kysely<Schema>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
+  // Looking needs no lock: a process may start in the middle of another's import.
+  const known = await migrator.getMigrations()
+  if (known.every(({ executedAt }) => executedAt !== undefined)) return
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) {
+    throw new Error(`cannot migrate the database: ${error instanceof Error ? error.message : 'unknown failure'}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Never edited once released: a database remembers them by name and runs them in the order of their names. */
+const migrations: Record<string, Migration> = {
+  '0001_directory': {
+    async up(db) {
+      const known = sql`status in ('active', 'disabled')`
+      await db.schema
+        .createTable('organizations')
+        .addColumn('id', 'bigint', (column) => column.notNull().primaryKey())
+        .addColumn('slug', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('region', 'text', (column) => column.notNull())
+        .addColumn('status', 'text', (column) => column.notNull().check(known))
+        .addColumn('epoch', 'bigint', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('integrations')
+        .addColumn('id', 'bigint', (column) => column.notNull().primaryKey())
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('app_id', 'text', (column) => column.notNull())
+        .addColumn('external_id', 'text', (column) => column.notNull())
+        .addColumn('enterprise_id', 'text')
+        .addColumn('default_organization_id', 'bigint', (column) =>
+          column.references('organizations.id').onDelete('set null'),
+        )
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('status', 'text', (column) => column.notNull().check(known))
+        // The app comes last: a look-up names the workspace and wants the rows of every app.
+        .addUniqueConstraint('integrations_of_an_app', ['provider', 'external_id', 'app_id'])
+        .execute()
+      await db.schema
+        .createTable('organization_integrations')
+        .addColumn('integration_id', 'bigint', (column) =>
+          column.notNull().references('integrations.id').onDelete('cascade'),
+        )
+        .addColumn('organization_id', 'bigint', (column) =>
+          column.notNull().references('organizations.id').onDelete('cascade'),
+        )
+        .addColumn('status', 'text', (column) => column.notNull().check(known))
+        .addPrimaryKeyConstraint('organization_integrations_key', ['integration_id', 'organization_id'])
+        .execute()
+      await db.schema
+        .createTable('identities')
+        .addColumn('integration_id', 'bigint', (column) =>
+          column.notNull().references('integrations.id').onDelete('cascade'),
+        )
+        .addColumn('external_user_id', 'text', (column) => column.notNull())
+        .addColumn('user_name', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('identities_key', ['integration_id', 'external_user_id'])
+        .execute()
+    },
+  },
+  '0002_spool': {
+    async up(db) {
+      const isSqlite = db.getExecutor().adapter instanceof SqliteAdapter
+      const bytes: ColumnDataType = isSqlite ? 'blob' : 'bytea'
+      // Counted up and never given twice, so that what is late can mean nobody else's row.
+      const withId = (table: string) =>
+        isSqlite
+          ? db.schema.createTable(table).addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+          : db.schema.createTable(table).addColumn('id', 'bigserial', (column) => column.primaryKey())
+      // Nothing where it does not apply is 0 or empty, not NULL, so that the unique index holds.
+      await withId('mailboxes')
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('integration_id', 'bigint', (column) => column.notNull())
+        .addColumn('installation', 'text', (column) => column.notNull())
+        .addColumn('region', 'text', (column) => column.notNull())
+        .addColumn('paused', 'text')
+        .addColumn('owner', 'text')
+        .addColumn('fence', 'bigint', (column) => column.notNull().defaultTo(0))
+        // Kept with each row that comes and goes: counting a million takes seconds.
+        .addColumn('depth', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('bytes', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addUniqueConstraint('mailboxes_address', ['integration_id', 'provider', 'installation', 'region'])
+        .execute()
+      await withId('waiting')
+        .addColumn('mailbox_id', 'bigint', (column) => column.notNull().references('mailboxes.id'))
+        .addColumn('region', 'text', (column) => column.notNull())
+        .addColumn('delivery', 'text', (column) => column.notNull())
+        .addColumn('dedup_key', 'text', (column) => column.notNull())
+        .addColumn('organizations', 'text', (column) => column.notNull())
+        .addColumn('received_at', 'bigint', (column) => column.notNull())
+        .addColumn('spooled_at', 'bigint', (column) => column.notNull())
+        .addColumn('held_by', 'text')
+        .addColumn('attempts', 'bigint', (column) => column.notNull())
+        .addColumn('answered_failures', 'bigint', (column) => column.notNull())
+        .addColumn('failing_ms', 'bigint', (column) => column.notNull())
+        .addColumn('retry_at', 'bigint', (column) => column.notNull())
+        .addColumn('size', 'bigint', (column) => column.notNull())
+        .addColumn('key_id', 'text')
+        .addColumn('payload', bytes, (column) => column.notNull())
+        .addUniqueConstraint('waiting_once', ['dedup_key', 'region'])
+        .execute()
+      // All that a list of mailboxes says of their heads, so that it reads no page with payloads.
+      await db.schema
+        .createIndex('waiting_heads')
+        .on('waiting')
+        .columns(['mailbox_id', 'id', 'retry_at', 'spooled_at', 'attempts'])
+        .execute()
+      await db.schema.createIndex('waiting_since').on('waiting').column('spooled_at').execute()
+      await db.schema
+        .createIndex('waiting_held')
+        .on('waiting')
+        .column('held_by')
+        .where(sql.ref('held_by'), 'is not', null)
+        .execute()
+      await withId('dead_letters')
+        .addColumn('mailbox_id', 'bigint', (column) => column.notNull().references('mailboxes.id'))
+        .addColumn('region', 'text', (column) => column.notNull())
+        // The id that it waited under: the order in which they came, where theirs is that in which they died.
+        .addColumn('came', 'bigint', (column) => column.notNull())
+        .addColumn('delivery', 'text', (column) => column.notNull())
+        .addColumn('dedup_key', 'text', (column) => column.notNull())
+        .addColumn('organizations', 'text', (column) => column.notNull())
+        .addColumn('received_at', 'bigint', (column) => column.notNull())
+        .addColumn('died_at', 'bigint', (column) => column.notNull())
+        .addColumn('reason', 'text', (column) => column.notNull())
+        .addColumn('attempts', 'bigint', (column) => column.notNull())
+        .addColumn('size', 'bigint', (column) => column.notNull())
+        .addColumn('key_id', 'text')
+        .addColumn('payload', bytes, (column) => column.notNull())
+        .addUniqueConstraint('dead_letters_once', ['dedup_key', 'region'])
+        .execute()
+      await db.schema.createIndex('dead_letters_of_mailbox').on('dead_letters').columns(['mailbox_id', 'id']).execute()
+      await db.schema.createIndex('dead_letters_since').on('dead_letters').column('died_at').execute()
+      await db.schema
+        .createTable('instances')
+        .addColumn('id', 'text', (column) => column.notNull().primaryKey())
+        // On the clock that began when the machine did.
+        .addColumn('lease_until', 'bigint', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('owed_answers')
+        .addColumn('delivery', 'text', (column) => column.notNull().primaryKey())
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('integration_id', 'bigint', (column) => column.notNull())
+        .addColumn('received_at', 'bigint', (column) => column.notNull())
+        .addColumn('owner', 'text')
+        .addColumn('state', 'text', (column) => column.notNull().check(sql`state in ('waiting', 'ready', 'posting')`))
+        .addColumn('posts', 'bigint', (column) => column.notNull())
+        .addColumn('request_key_id', 'text')
+        .addColumn('request', bytes, (column) => column.notNull())
+        .addColumn('message_key_id', 'text')
+        .addColumn('message', bytes)
+        .execute()
+      await db.schema
+        .createTable('spool_usage')
+        .addColumn('region', 'text', (column) => column.notNull().primaryKey())
+        .addColumn('bytes', 'bigint', (column) => column.notNull())
+        .execute()
+    },
+  },
+}
