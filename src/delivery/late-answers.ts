@@ -59,7 +59,7 @@ export interface LateAnswersParts {
   readonly owed: OwedAnswers
   readonly sealer: () => Sealer
   readonly poster: Pick<AnswerPoster, 'post'>
-  readonly provider: (name: string) => Provider | undefined
+  readonly provider: (name: string) => Pick<Provider, 'lateMessage' | 'apology' | 'mayPostTo'> | undefined
   /** A deferred attempt, with the interactive priority. */
   readonly ask: (what: LateCase, region: AskedRegion, attempt: number) => Promise<RegionResult>
   /** Whether the region may be sent the same request twice. */
