@@ -3,7 +3,7 @@ import type { RegionWatch } from '../dispatch/region-client.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import { regionOf, type Attempted } from './attempt.ts'
-import { backOffMs, LONGEST_WAIT_MS } from './back-off.ts'
+import { backOffMs, longestBackOffMs, LONGEST_WAIT_MS } from './back-off.ts'
 import type { Judgement } from './judge.ts'
 import type {
   Appended,
@@ -108,8 +108,11 @@ interface Box {
   unsettled: { readonly claim: Claim; readonly settlement: Settlement } | undefined
 }
 
-/** `unreachable`: wakes when the region is reached again. `held`: wakes when the first attempt ends. */
-type Rest = 'unreachable' | 'answered' | 'held' | 'store'
+/**
+ * `region`: wakes when the region is well again. `asked`: for as long as the region has asked for, well or not. `held`:
+ * wakes when the first attempt ends. `store`: nobody knows when.
+ */
+type Rest = 'region' | 'asked' | 'held' | 'store'
 
 interface LaneState {
   readonly region: string
@@ -274,12 +277,14 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       await spool.settle(box.unsettled.claim, box.unsettled.settlement)
       box.unsettled = undefined
     }
+    let hasMoved = false
     let storedBefore = box.stored
     let coming = spool.next(id)
     for (let row = 1; ; row++) {
       const next = await coming
       switch (next.kind) {
         case 'empty':
+          if (hasMoved) await refresh()
           if (box.stored !== storedBefore) return { kind: 'more' }
           box.isEmpty = true
           box.head = undefined
@@ -297,7 +302,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       const waitMs = untilDue(box, next.row)
       if (waitMs > 0 || stopped) {
         await spool.release(id, next.fence)
-        return { kind: 'rest', why: restOf(next.row), ms: Math.max(waitMs, 1) }
+        return { kind: 'rest', why: restOf(waitMs, next.row), ms: Math.max(waitMs, 1) }
       }
       // The process may have been stopped for a minute between the store's answer and now: somebody else's turn.
       if (clock.monotonic() >= next.validUntil) return { kind: 'more' }
@@ -311,10 +316,13 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (goesOn) coming.catch(() => {})
       await settling
       if (conclusion.pause !== undefined) await pause(box, conclusion.pause)
-      if (conclusion.settlement?.kind === 'moved') await refresh()
+      hasMoved ||= conclusion.settlement?.kind === 'moved'
       // A success may have made room for more of the region's mailboxes.
       pump(box.lane)
-      if (!goesOn) return conclusion.end ?? { kind: 'more' }
+      if (goesOn) continue
+      // What has moved waits in mailboxes that nobody here may know of yet.
+      if (hasMoved) await refresh()
+      return conclusion.end ?? { kind: 'more' }
     }
   }
 
@@ -378,7 +386,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const { why, reason } = judgement
     const now = clock.monotonic()
     if (why === 'not_tried') {
-      return { settlement: undefined, end: { kind: 'rest', why: 'unreachable', ms: NOT_TRIED_MS * (1 + random()) } }
+      return { settlement: undefined, end: { kind: 'rest', why: 'region', ms: NOT_TRIED_MS * (1 + random()) } }
     }
     const attempts = row.attempts + 1
     const lastFailedAt = box.head?.row === row.id ? box.head.failedAt : now
@@ -393,9 +401,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const waitMs = backOffMs(attempts, random, judgement.retryAfterMs)
     box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }
     const settlement = { kind: 'again' as const, attempts, answeredFailures, failingMs, retryAt: clock.now() + waitMs }
-    // What a region has asked for by Retry-After holds even when it is reached again before.
-    const rests = why === 'unreachable' ? 'unreachable' : 'answered'
-    return { settlement, end: { kind: 'rest', why: rests, ms: waitMs } }
+    return { settlement, end: { kind: 'rest', why: restOf(waitMs, settlement), ms: waitMs } }
   }
 
   async function settle(box: Box, claim: Claim, settlement: Settlement | undefined, fence: number): Promise<void> {
@@ -449,7 +455,12 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     if (box.paused !== undefined || box.id === undefined) return
     box.paused = reason
     alarms.raise('error', `spool: paused ${box.key}`, { mailbox: box.id, reason }, 'A mailbox is paused')
-    await spool.pause(box.id, reason)
+    try {
+      await spool.pause(box.id, reason)
+    } catch (error) {
+      box.paused = undefined
+      throw error
+    }
   }
 
   /** A head that waits for the directory or for an operator, held by nobody, is looked at now and then. */
@@ -584,7 +595,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       const lane = laneOf(region)
       const waits = (box: Box): boolean => !box.isEmpty && box.paused === undefined
       const waitsForRegion = (box: Box): boolean =>
-        waits(box) && box.state.kind === 'resting' && box.state.why === 'unreachable'
+        waits(box) && box.state.kind === 'resting' && box.state.why === 'region'
       return {
         wantsProbe: () => !stopped && lane.boxes.values().some(waits),
         probeDue() {
@@ -671,7 +682,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (waitMs === 0) return makeReady(box)
         const now = clock.monotonic()
         box.head = { row: id, failedAt: now, dueAt: now + waitMs }
-        rest(box, restOf(state), waitMs)
+        rest(box, restOf(waitMs, state), waitMs)
       }
     }
   }
@@ -687,9 +698,9 @@ export function progressAfterFirst(
   return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt }
 }
 
-/** What a region has asked for by failing on the delivery itself holds even when others find it well again. */
-function restOf({ answeredFailures }: Pick<Progress, 'answeredFailures'>): 'answered' | 'unreachable' {
-  return answeredFailures > 0 ? 'answered' : 'unreachable'
+/** A wait that is longer than any of our own is one that the region has asked for. */
+function restOf(waitMs: number, { attempts }: Pick<Progress, 'attempts'>): 'asked' | 'region' {
+  return waitMs > longestBackOffMs(attempts) ? 'asked' : 'region'
 }
 
 function keyOf(address: MailboxAddress): string {
