@@ -20,6 +20,8 @@ export interface SlackBody {
 export const FORM = 'application/x-www-form-urlencoded'
 export const JSON_TYPE = 'application/json'
 
+let events = 0
+
 /** An `event_callback` of one workspace's installation. `event` is merged into an `app_mention`. */
 export function eventCallback(envelope: Fields = {}, event: Fields = {}): SlackBody {
   return json({
@@ -38,7 +40,8 @@ export function eventCallback(envelope: Fields = {}, event: Fields = {}): SlackB
       ...event,
     },
     type: 'event_callback',
-    event_id: 'Ev0SILO00001',
+    // Its own each time: the same one again would be the same event again.
+    event_id: `Ev${String((events += 1)).padStart(9, '0')}`,
     event_time: 1_700_000_000,
     authorizations: [
       { enterprise_id: null, team_id: TEAM, user_id: 'U0BOT000001', is_bot: true, is_enterprise_install: false },

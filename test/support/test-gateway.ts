@@ -12,6 +12,9 @@ import { signSlack } from './slack-signer.ts'
 
 export const SIGNING_SECRET = 'a-signing-secret-for-tests'
 
+/** Posts after which a second is used again; Slack's window is 300 s wide. */
+const SECONDS_APART = 250
+
 /** What `regions.yaml` says of a region; `name` and `address` are the least. */
 export type RegionEntry = { name: string; address: string } & Record<string, unknown>
 
@@ -54,7 +57,7 @@ export interface TestGateway {
   readonly logs: { level: LogLevel; message: string; fields: Record<string, unknown> }[]
   /** The story of every webhook whose last region has come to its end. */
   readonly records: WebhookRecord[]
-  /** Posts a body, signed as Slack would unless told otherwise. */
+  /** Posts a body, signed as Slack would unless told otherwise; with its own signature each time, even if the body is the same. */
   readonly post: (path: string, body: string | Buffer, options?: PostOptions) => Promise<TestReply>
   readonly get: (path: string, headers?: Record<string, string>) => Promise<TestReply>
   /** Waits until everything under way has come to its end, then closes all. */
@@ -90,6 +93,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const server = createPublicListener(gateway)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
+  let posts = 0
 
   return {
     gateway,
@@ -103,7 +107,9 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
       body,
       { contentType = 'application/json', headers = {}, secret = SIGNING_SECRET, method = 'POST' } = {},
     ) {
-      const signature = secret === null ? {} : signSlack({ secret, body, now: gateway.clock.now() })
+      // Of another second each time, within what is taken for fresh: the same signature would be the same request.
+      const now = gateway.clock.now() - 1000 * (posts++ % SECONDS_APART)
+      const signature = secret === null ? {} : signSlack({ secret, body, now })
       return send(port, { method, path, body, headers: { 'Content-Type': contentType, ...signature, ...headers } })
     },
     get: (path, headers = {}) => send(port, { method: 'GET', path, headers }),

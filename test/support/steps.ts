@@ -1,0 +1,15 @@
+/**
+ * Moves a clock on in small steps until something is so: what time sets off goes over real sockets and a real disk, and
+ * gets a few turns of the event loop after each step.
+ */
+export async function until(
+  clock: { readonly advance: (ms: number) => void },
+  isSo: () => boolean | Promise<boolean>,
+  { stepMs = 250, steps = 5000 } = {},
+): Promise<void> {
+  for (let step = 0; !(await isSo()); step++) {
+    if (step > steps) throw new Error(`it never came to this in ${step * stepMs} ms`)
+    clock.advance(stepMs)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+}
