@@ -1,0 +1,596 @@
+import type { DatabaseSync } from '../database/sqlite.ts'
+import { toStored } from '../directory/id.ts'
+import {
+  LEASE_MS,
+  type Appended,
+  type Claim,
+  type DeadLetter,
+  type DeadLetterFilter,
+  type EraseTarget,
+  type MailboxAddress,
+  type MailboxListing,
+  type NewOwedAnswer,
+  type NewRow,
+  type Next,
+  type OpenMailbox,
+  type OrphanedAnswer,
+  type Progress,
+  type Sealed,
+  type Settlement,
+  type WaitingRow,
+} from './spool.ts'
+
+/** Who asks, and what time it is there: the tables have no clock of their own. */
+export interface Moment {
+  /** Milliseconds since the machine started. */
+  readonly monotonic: number
+  /** Unix milliseconds. */
+  readonly now: number
+  readonly instance: string
+}
+
+/** As `append` has named it. */
+export interface StoredRow {
+  readonly id: number
+  readonly isDead: boolean
+}
+
+/** What a row that was swept away for its age died of. */
+export const TOO_OLD = 'too_old'
+
+export type SpoolTables = ReturnType<typeof createSpoolTables>
+
+/**
+ * The spool as plain functions over one connection, which several instances may share. Each is one step of a
+ * transaction that the caller begins and ends; in one that writes, `renew` comes first.
+ */
+export function createSpoolTables(database: DatabaseSync) {
+  const sql = prepareStatements(database)
+  // SQLite says what other connections have changed; what other instances have on this one is counted here.
+  const writes = new Map<string, number>()
+  const seen = new Map<string, string>()
+  let allWrites = 0
+  const foreignWrites = ({ instance }: Moment): string => {
+    const others = one<{ data_version: number }>(sql.version)?.data_version
+    return `${others} ${allWrites - (writes.get(instance) ?? 0)}`
+  }
+
+  // What ends at a time that is further ahead than any lease was given before the machine started again. Twice as far:
+  // the caller's clock may have been read a moment before the lease was given.
+  const leaseIsGood = (instance: string | null, at: Moment): boolean => {
+    if (instance === null) return false
+    if (instance === at.instance) return true
+    const until = one<{ lease_until: number }>(sql.leaseOf, instance)?.lease_until ?? 0
+    return at.monotonic < until && until <= at.monotonic + 2 * LEASE_MS
+  }
+
+  function mailboxFor(address: MailboxAddress): number {
+    const columns = columnsOf(address)
+    const known = one<{ id: number }>(sql.mailboxAt, ...columns)
+    return known?.id ?? Number(sql.newMailbox.run(...columns).lastInsertRowid)
+  }
+
+  function count(mailbox: number, region: string, rows: number, bytes: number): void {
+    sql.countInMailbox.run(rows, bytes, mailbox)
+    sql.countInRegion.run(region, bytes)
+  }
+
+  /** Where neither a twin nor a quota is in the way. */
+  function insert(row: NewRow, at: Moment): { id: number; mailbox: number } {
+    const { mailbox: address, state, payload } = row
+    const mailbox = mailboxFor(address)
+    const region = regionOf(address)
+    const { attempts, answeredFailures, failingMs, retryAt } = state.kind === 'waiting' ? state : NO_PROGRESS
+    const { lastInsertRowid } = sql.newRow.run(
+      mailbox,
+      region,
+      row.delivery,
+      row.dedupKey,
+      JSON.stringify(row.organizations),
+      row.receivedAt,
+      at.now,
+      state.kind === 'held' ? at.instance : null,
+      attempts,
+      answeredFailures,
+      failingMs,
+      retryAt,
+      payload.bytes.length,
+      payload.keyId ?? null,
+      payload.bytes,
+    )
+    count(mailbox, region, 1, payload.bytes.length)
+    return { id: Number(lastInsertRowid), mailbox }
+  }
+
+  function remove(id: number): void {
+    const row = one<{ mailbox_id: number; region: string; size: number }>(sql.removeRow, id)
+    if (row !== undefined) count(row.mailbox_id, row.region, -1, -row.size)
+  }
+
+  /** One dead letter tells of a webhook that was not delivered as well as two. */
+  function bury(id: number, reason: string, attempts: number, at: Moment): number | undefined {
+    const { changes, lastInsertRowid } = sql.bury.run(at.now, reason, attempts, id)
+    remove(id)
+    return Number(changes) === 0 ? undefined : Number(lastInsertRowid)
+  }
+
+  function put(row: NewRow, at: Moment, quota: number | undefined): Appended {
+    const region = regionOf(row.mailbox)
+    if (one(sql.twin, row.dedupKey, region) !== undefined) return { kind: 'duplicate' }
+    if (row.state.kind === 'dead') {
+      const { id, mailbox } = insert(row, at)
+      const letter = bury(id, row.state.reason, row.state.attempts, at)
+      return letter === undefined ? { kind: 'duplicate' } : { kind: 'stored', id: letter, mailbox }
+    }
+    if (quota !== undefined) {
+      const used = one<{ bytes: number }>(sql.usageOf, region)?.bytes ?? 0
+      if (used + row.payload.bytes.length > quota) return { kind: 'full' }
+    }
+    return { kind: 'stored', ...insert(row, at) }
+  }
+
+  function holds(claim: Claim, at: Moment): boolean {
+    return claim.kind === 'held'
+      ? one(sql.heldRow, claim.row, at.instance) !== undefined
+      : one(sql.claimedRow, claim.mailbox, at.instance, claim.fence, claim.row) !== undefined
+  }
+
+  function open(at: Moment): OpenMailbox[] {
+    seen.set(at.instance, foreignWrites(at))
+    return all<MailboxColumns>(sql.open).map(openMailboxOf)
+  }
+
+  return {
+    /** Until when this instance's lease is good now. */
+    renew(at: Moment): number {
+      const until = Math.floor(at.monotonic) + LEASE_MS
+      allWrites += 1
+      writes.set(at.instance, (writes.get(at.instance) ?? 0) + 1)
+      sql.renew.run(at.instance, until)
+      return until
+    },
+
+    /** Lets others have at once what is this instance's. */
+    giveBack(at: Moment): void {
+      sql.giveBackMailboxes.run(at.instance)
+      sql.giveBackRows.run(at.instance)
+      sql.giveBackAnswers.run(at.instance)
+      sql.endLease.run(at.instance)
+    },
+
+    append: (at: Moment, rows: readonly NewRow[]): Appended[] => rows.map((row) => put(row, at, row.maxSpoolBytes)),
+
+    /** Takes back what was stored just now for somebody who has been told that it was not. */
+    unstore(_at: Moment, rows: readonly StoredRow[]): void {
+      for (const { id, isDead } of rows) {
+        if (isDead) sql.removeLetter.run(id)
+        else remove(id)
+      }
+    },
+
+    next(at: Moment, mailbox: number): Next {
+      const release = <Outcome extends Next>(outcome: Outcome): Outcome => {
+        sql.releaseOwn.run(mailbox, at.instance)
+        return outcome
+      }
+      const box = one<{ paused: string | null; owner: string | null; fence: number }>(sql.mailbox, mailbox)
+      if (box === undefined) return { kind: 'empty' }
+      if (box.owner !== at.instance && leaseIsGood(box.owner, at)) return { kind: 'claimed' }
+      if (box.paused !== null) return release({ kind: 'paused' })
+      const head = one<RowColumns>(sql.head, mailbox)
+      if (head === undefined) return release({ kind: 'empty' })
+      if (leaseIsGood(head.held_by, at)) return release({ kind: 'held' })
+      if (head.held_by !== null) sql.unhold.run(head.id)
+      const fence = box.owner === at.instance ? box.fence : box.fence + 1
+      if (box.owner !== at.instance) sql.claim.run(at.instance, fence, mailbox)
+      return { kind: 'row', row: waitingRowOf(head), fence, validUntil: Math.floor(at.monotonic) + LEASE_MS }
+    },
+
+    settle(at: Moment, claim: Claim, settlement: Settlement): boolean {
+      if (!holds(claim, at)) return false
+      switch (settlement.kind) {
+        case 'delivered':
+          remove(claim.row)
+          break
+        case 'dead':
+          bury(claim.row, settlement.reason, settlement.attempts, at)
+          break
+        case 'again': {
+          const { attempts, answeredFailures, failingMs, retryAt } = settlement
+          sql.again.run(attempts, answeredFailures, failingMs, retryAt, claim.row)
+          if (claim.kind === 'mailbox') sql.releaseOwn.run(claim.mailbox, at.instance)
+          break
+        }
+        case 'moved':
+          // It goes first: it may be its own twin. What waits already is never refused for want of room.
+          remove(claim.row)
+          for (const row of settlement.rows) put(row, at, undefined)
+          break
+      }
+      return true
+    },
+
+    release(at: Moment, mailbox: number, fence: number): void {
+      sql.release.run(mailbox, at.instance, fence)
+    },
+
+    open,
+
+    changed: (at: Moment): OpenMailbox[] | undefined =>
+      foreignWrites(at) === seen.get(at.instance) ? undefined : open(at),
+
+    list: (_at: Moment): MailboxListing[] =>
+      all<MailboxColumns & ListingColumns>(sql.list).map((row) => ({
+        ...openMailboxOf(row),
+        depth: row.depth,
+        bytes: row.bytes,
+        oldestAt: row.spooled_at ?? undefined,
+        headAttempts: row.attempts ?? 0,
+        deadLetters: row.dead_letters,
+      })),
+
+    usage: (_at: Moment): ReadonlyMap<string, number> =>
+      new Map(all<{ region: string; bytes: number }>(sql.usage).map(({ region, bytes }) => [region, bytes])),
+
+    pause: (_at: Moment, mailbox: number, reason: string): boolean => changes(sql.pause.run(reason, mailbox)),
+    resume: (_at: Moment, mailbox: number): boolean => changes(sql.pause.run(null, mailbox)),
+
+    deadLetters(_at: Moment, filter: DeadLetterFilter, { limit, beforeId }: { limit: number; beforeId?: number }) {
+      const { where, values } = conditionsOf(filter)
+      const before = beforeId === undefined ? '' : ' AND letter.id < ?'
+      const rows = database
+        .prepare(
+          `SELECT letter.id, letter.mailbox_id, letter.delivery, letter.reason, letter.attempts, letter.received_at,
+             letter.died_at, box.provider, ${INTEGRATION}, box.installation, box.region
+           FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
+           WHERE ${where}${before} ORDER BY letter.id DESC LIMIT ?`,
+        )
+        .all(...values, ...(beforeId === undefined ? [] : [beforeId]), limit)
+      return rowsOf<DeadLetterColumns>(rows).map(deadLetterOf)
+    },
+
+    replay(at: Moment, filter: DeadLetterFilter): number {
+      const { where, values } = conditionsOf(filter)
+      const ids = database
+        .prepare(
+          `SELECT letter.id FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
+           WHERE ${where} ORDER BY letter.came`,
+        )
+        .all(...values)
+      return rowsOf<{ id: number }>(ids).filter(({ id }) => {
+        const revived = one<{ mailbox_id: number; region: string; size: number }>(sql.revive, at.now, id)
+        if (revived !== undefined) count(revived.mailbox_id, revived.region, 1, revived.size)
+        // One that waits already is one webhook with it.
+        sql.removeLetter.run(id)
+        return revived !== undefined
+      }).length
+    },
+
+    erase(_at: Moment, { provider, integration, installations }: EraseTarget): number {
+      const boxes = [
+        ...all<MailboxTotals>(sql.mailboxesOf, provider, storedId(integration)),
+        ...installations.flatMap((text) => all<MailboxTotals>(sql.unresolvedOf, provider, text)),
+      ]
+      let erased = Number(sql.eraseAnswers.run(provider, storedId(integration)).changes)
+      for (const { id, region, bytes } of boxes) {
+        erased += Number(sql.eraseRows.run(id).changes) + Number(sql.eraseLetters.run(id).changes)
+        sql.countInRegion.run(region, -bytes)
+        sql.eraseMailbox.run(id)
+      }
+      return erased
+    },
+
+    sweep(
+      at: Moment,
+      { waitingSince, diedBefore, limit }: { waitingSince: number; diedBefore: number; limit: number },
+    ) {
+      const good = [0, 2 * LEASE_MS].map((ahead) => Math.floor(at.monotonic) + ahead)
+      const old = all<{ id: number; attempts: number }>(sql.old, waitingSince, ...good, ...good, limit)
+      for (const { id, attempts } of old) bury(id, TOO_OLD, attempts, at)
+      return { died: old.length, removed: Number(sql.removeLetters.run(diedBefore, limit).changes) }
+    },
+
+    owe(at: Moment, { delivery, provider, integration, receivedAt, request, message }: NewOwedAnswer): void {
+      sql.owe.run(
+        delivery,
+        provider,
+        storedId(integration),
+        receivedAt,
+        at.instance,
+        message === undefined ? 'waiting' : 'ready',
+        request.keyId ?? null,
+        request.bytes,
+        message?.keyId ?? null,
+        message?.bytes ?? null,
+      )
+    },
+
+    posting: (at: Moment, delivery: string, { keyId, bytes }: Sealed): boolean =>
+      changes(sql.posting.run(keyId ?? null, bytes, delivery, at.instance)),
+
+    unposted(at: Moment, delivery: string): void {
+      sql.unposted.run(delivery, at.instance)
+    },
+
+    paid(at: Moment, delivery: string): void {
+      sql.paid.run(delivery, at.instance)
+    },
+
+    takeOver(at: Moment): OrphanedAnswer[] {
+      const good = [0, 2 * LEASE_MS].map((ahead) => Math.floor(at.monotonic) + ahead)
+      return all<AnswerColumns>(sql.takeOver, at.instance, at.instance, ...good).map(orphanOf)
+    },
+
+    /** Forgets everything, down to the ids that were given: as new. */
+    clear(): void {
+      database.exec(
+        ['waiting', 'dead_letters', 'mailboxes', 'instances', 'owed_answers', 'spool_usage']
+          .map((table) => `DELETE FROM ${table};`)
+          .concat('DELETE FROM sqlite_sequence')
+          .join(''),
+      )
+      seen.clear()
+    },
+  }
+}
+
+const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+
+type Statement = ReturnType<DatabaseSync['prepare']>
+type Value = null | number | bigint | string | Uint8Array
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the columns are what the statement beside it selects
+const rowsOf = <Row>(rows: unknown[]): Row[] => rows as Row[]
+const all = <Row>(statement: Statement, ...values: Value[]): Row[] => rowsOf<Row>(statement.all(...values))
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- like the two above
+const one = <Row>(statement: Statement, ...values: Value[]): Row | undefined =>
+  rowsOf<Row>([statement.get(...values)])[0]
+const changes = (result: ReturnType<Statement['run']>): boolean => Number(result.changes) > 0
+
+function storedId(id: string): bigint {
+  const stored = toStored(id)
+  if (stored === undefined) throw new Error(`no integration has the id ${id}`)
+  return stored
+}
+
+const regionOf = (address: MailboxAddress): string => (address.kind === 'region' ? address.region : '')
+
+/** As the unique index has them. */
+function columnsOf(address: MailboxAddress): [bigint, string, string, string] {
+  return address.kind === 'region'
+    ? [storedId(address.integration), address.provider, '', address.region]
+    : [0n, address.provider, address.installation, '']
+}
+
+interface AddressColumns {
+  readonly provider: string
+  /** A digit string; '0' where it is unresolved. */
+  readonly integration: string
+  readonly installation: string
+  readonly region: string
+}
+
+const addressOf = ({ provider, integration, installation, region }: AddressColumns): MailboxAddress =>
+  integration === '0'
+    ? { kind: 'unresolved', provider, installation }
+    : { kind: 'region', provider, integration, region }
+
+interface MailboxTotals {
+  readonly id: number
+  readonly region: string
+  readonly bytes: number
+}
+
+interface MailboxColumns extends AddressColumns {
+  readonly id: number
+  readonly paused: string | null
+  readonly depth: number
+  readonly retry_at: number | null
+}
+
+interface ListingColumns {
+  readonly bytes: number
+  readonly spooled_at: number | null
+  readonly attempts: number | null
+  readonly dead_letters: number
+}
+
+const openMailboxOf = (row: MailboxColumns): OpenMailbox => ({
+  id: row.id,
+  address: addressOf(row),
+  paused: row.paused ?? undefined,
+  isEmpty: row.depth === 0,
+  retryAt: row.retry_at ?? 0,
+})
+
+interface RowColumns {
+  readonly id: number
+  readonly delivery: string
+  readonly dedup_key: string
+  readonly organizations: string
+  readonly received_at: number
+  readonly spooled_at: number
+  readonly held_by: string | null
+  readonly attempts: number
+  readonly answered_failures: number
+  readonly failing_ms: number
+  readonly retry_at: number
+  readonly key_id: string | null
+  readonly payload: Uint8Array
+}
+
+const waitingRowOf = (row: RowColumns): WaitingRow => ({
+  id: row.id,
+  delivery: row.delivery,
+  dedupKey: row.dedup_key,
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written from ids, above
+  organizations: JSON.parse(row.organizations) as string[],
+  receivedAt: row.received_at,
+  spooledAt: row.spooled_at,
+  attempts: row.attempts,
+  answeredFailures: row.answered_failures,
+  failingMs: row.failing_ms,
+  retryAt: row.retry_at,
+  payload: { keyId: row.key_id ?? undefined, bytes: row.payload },
+})
+
+interface DeadLetterColumns extends AddressColumns {
+  readonly id: number
+  readonly mailbox_id: number
+  readonly delivery: string
+  readonly reason: string
+  readonly attempts: number
+  readonly received_at: number
+  readonly died_at: number
+}
+
+const deadLetterOf = (row: DeadLetterColumns): DeadLetter => ({
+  id: row.id,
+  mailbox: row.mailbox_id,
+  address: addressOf(row),
+  delivery: row.delivery,
+  reason: row.reason,
+  attempts: row.attempts,
+  receivedAt: row.received_at,
+  diedAt: row.died_at,
+})
+
+interface AnswerColumns {
+  readonly delivery: string
+  readonly provider: string
+  readonly integration: string
+  readonly received_at: number
+  readonly state: 'waiting' | 'ready' | 'posting'
+  readonly posts: number
+  readonly request_key_id: string | null
+  readonly request: Uint8Array
+  readonly message_key_id: string | null
+  readonly message: Uint8Array | null
+}
+
+function orphanOf(row: AnswerColumns): OrphanedAnswer {
+  const { delivery, provider, integration, received_at: receivedAt, posts } = row
+  const request = { keyId: row.request_key_id ?? undefined, bytes: row.request }
+  const common = { delivery, provider, integration, receivedAt, request }
+  if (row.state === 'posting') return { ...common, state: { kind: 'posting' } }
+  if (row.state === 'waiting' || row.message === null) return { ...common, state: { kind: 'waiting' } }
+  const message = { keyId: row.message_key_id ?? undefined, bytes: row.message }
+  return { ...common, state: { kind: 'ready', message, posts } }
+}
+
+/** No condition at all means every dead letter. */
+function conditionsOf(filter: DeadLetterFilter): { where: string; values: Value[] } {
+  const conditions: [column: string, value: Value | undefined][] = [
+    ['letter.id', filter.id],
+    ['letter.mailbox_id', filter.mailbox],
+    ['box.provider', filter.provider],
+    // One that no integration can have finds none.
+    ['box.integration_id', filter.integration === undefined ? undefined : (toStored(filter.integration) ?? -1)],
+    ['box.region', filter.region],
+    ['letter.reason', filter.reason],
+  ]
+  const given = conditions.flatMap(([column, value]) => (value === undefined ? [] : [{ column, value }]))
+  return {
+    where: given.map(({ column }) => `${column} = ?`).join(' AND ') || 'true',
+    values: given.map(({ value }) => value),
+  }
+}
+
+/** 64 bits, which a JavaScript number has not. */
+const INTEGRATION = 'CAST(box.integration_id AS text) AS integration'
+
+function prepareStatements(database: DatabaseSync) {
+  const head = (column: string): string =>
+    `(SELECT ${column} FROM waiting WHERE mailbox_id = box.id ORDER BY id LIMIT 1) AS ${column}`
+  const columns = `box.id, box.provider, ${INTEGRATION}, box.installation, box.region, box.paused, box.depth`
+  const goodLeases = 'SELECT id FROM instances WHERE lease_until > ? AND lease_until <= ?'
+  const statements = {
+    leaseOf: 'SELECT lease_until FROM instances WHERE id = ?',
+    renew: `INSERT INTO instances (id, lease_until) VALUES (?, ?)
+      ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until`,
+    endLease: 'DELETE FROM instances WHERE id = ?',
+    giveBackMailboxes: 'UPDATE mailboxes SET owner = NULL WHERE owner = ?',
+    giveBackRows: 'UPDATE waiting SET held_by = NULL WHERE held_by = ?',
+    giveBackAnswers: 'UPDATE owed_answers SET owner = NULL WHERE owner = ?',
+
+    mailboxAt: `SELECT id FROM mailboxes
+      WHERE integration_id = ? AND provider = ? AND installation = ? AND region = ?`,
+    newMailbox: 'INSERT INTO mailboxes (integration_id, provider, installation, region) VALUES (?, ?, ?, ?)',
+    mailbox: 'SELECT paused, owner, fence FROM mailboxes WHERE id = ?',
+    claim: 'UPDATE mailboxes SET owner = ?, fence = ? WHERE id = ?',
+    release: 'UPDATE mailboxes SET owner = NULL WHERE id = ? AND owner = ? AND fence = ?',
+    releaseOwn: 'UPDATE mailboxes SET owner = NULL WHERE id = ? AND owner = ?',
+    pause: 'UPDATE mailboxes SET paused = ? WHERE id = ?',
+    countInMailbox: 'UPDATE mailboxes SET depth = depth + ?, bytes = bytes + ? WHERE id = ?',
+    countInRegion: `INSERT INTO spool_usage (region, bytes) VALUES (?, ?)
+      ON CONFLICT (region) DO UPDATE SET bytes = bytes + excluded.bytes`,
+    usage: 'SELECT region, bytes FROM spool_usage WHERE bytes > 0',
+    usageOf: 'SELECT bytes FROM spool_usage WHERE region = ?',
+    open: `SELECT ${columns}, ${head('retry_at')}
+      FROM mailboxes AS box WHERE box.depth > 0 OR box.paused IS NOT NULL ORDER BY box.id`,
+    list: `SELECT ${columns}, box.bytes, ${head('retry_at')}, ${head('spooled_at')}, ${head('attempts')},
+        (SELECT count(*) FROM dead_letters WHERE mailbox_id = box.id) AS dead_letters
+      FROM mailboxes AS box ORDER BY box.id`,
+    version: 'PRAGMA data_version',
+
+    twin: 'SELECT 1 FROM waiting WHERE dedup_key = ? AND region = ?',
+    newRow: `INSERT INTO waiting (mailbox_id, region, delivery, dedup_key, organizations, received_at, spooled_at,
+        held_by, attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    head: `SELECT id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
+        answered_failures, failing_ms, retry_at, key_id, payload
+      FROM waiting WHERE mailbox_id = ? ORDER BY id LIMIT 1`,
+    heldRow: 'SELECT 1 FROM waiting WHERE id = ? AND held_by = ?',
+    claimedRow: `SELECT 1 FROM mailboxes AS box JOIN waiting AS row ON row.mailbox_id = box.id
+      WHERE box.id = ? AND box.owner = ? AND box.fence = ? AND row.id = ?`,
+    unhold: 'UPDATE waiting SET held_by = NULL WHERE id = ?',
+    again: `UPDATE waiting SET held_by = NULL, attempts = ?, answered_failures = ?, failing_ms = ?, retry_at = ?
+      WHERE id = ?`,
+    removeRow: 'DELETE FROM waiting WHERE id = ? RETURNING mailbox_id, region, size',
+
+    bury: `INSERT INTO dead_letters (mailbox_id, region, came, delivery, dedup_key, organizations, received_at, died_at,
+        reason, attempts, size, key_id, payload)
+      SELECT mailbox_id, region, id, delivery, dedup_key, organizations, received_at, ?, ?, ?, size, key_id, payload
+      FROM waiting WHERE id = ?
+      ON CONFLICT (dedup_key, region) DO NOTHING`,
+    revive: `INSERT INTO waiting (mailbox_id, region, delivery, dedup_key, organizations, received_at, spooled_at,
+        attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
+      SELECT mailbox_id, region, delivery, dedup_key, organizations, received_at, ?, 0, 0, 0, 0, size, key_id, payload
+      FROM dead_letters WHERE id = ?
+      ON CONFLICT (dedup_key, region) DO NOTHING RETURNING mailbox_id, region, size`,
+    removeLetter: 'DELETE FROM dead_letters WHERE id = ?',
+    removeLetters: `DELETE FROM dead_letters
+      WHERE id IN (SELECT id FROM dead_letters WHERE died_at < ? ORDER BY died_at LIMIT ?)`,
+
+    // Not what is being sent: a held row, or the head of a mailbox that somebody works on.
+    old: `SELECT row.id, row.attempts FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+      WHERE row.spooled_at < ?
+        AND (row.held_by IS NULL OR row.held_by NOT IN (${goodLeases}))
+        AND (box.owner IS NULL OR box.owner NOT IN (${goodLeases})
+          OR EXISTS (SELECT 1 FROM waiting WHERE mailbox_id = box.id AND id < row.id))
+      ORDER BY row.spooled_at, row.id LIMIT ?`,
+
+    mailboxesOf: 'SELECT id, region, bytes FROM mailboxes WHERE provider = ? AND integration_id = ?',
+    unresolvedOf: `SELECT id, region, bytes FROM mailboxes
+      WHERE integration_id = 0 AND provider = ? AND installation = ?`,
+    eraseRows: 'DELETE FROM waiting WHERE mailbox_id = ?',
+    eraseLetters: 'DELETE FROM dead_letters WHERE mailbox_id = ?',
+    eraseMailbox: 'DELETE FROM mailboxes WHERE id = ?',
+    eraseAnswers: 'DELETE FROM owed_answers WHERE provider = ? AND integration_id = ?',
+
+    owe: `INSERT INTO owed_answers (delivery, provider, integration_id, received_at, owner, state, posts,
+        request_key_id, request, message_key_id, message)
+      VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+    posting: `UPDATE owed_answers SET state = 'posting', posts = posts + 1, message_key_id = ?, message = ?
+      WHERE delivery = ? AND owner = ?`,
+    unposted: "UPDATE owed_answers SET state = 'ready' WHERE delivery = ? AND owner = ? AND state = 'posting'",
+    paid: 'DELETE FROM owed_answers WHERE delivery = ? AND owner = ?',
+    takeOver: `UPDATE owed_answers SET owner = ?
+      WHERE owner IS NULL OR owner <> ? AND owner NOT IN (${goodLeases})
+      RETURNING delivery, provider, CAST(integration_id AS text) AS integration, received_at, state, posts,
+        request_key_id, request, message_key_id, message`,
+  } as const
+  const prepared = Object.entries(statements).map(([name, text]) => [name, database.prepare(text)])
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same names
+  return Object.fromEntries(prepared) as Record<keyof typeof statements, Statement>
+}

@@ -1,0 +1,169 @@
+import { statSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../clock.ts'
+import { sqliteCode } from '../database/sqlite.ts'
+import type { FromThread, Reply, ThreadOptions, ToThread } from './sqlite-spool.ts'
+import { connectSpool, transact, type SpoolCall, type SpoolConnection } from './spool-transaction.ts'
+
+/*
+ * The thread that owns the spool's connection: it may wait for a sync or a lock, where the main thread never does.
+ * All calls that have come meanwhile share the next transaction, and so its sync.
+ */
+
+/** After that long behind another process's lock it looks who has given up meanwhile. */
+const WAIT_MS = 250
+
+// https://sqlite.org/rescode.html
+const [ERROR, BUSY, LOCKED, READONLY, FULL, TOOBIG, CONSTRAINT, MISMATCH, RANGE] = [1, 5, 6, 8, 13, 18, 19, 20, 25]
+
+/** Errors of one call, beside which others may well succeed: deleting is possible where inserting is not. */
+const ofOneCall: ReadonlySet<number | undefined> = new Set([
+  undefined,
+  ERROR,
+  FULL,
+  TOOBIG,
+  CONSTRAINT,
+  MISMATCH,
+  RANGE,
+])
+
+class Gone extends Error {}
+class Replaced extends Error {}
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sqlite-spool.ts starts it with this
+const { path, instance, create, maxPages } = workerData as ThreadOptions
+
+if (parentPort === null) throw new Error('this is no main program')
+const port = parentPort
+const waiting = new Map<number, SpoolCall>()
+let opened: (SpoolConnection & { readonly file: string }) | undefined
+let mayCreate = create
+let working = false
+let ending = false
+let handedOver: { monotonic: number; now: number } | undefined
+
+port.on('message', (message: ToThread) => {
+  take(message)
+  if (!working) void work()
+})
+
+function take({ calls, givenUp, time, end }: ToThread): void {
+  for (const { id, call } of calls) waiting.set(id, call)
+  const dropped = givenUp.filter((id) => waiting.delete(id))
+  // Whatever waits for so long waits for a lock: everything else is carried out or refused at once.
+  const error = `the database ${path} is locked by another process`
+  if (dropped.length > 0) post({ replies: dropped.map((id) => ({ id, error })), locked: true })
+  handedOver = time
+  ending ||= end
+}
+
+function post(message: FromThread): void {
+  port.postMessage(message)
+}
+
+const moment = () => {
+  const { monotonic, now } = handedOver ?? { monotonic: systemClock.monotonic(), now: systemClock.now() }
+  return { monotonic, now, instance }
+}
+
+async function work(): Promise<void> {
+  working = true
+  while (waiting.size > 0) {
+    const batch = [...waiting]
+    try {
+      const connection = (opened ??= await connect())
+      const replies = carryOut(connection, batch)
+      for (const [id] of batch) waiting.delete(id)
+      post({ replies, locked: false })
+    } catch (error) {
+      if (isBusy(error)) {
+        post({ replies: [], locked: true })
+        await nextTurn()
+      } else if (error instanceof Replaced) {
+        disconnect()
+      } else {
+        if (path !== ':memory:') disconnect()
+        const failed = explain(error)
+        for (const [id] of batch) waiting.delete(id)
+        post({ replies: batch.map(([id]) => ({ id, error: failed })), locked: false })
+      }
+    }
+    // What has come while this batch was written is the next one.
+    for (let more = received(); more !== undefined; more = received()) take(more)
+  }
+  working = false
+  if (!ending) return
+  disconnect()
+  port.close()
+}
+
+function received(): ToThread | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sqlite-spool.ts sends nothing else
+  return receiveMessageOnPort(port)?.message as ToThread | undefined
+}
+
+/** In one transaction; where a single call is at fault, each in one of its own. */
+function carryOut(
+  connection: SpoolConnection & { file: string },
+  batch: readonly (readonly [number, SpoolCall])[],
+): Reply[] {
+  const stillThere = () => checkFile(connection.file)
+  try {
+    const results = transact(
+      connection,
+      moment,
+      batch.map(([, call]) => call),
+      stillThere,
+    )
+    return batch.map(([id], index) => ({ id, result: results[index] }))
+  } catch (error) {
+    if (error instanceof Gone || error instanceof Replaced || !ofOneCall.has(sqliteCode(error))) throw error
+    const [only, ...others] = batch
+    if (only !== undefined && others.length === 0) return [{ id: only[0], error: explain(error) }]
+    return batch.flatMap((call) => carryOut(connection, [call]))
+  }
+}
+
+async function connect(): Promise<SpoolConnection & { file: string }> {
+  const connection = await connectSpool(path, { create: mayCreate, waitMs: WAIT_MS })
+  if (maxPages !== undefined) connection.database.exec(`PRAGMA max_page_count = ${maxPages}`)
+  // An empty one in the place of one that is missing would hide that everything in it is.
+  mayCreate = path === ':memory:'
+  return { ...connection, file: identityOf(path) }
+}
+
+function disconnect(): void {
+  const connection = opened
+  opened = undefined
+  try {
+    connection?.database.close()
+  } catch {
+    // It is left because it fails; its file is closed with it.
+  }
+}
+
+/** SQLite goes on writing to a file that has lost its name; what is written there is gone. */
+function checkFile(file: string): void {
+  if (identityOf(path) !== file) throw new Replaced()
+}
+
+function identityOf(path: string): string {
+  if (path === ':memory:') return path
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (found === undefined) throw new Gone()
+  return `${found.dev} ${found.ino}`
+}
+
+function isBusy(error: unknown): boolean {
+  const code = sqliteCode(error)
+  return code === BUSY || code === LOCKED
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Gone) return `the database ${path} is gone`
+  const code = sqliteCode(error)
+  if (code === FULL) return `the database ${path} is full`
+  if (code === READONLY) return `the database ${path} is read-only`
+  return `the database ${path} failed: ${error instanceof Error ? error.message : String(error)}`
+}

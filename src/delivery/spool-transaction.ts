@@ -1,0 +1,71 @@
+import { migrate } from '../database/migrations.ts'
+import { kyselyOver, openHandle, type DatabaseSync } from '../database/sqlite.ts'
+import { createSpoolTables, type Moment, type SpoolTables } from './spool-tables.ts'
+
+export type Operation = keyof SpoolTables
+type Rest<Parameters> = Parameters extends [Moment, ...infer Others] ? Others : []
+export type Arguments<Named extends Operation> = Rest<Parameters<SpoolTables[Named]>>
+export type Result<Named extends Operation> = ReturnType<SpoolTables[Named]>
+
+/** One step, as it can be handed to another thread. */
+export interface SpoolCall<Named extends Operation = Operation> {
+  readonly operation: Named
+  readonly args: Arguments<Named>
+}
+
+export interface SpoolConnection {
+  readonly database: DatabaseSync
+  readonly tables: SpoolTables
+}
+
+/**
+ * Opens the database with its tables up to date.
+ * @throws SQLite's error.
+ */
+export async function connectSpool(
+  path: string,
+  options: { create: boolean; waitMs: number },
+): Promise<SpoolConnection> {
+  const database = openHandle(path, options)
+  try {
+    await migrate(kyselyOver(database))
+    return { database, tables: createSpoolTables(database) }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** These wait for nobody's lock, and cost no sync. */
+const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'changed', 'list', 'usage', 'deadLetters'])
+
+/**
+ * Carries the calls out in one transaction: all of them or, if it throws, none. `moment` is asked once the lock is
+ * there, so that nobody's lease can be newer; `beforeCommit` may still throw.
+ * @throws what a call throws, or SQLite's error.
+ */
+export function transact(
+  { database, tables }: SpoolConnection,
+  moment: () => Moment,
+  calls: readonly SpoolCall[],
+  beforeCommit: () => void = () => {},
+): unknown[] {
+  const writes = calls.some(({ operation }) => !reading.has(operation))
+  database.exec(writes ? 'BEGIN IMMEDIATE' : 'BEGIN')
+  try {
+    const at = moment()
+    if (writes) tables.renew(at)
+    const results = calls.map(({ operation, args }) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a call's arguments are its operation's
+      const run = tables[operation] as (at: Moment, ...args: unknown[]) => unknown
+      return run(at, ...args)
+    })
+    beforeCommit()
+    database.exec('COMMIT')
+    return results
+  } catch (error) {
+    // SQLite has ended it itself after some errors.
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}

@@ -1,0 +1,222 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { systemClock, type Clock } from '../clock.ts'
+import { spoolOf } from './direct-spool.ts'
+import type { StoredRow } from './spool-tables.ts'
+import type { Appended, NewRow, Sealed, Spool } from './spool.ts'
+import type { Arguments, Operation, Result, SpoolCall } from './spool-transaction.ts'
+
+export interface ThreadOptions {
+  readonly path: string
+  readonly instance: string
+  /** False: a file that is not there is not made. */
+  readonly create: boolean
+  /** So that a test can have a full database. */
+  readonly maxPages?: number
+}
+
+/** What is to be done since the last turn of the event loop. */
+export interface ToThread {
+  readonly calls: readonly { readonly id: number; readonly call: SpoolCall }[]
+  /** Calls that are not to be carried out, if they have not been. */
+  readonly givenUp: readonly number[]
+  /** Undefined: the thread reads the system's clock itself, at the last moment. */
+  readonly time: { readonly monotonic: number; readonly now: number } | undefined
+  /** Nothing comes after this. */
+  readonly end: boolean
+}
+
+export type Reply = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string })
+
+export interface FromThread {
+  readonly replies: readonly Reply[]
+  /** Whether it waits for another process. */
+  readonly locked: boolean
+}
+
+interface SqliteSpoolOptions {
+  readonly clock: Clock
+  /** Unique to this process's life. */
+  readonly instance: string
+  readonly startThread?: (options: ThreadOptions) => Worker
+}
+
+/** How long a call that has no time of its own waits for another process's lock. */
+const WAIT_MS = 5000
+
+interface Call {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: Error) => void
+  readonly stopTimer: () => void
+  /** What is to be done when it was carried out after all, though its caller has been told otherwise. */
+  readonly undo: ((result: unknown) => void) | undefined
+}
+
+/**
+ * Opens the spool in a file that the directory may share, or in memory for `:memory:`. A thread does all the work; no
+ * call holds up this one. A call that fails says whether the database is locked, full, read-only or gone; the first
+ * one after that has passed works again.
+ * @throws an error that names the database when it cannot be opened.
+ */
+export async function openSqliteSpool(path: string, options: SqliteSpoolOptions): Promise<Spool> {
+  const { clock, instance, startThread = startSpoolThread } = options
+  const pending = new Map<number, Call>()
+  const late = new Map<number, (result: unknown) => void>()
+  let lastId = 0
+  let worker: Worker | undefined
+  let create = true
+  let locked = false
+  let ended = false
+  let calls: { id: number; call: SpoolCall }[] = []
+  let givenUp: number[] = []
+  let flush: NodeJS.Immediate | undefined
+
+  function thread(): Worker {
+    if (worker !== undefined) return worker
+    const started = startThread({ path, instance, create })
+    let failure = 'it was ended'
+    started.on('message', (message: FromThread) => {
+      locked = message.locked
+      for (const reply of message.replies) settle(reply)
+      if (pending.size === 0) started.unref()
+    })
+    started.on('error', (error: unknown) => {
+      failure = messageOf(error)
+    })
+    started.on('exit', () => {
+      worker = undefined
+      late.clear()
+      for (const id of pending.keys()) settle({ id, error: `the thread that writes to ${path} has failed: ${failure}` })
+    })
+    worker = started
+    return started
+  }
+
+  function settle(reply: Reply): void {
+    const undo = late.get(reply.id)
+    late.delete(reply.id)
+    if (undo !== undefined && 'result' in reply) undo(reply.result)
+    const call = pending.get(reply.id)
+    if (call === undefined) return
+    pending.delete(reply.id)
+    call.stopTimer()
+    if ('result' in reply) call.resolve(reply.result)
+    else call.reject(new Error(reply.error))
+  }
+
+  function giveUp(id: number): void {
+    const undo = pending.get(id)?.undo
+    givenUp.push(id)
+    flush ??= setImmediate(send)
+    // Its caller has to answer now, and cannot wait to hear whether the thread was just about to.
+    if (undo === undefined) return
+    const why = locked ? 'is locked by another process' : 'did not take it in time'
+    settle({ id, error: `the database ${path} ${why}` })
+    late.set(id, undo)
+  }
+
+  function send(end = false): void {
+    flush = undefined
+    const time = clock === systemClock ? undefined : { monotonic: clock.monotonic(), now: clock.now() }
+    const message: ToThread = { calls, givenUp, time, end }
+    calls = []
+    givenUp = []
+    try {
+      const worker = thread()
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window, has no origin
+      worker.postMessage(message)
+      worker.ref()
+    } catch (error) {
+      for (const { id } of message.calls) settle({ id, error: `cannot write to ${path}: ${messageOf(error)}` })
+    }
+  }
+
+  function enqueue<Named extends Operation>(
+    operation: Named,
+    args: Arguments<Named>,
+    {
+      giveUpAt = clock.monotonic() + WAIT_MS,
+      undo,
+    }: { giveUpAt?: number; undo?: (result: Result<Named>) => void } = {},
+  ): Promise<Result<Named>> {
+    if (ended) return Promise.reject(new Error(`the database ${path} is closed`))
+    lastId += 1
+    const id = lastId
+    return new Promise<Result<Named>>((resolve, reject) => {
+      const stopTimer = clock.after(Math.max(0, giveUpAt - clock.monotonic()), () => giveUp(id))
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with the operation's result
+      pending.set(id, { resolve, reject, stopTimer, undo } as Call)
+      calls.push({ id, call: { operation, args } })
+      flush ??= setImmediate(send)
+    })
+  }
+
+  /** The thread closes the file behind everything that was sent to it before. */
+  async function end(): Promise<void> {
+    ended = true
+    clearImmediate(flush)
+    if (worker === undefined) return
+    const exited = once(worker, 'exit')
+    send(true)
+    await exited
+  }
+
+  const spool: Spool = {
+    ...spoolOf(enqueue),
+    append: (rows, { giveUpAt }) =>
+      enqueue('append', [rows.map((row) => ({ ...row, payload: apart(row.payload) }))], {
+        giveUpAt,
+        undo: (results) => void enqueue('unstore', [storedOf(rows, results)]).catch(staysStored),
+      }),
+    owe: (answer, { giveUpAt }) => {
+      const { request, message, delivery } = answer
+      const sealed = { request: apart(request), message: message === undefined ? undefined : apart(message) }
+      return enqueue('owe', [{ ...answer, ...sealed }], {
+        giveUpAt,
+        undo: () => void enqueue('paid', [delivery]).catch(staysStored),
+      })
+    },
+    posting: (delivery, message) => enqueue('posting', [delivery, apart(message)]),
+    async close() {
+      const gaveBack = enqueue('giveBack', [])
+      try {
+        await gaveBack
+      } finally {
+        await end()
+      }
+    },
+  }
+  try {
+    await spool.renew()
+    // An empty file in the place of one that is missing would hide that everything in it is.
+    create = path === ':memory:'
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return spool
+}
+
+function startSpoolThread(workerData: ThreadOptions): Worker {
+  // The build leaves this name alone, and changes that of the file.
+  const file = import.meta.url.endsWith('.ts') ? './spool-thread.ts' : './spool-thread.js'
+  return new Worker(new URL(file, import.meta.url), { workerData, execArgv: [] })
+}
+
+/** A crash at this point would leave it there as well. A webhook that is sent again is then a duplicate of it. */
+const staysStored = (): void => {}
+
+function storedOf(rows: readonly NewRow[], results: readonly Appended[]): StoredRow[] {
+  return results.flatMap((result, index) =>
+    result.kind === 'stored' ? [{ id: result.id, isDead: rows[index]?.state.kind === 'dead' }] : [],
+  )
+}
+
+/** A small buffer is a piece of a large one, all of which would be copied to the thread. */
+function apart({ keyId, bytes }: Sealed): Sealed {
+  return { keyId, bytes: bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes) }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
