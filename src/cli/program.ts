@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
+import type { DeadLetterFilter } from '../delivery/spool.ts'
 import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
 import { listenForSignals } from './signals.ts'
@@ -85,6 +86,58 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
       exitCode = await getFromDirectory(io, externalId, options)
     })
 
+  const mailbox = program.command('mailbox').description('what waits for regions, and what was given up')
+  mailbox
+    .command('list')
+    .description('print the mailboxes: how much waits in each, since when, and why')
+    .option('--dead', 'the dead letters instead, the newest first')
+    .option('--json', 'print a JSON array')
+    .action(async ({ dead, ...options }: { dead?: true; json?: true }) => {
+      const { listDeadLetters, listMailboxes } = await import('./mailbox.ts')
+      exitCode = dead === true ? await listDeadLetters(io, options) : await listMailboxes(io, options)
+    })
+  mailbox
+    .command('replay')
+    .description('put dead letters back at the ends of their mailboxes; several options together narrow down')
+    .argument('[dead-letter-id]', 'just this one', rowId)
+    .option('--mailbox <id>', 'those of this mailbox', rowId)
+    .option('--integration <id>', 'those of this integration', id)
+    .option('--region <name>', 'those for this region')
+    .option('--reason <word>', 'those that died of this, such as http_400 or too_old')
+    .option('--all', 'every one there is')
+    .option('--json', 'one JSON object: {"replayed"}')
+    .action(
+      async (
+        deadLetter: number | undefined,
+        options: DeadLetterFilter & { all?: true; json?: true },
+        command: Command,
+      ) => {
+        const { all = false, json, ...chosen } = { ...options, ...(deadLetter !== undefined && { id: deadLetter }) }
+        if (all === Object.keys(chosen).length > 0) {
+          command.error('error: choose the dead letters by an id, by what they have in common, or with --all')
+        }
+        const { replayDeadLetters } = await import('./mailbox.ts')
+        exitCode = await replayDeadLetters(io, chosen, { json })
+      },
+    )
+  mailbox
+    .command('pause')
+    .description('let what is in a mailbox wait, and what comes, until it is resumed')
+    .argument('<id>', 'as "mailbox list" shows it', rowId)
+    .option('--reason <text>', 'why, for whoever looks at the list', 'by hand')
+    .action(async (mailboxId: number, options: { reason: string }) => {
+      const { pauseMailbox } = await import('./mailbox.ts')
+      exitCode = await pauseMailbox(io, mailboxId, options)
+    })
+  mailbox
+    .command('resume')
+    .description('deliver again what waits in a mailbox that is paused')
+    .argument('<id>', 'as "mailbox list" shows it', rowId)
+    .action(async (mailboxId: number) => {
+      const { resumeMailbox } = await import('./mailbox.ts')
+      exitCode = await resumeMailbox(io, mailboxId)
+    })
+
   program
     .command('page-token')
     .description('sign the token that goes into the path of a page, such as link-identity or link-team')
@@ -145,6 +198,12 @@ function pageLifetimeMs(text: string): number {
 function id(text: string): string {
   if (!/^[1-9]\d{0,18}$/.test(text)) throw new InvalidArgumentError('It is a number.')
   return text
+}
+
+/** Of a mailbox or a dead letter, counted up by the store. */
+function rowId(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It is a number.')
+  return Number(text)
 }
 
 /** The package's own, which lies as far above the sources as above what is built from them. */

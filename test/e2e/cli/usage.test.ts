@@ -19,6 +19,11 @@ const commands = [
   'directory import',
   'directory export',
   'directory get',
+  'mailbox',
+  'mailbox list',
+  'mailbox replay',
+  'mailbox pause',
+  'mailbox resume',
   'page-token',
   'healthcheck',
 ]
@@ -46,6 +51,10 @@ describe('wrong usage', () => {
     ['an argument too many', ['serve', 'now'], "too many arguments for 'serve'"],
     ['a missing argument', ['directory', 'import'], "missing required argument 'file'"],
     ['a missing option', ['page-token'], "required option '--integration <id>' not specified"],
+    ['dead letters that are not chosen', ['mailbox', 'replay'], 'choose the dead letters'],
+    ['dead letters chosen twice', ['mailbox', 'replay', '--all', '--region', 'eu'], 'choose the dead letters'],
+    ['one dead letter and all of them', ['mailbox', 'replay', '1', '--all'], 'choose the dead letters'],
+    ['a mailbox that is no number', ['mailbox', 'pause', 'eu'], "value 'eu' is invalid"],
     ['two formats at once', ['directory', 'export', '--json', '--ndjson'], "cannot be used with option '--json'"],
     ['a duration that is none', ['page-token', '--integration', '1', '--expires-in', 'soon'], "argument 'soon' is"],
   ])('%s exits 2 with one line on stderr', async (_, args, said) => {

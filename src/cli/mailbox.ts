@@ -1,0 +1,122 @@
+import { systemClock } from '../clock.ts'
+import { coreVariables } from '../config/environment.ts'
+import { requireVariables } from '../config/required.ts'
+import { openDirectSpool } from '../delivery/direct-spool.ts'
+import type { DeadLetter, DeadLetterFilter, MailboxAddress, Mailboxes } from '../delivery/spool.ts'
+import { deadLetterLines, mailboxLines } from './mailbox-lines.ts'
+import type { ExitCode, Process } from './process.ts'
+
+/** Dead letters are read so many at a time: there may be more of them than fit in memory. */
+const PAGE = 1000
+
+export async function listMailboxes(io: Process, options: { json?: true }): Promise<ExitCode> {
+  return await withMailboxes(async (mailboxes) => {
+    const listed = await mailboxes.list()
+    const now = systemClock.now()
+    if (options.json === true) {
+      const described = listed.map(({ address, paused = null, oldestAt, ...mailbox }) => ({
+        ...mailbox,
+        ...flat(address),
+        paused,
+        oldestAt: oldestAt ?? null,
+        oldestAgeMs: oldestAt === undefined ? null : Math.max(0, now - oldestAt),
+      }))
+      io.stdout.write(`${JSON.stringify(described)}\n`)
+    } else if (listed.length === 0) {
+      io.stdout.write('No mailbox has anything in it, and none is paused.\n')
+    } else {
+      io.stdout.write(`${mailboxLines(listed, now).join('\n')}\n`)
+    }
+    return 0
+  })
+}
+
+/** The newest first. */
+export async function listDeadLetters(io: Process, options: { json?: true }): Promise<ExitCode> {
+  return await withMailboxes(async (mailboxes) => {
+    const now = systemClock.now()
+    let count = 0
+    if (options.json === true) io.stdout.write('[')
+    for await (const letters of pagesOf(mailboxes)) {
+      if (options.json === true) {
+        const described = letters.map(({ address, ...letter }) => JSON.stringify({ ...letter, ...flat(address) }))
+        io.stdout.write(`${count === 0 ? '' : ','}${described.join(',')}`)
+      } else {
+        const lines = deadLetterLines(letters, now)
+        io.stdout.write(`${(count === 0 ? lines : lines.slice(1)).join('\n')}\n`)
+      }
+      count += letters.length
+    }
+    if (options.json === true) io.stdout.write(']\n')
+    else if (count === 0) io.stdout.write('There are no dead letters.\n')
+    return 0
+  })
+}
+
+/** Puts dead letters back at the ends of their mailboxes. A running gateway notices by itself. */
+export async function replayDeadLetters(
+  io: Process,
+  chosen: DeadLetterFilter,
+  options: { json?: true | undefined },
+): Promise<ExitCode> {
+  return await withMailboxes(async (mailboxes) => {
+    const replayed = await mailboxes.replay(chosen)
+    if (chosen.id !== undefined && replayed === 0) {
+      io.stderr.write(`There is no such dead letter ${chosen.id}: mailbox list --dead shows those there are.\n`)
+      return 1
+    }
+    io.stdout.write(
+      options.json === true
+        ? `${JSON.stringify({ replayed })}\n`
+        : `Replayed ${replayed} dead ${replayed === 1 ? 'letter' : 'letters'}.\n`,
+    )
+    return 0
+  })
+}
+
+export async function pauseMailbox(io: Process, id: number, { reason }: { reason: string }): Promise<ExitCode> {
+  return await changeMailbox(io, id, 'pause', reason)
+}
+
+export async function resumeMailbox(io: Process, id: number): Promise<ExitCode> {
+  return await changeMailbox(io, id, 'resume')
+}
+
+async function changeMailbox(io: Process, id: number, ...change: ['pause', string] | ['resume']): Promise<ExitCode> {
+  return await withMailboxes(async (mailboxes) => {
+    const [verb, reason] = change
+    const isThere = verb === 'pause' ? await mailboxes.pause(id, reason) : await mailboxes.resume(id)
+    if (!isThere) {
+      io.stderr.write(`There is no mailbox ${id}: mailbox list shows those there are.\n`)
+      return 1
+    }
+    io.stdout.write(verb === 'pause' ? `Mailbox ${id} is paused.\n` : `Mailbox ${id} goes on.\n`)
+    return 0
+  })
+}
+
+async function* pagesOf(mailboxes: Pick<Mailboxes, 'deadLetters'>): AsyncGenerator<DeadLetter[]> {
+  let beforeId: number | undefined
+  do {
+    const page = await mailboxes.deadLetters({}, { limit: PAGE, ...(beforeId !== undefined && { beforeId }) })
+    if (page.length > 0) yield page
+    beforeId = page.length < PAGE ? undefined : page.at(-1)?.id
+  } while (beforeId !== undefined)
+}
+
+/** What is not known of one kind of mailbox is null, so that every entry has the same keys. */
+function flat(address: MailboxAddress) {
+  return address.kind === 'region'
+    ? { ...address, installation: null }
+    : { ...address, integration: null, region: null }
+}
+
+async function withMailboxes(run: (mailboxes: Mailboxes) => Promise<ExitCode>): Promise<ExitCode> {
+  const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
+  const spool = await openDirectSpool(DATABASE_URL.path, { clock: systemClock })
+  try {
+    return await run(spool)
+  } finally {
+    await spool.close()
+  }
+}
