@@ -1,0 +1,169 @@
+import { acceptedAt, type Execution, type Ledger, type Message, type Sent } from './ledger.ts'
+import { surfaces, type Surface } from './surfaces.ts'
+
+/** Slack's own limit. */
+export const SLACK_MS = 3000
+
+/** What a fault gives a reason for. */
+export interface Excuses {
+  /** Why an event that a region has taken may be delivered again: the gateway that heard of it is gone. */
+  readonly mayRepeat?: boolean
+  /** The gateway goes away: connections break, and nobody is told anything there. */
+  readonly mayHangUp?: boolean
+  /** A region may be sent the same click twice: it has said so. */
+  readonly idempotent?: boolean
+  /** The signatures that regions see are from another time. */
+  readonly clockIsWrong?: boolean
+}
+
+/** What became of the requests of one surface. Every request is counted in one of the first four, and late besides. */
+export interface Row {
+  readonly surface: Surface
+  readonly sent: number
+  /** Came to what it was sent for, exactly once. */
+  readonly once: number
+  readonly more: number
+  readonly lost: number
+  /** Got an error: an event that Slack sends again, a click that can be tried again. */
+  readonly toldNo: number
+  /** Every answer within Slack's time. */
+  readonly inTime: number
+  readonly late: number
+  /** The connection broke, or nothing ever came. */
+  readonly hungUp: number
+  readonly outOfOrder: number
+  readonly slowestMs: number
+}
+
+export interface Verdict {
+  readonly rows: readonly Row[]
+  /** Why it is not good; empty where it is. */
+  readonly failures: readonly string[]
+}
+
+type Fate = 'once' | 'more' | 'lost' | 'toldNo'
+
+/** Whether something that was promised has not arrived yet. */
+export function isPending(ledger: Ledger, excuses: Excuses): boolean {
+  const facts = factsOf(ledger)
+  return [...ledger.sent.values()].some((sent) => fateOf(sent, facts, excuses) === 'lost')
+}
+
+export function judge(ledger: Ledger, excuses: Excuses): Verdict {
+  const facts = factsOf(ledger)
+  const overtaken = overtakers(ledger, facts)
+  const failures = [...ledger.complaints]
+  const rows = surfaces.flatMap((surface): Row[] => {
+    const all = [...ledger.sent.values()].filter((sent) => sent.surface === surface)
+    if (all.length === 0) return []
+    const fates = Map.groupBy(all, (sent) => fateOf(sent, facts, excuses))
+    const count = (fate: Fate): number => fates.get(fate)?.length ?? 0
+    const answered = all.flatMap(({ tries }) => {
+      const times = tries.filter(({ heard }) => heard !== undefined).map((one) => one.endedAt - one.startedAt)
+      return times.length > 0 ? [Math.max(...times)] : []
+    })
+    const late = answered.filter((ms) => ms > SLACK_MS).length
+    const row: Row = {
+      surface,
+      sent: all.length,
+      once: count('once'),
+      more: count('more'),
+      lost: count('lost'),
+      toldNo: count('toldNo'),
+      inTime: answered.length - late,
+      late,
+      hungUp: all.filter(({ tries }) => tries.some(({ heard }) => heard === undefined)).length,
+      outOfOrder: surface === 'event' ? overtaken.length : 0,
+      slowestMs: Math.round(Math.max(0, ...answered)),
+    }
+    failures.push(...failuresOf(row, excuses).map((failure) => `${surface}: ${failure}`))
+    return [row]
+  })
+  const unsigned = ledger.executions.filter(({ signed }) => !signed).length
+  if (unsigned > 0 && excuses.clockIsWrong !== true)
+    failures.push(`${unsigned} requests reached a region without a signature of Slack's that is good now`)
+  return { rows, failures }
+}
+
+function failuresOf(row: Row, { mayRepeat, mayHangUp }: Excuses): string[] {
+  const failures: string[] = []
+  if (row.lost > 0) failures.push(`${row.lost} lost`)
+  if (row.late > 0) failures.push(`${row.late} answered later than ${SLACK_MS} ms, the slowest after ${row.slowestMs}`)
+  if (row.outOfOrder > 0) failures.push(`${row.outOfOrder} out of order`)
+  if (row.more > 0 && (row.surface !== 'event' || mayRepeat !== true)) failures.push(`${row.more} more than once`)
+  if (row.hungUp > 0 && mayHangUp !== true) failures.push(`${row.hungUp} got no answer at all`)
+  return failures
+}
+
+interface Facts {
+  readonly executions: ReadonlyMap<string, readonly Execution[]>
+  readonly messages: ReadonlyMap<string, readonly Message[]>
+  readonly unknownPosts: ReadonlySet<string>
+}
+
+function factsOf({ executions, messages, unknownPosts }: Ledger): Facts {
+  return {
+    executions: Map.groupBy(executions, ({ mark }) => mark),
+    messages: Map.groupBy(
+      messages.filter(({ refused }) => !refused),
+      ({ mark }) => mark,
+    ),
+    unknownPosts,
+  }
+}
+
+function fateOf(sent: Sent, facts: Facts, excuses: Excuses): Fate {
+  return sent.surface === 'event' ? fateOfEvent(sent, facts) : fateOfClick(sent, facts, excuses)
+}
+
+/** Accepted: each region that it concerns has to take it, and to take it once. */
+function fateOfEvent(sent: Sent, { executions }: Facts): Fate {
+  if (acceptedAt(sent) === undefined) return 'toldNo'
+  const takings = (executions.get(sent.mark) ?? []).filter(({ takenAt }) => takenAt !== undefined)
+  const counts = sent.team.regions.map((name) => takings.filter(({ region }) => region === name).length)
+  if (counts.includes(0)) return 'lost'
+  return counts.some((count) => count > 1) ? 'more' : 'once'
+}
+
+/** Whoever clicked has to see exactly one thing: an answer, an error, or a message. */
+function fateOfClick(sent: Sent, { executions, messages, unknownPosts }: Facts, excuses: Excuses): Fate {
+  const asked = executions.get(sent.mark) ?? []
+  const isCarriedOutTwice = sent.team.regions.some((name) => asked.filter(({ region }) => region === name).length > 1)
+  const heard = sent.tries[0]?.heard
+  const posted = messages.get(sent.mark) ?? []
+  // A connection that breaks is an error that Slack shows; that a message comes as well is then nobody's fault.
+  const seen = posted.length + (heard !== undefined && (heard.status >= 300 || heard.body !== '') ? 1 : 0)
+  if (isCarriedOutTwice && excuses.idempotent !== true) return 'more'
+  if (seen > 1) return 'more'
+  if (heard === undefined && excuses.mayHangUp === true) return seen === 1 ? 'once' : 'toldNo'
+  if (seen === 0) return asked.some(({ delivery }) => unknownPosts.has(delivery)) ? 'toldNo' : 'lost'
+  const says = posted[0]?.body ?? heard?.body ?? ''
+  return says.includes(`taken: ${sent.mark}`) ? 'once' : 'toldNo'
+}
+
+/**
+ * Events that a region took before an earlier one of their mailbox that was waiting there. Earlier: accepted before the
+ * later one was sent for the first time, since nothing is promised of what is on its way together.
+ */
+function overtakers(ledger: Ledger, { executions }: Facts): Sent[] {
+  const events = [...ledger.sent.values()].filter((sent) => sent.surface === 'event' && acceptedAt(sent) !== undefined)
+  const overtaking = new Set<Sent>()
+  for (const chain of Map.groupBy(events, ({ team }) => team).values()) {
+    for (const name of chain[0]?.team.regions ?? []) {
+      const taken = chain.flatMap((sent) => {
+        const first = (executions.get(sent.mark) ?? []).find(
+          ({ region, takenAt }) => region === name && takenAt !== undefined,
+        )
+        return first?.takenAt === undefined ? [] : [{ sent, takenAt: first.takenAt, waited: first.deferred }]
+      })
+      for (const earlier of taken.filter(({ waited }) => waited)) {
+        const accepted = acceptedAt(earlier.sent) ?? Infinity
+        for (const later of taken) {
+          const sentAt = later.sent.tries[0]?.startedAt ?? 0
+          if (sentAt >= accepted && later.takenAt < earlier.takenAt) overtaking.add(later.sent)
+        }
+      }
+    }
+  }
+  return [...overtaking]
+}

@@ -1,0 +1,39 @@
+/*
+ * Lets everything go wrong that can, on every surface, to the gateway as it is shipped: a process of its own between
+ * real sockets. Prints what became of every request and exits with 1 if anything accepted was lost, came in another
+ * order within its mailbox, or was answered later than Slack waits.
+ *
+ *   npm run faults [-- --quick] [--only <fault>] [--seed <number>] [--jobs <number>] [--json] [--sabotage <module>]
+ */
+import { parseArgs } from 'node:util'
+import { faults } from './faults.ts'
+import { runMatrix } from './matrix.ts'
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    seed: { type: 'string' },
+    jobs: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    sabotage: { type: 'string' },
+    list: { type: 'boolean', default: false },
+  },
+})
+
+const form = values.quick ? 'quick' : 'full'
+const chosen = faults.filter(({ name, fullOnly }) =>
+  values.only === undefined ? form === 'full' || fullOnly !== true : values.only.some((text) => name.includes(text)),
+)
+if (chosen.length === 0 || values.list) {
+  for (const { name } of faults) console.log(name)
+  process.exit(values.list ? 0 : 2)
+}
+const good = await runMatrix(chosen, {
+  form,
+  seed: Number(values.seed ?? Date.now() % 1_000_000),
+  jobs: Number(values.jobs ?? (form === 'quick' ? 3 : 1)),
+  json: values.json,
+  sabotage: values.sabotage,
+})
+process.exit(good ? 0 : 1)

@@ -1,0 +1,123 @@
+import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import { Skipped, type Fault, type Form } from './fault.ts'
+import { judge, type Verdict } from './judge.ts'
+import { seeded } from './seeded.ts'
+import { heading, legend, lineOf } from './table.ts'
+import { importDirectory, openWorld, type Load } from './world.ts'
+
+export interface MatrixOptions {
+  readonly form: Form
+  readonly seed: number
+  /** Faults that go on side by side, each in a world of its own. */
+  readonly jobs: number
+  readonly json: boolean
+  /** A module of this folder that breaks the gateway on purpose, to see that it is noticed. */
+  readonly sabotage: string | undefined
+}
+
+type Result =
+  | { readonly kind: 'judged'; readonly verdict: Verdict; readonly log: readonly string[]; readonly seconds: number }
+  | { readonly kind: 'skipped'; readonly why: string }
+  | { readonly kind: 'broken'; readonly error: Error; readonly log: readonly string[] }
+
+const loads: Readonly<Record<Form, Load>> = {
+  quick: { perSurface: 2, perMailbox: 3 },
+  full: { perSurface: 10, perMailbox: 10 },
+}
+/** Back-off, a lapsed lease and a busy machine together stay far below; what has not arrived by then is lost. */
+const DRAIN_PATIENCE_MS = 60_000
+const LOG_LINES = 12
+
+/** Runs every fault, prints the table, and says whether all went well. */
+export async function runMatrix(faults: readonly Fault[], options: MatrixOptions): Promise<boolean> {
+  const { seed, form, jobs, json } = options
+  const begun = performance.now()
+  const print = (text: string): void => void (json || console.log(text))
+  print(`${faults.length} faults, ${form} form, seed ${seed}\n\n${legend}\n\n${heading}`)
+  const template = await importDirectory()
+  const failures: string[] = []
+  const skipped: string[] = []
+  const table: object[] = []
+  const waiting = [...faults.entries()]
+
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [at, fault] = next
+      const result = await runFault(fault, { ...options, seed: seed + at, template: template.folder })
+      report(fault, result)
+    }
+  }
+  const report = ({ name }: Fault, result: Result): void => {
+    switch (result.kind) {
+      case 'skipped':
+        skipped.push(name)
+        print(`${name.padEnd(30)}skipped: ${result.why}`)
+        table.push({ fault: name, skipped: result.why })
+        return
+      case 'broken':
+        failures.push(`${name}: ${result.error.stack ?? result.error.message}`, ...tail(result.log))
+        return
+      case 'judged':
+        for (const row of result.verdict.rows) {
+          print(lineOf({ fault: name, surface: row.surface, row }))
+          table.push({ fault: name, ...row })
+        }
+        if (result.verdict.failures.length === 0) return
+        failures.push(...result.verdict.failures.map((failure) => `${name}: ${failure}`), ...tail(result.log))
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: jobs }, worker))
+  } finally {
+    await template.remove()
+  }
+
+  const seconds = Math.round((performance.now() - begun) / 1000)
+  if (json) console.log(JSON.stringify({ seed, form, seconds, table, failures, skipped }, undefined, 2))
+  print(`\n${seconds} s, ${faults.length - skipped.length} faults, ${skipped.length} skipped`)
+  for (const failure of failures) print(failure.startsWith('  ') ? failure : `FAILED ${failure}`)
+  print(failures.length === 0 ? 'nothing lost, nothing late, nothing out of order' : `again: --seed ${seed}`)
+  return failures.length === 0
+}
+
+async function runFault(
+  fault: Fault,
+  { form, seed, sabotage, template }: MatrixOptions & { template: string },
+): Promise<Result> {
+  const { excuses = {}, world: settings = {} } = fault
+  const begun = performance.now()
+  const preload = [
+    ...(sabotage === undefined ? [] : [pathToFileURL(join(import.meta.dirname, `${sabotage}.ts`)).href]),
+    ...(settings.preload ?? []),
+  ]
+  const random = seeded(seed)
+  const load = fault.load?.(form) ?? loads[form]
+  let world
+  try {
+    world = await openWorld(template, { ...settings, load, random, preload, excuses })
+  } catch (error) {
+    if (error instanceof Skipped) return { kind: 'skipped', why: error.message }
+    return { kind: 'broken', error: error as Error, log: [] }
+  }
+  try {
+    await fault.run(world, form)
+    await world.settled(DRAIN_PATIENCE_MS)
+    if (!world.gateway.running) world.ledger.complaints.push('the gateway has ended')
+    const seconds = (performance.now() - begun) / 1000
+    return { kind: 'judged', verdict: judge(world.ledger, excuses), log: world.gateway.log, seconds }
+  } catch (error) {
+    if (error instanceof Skipped) return { kind: 'skipped', why: error.message }
+    return { kind: 'broken', error: error as Error, log: world.gateway.log }
+  } finally {
+    await world.close()
+  }
+}
+
+/** What the gateway said last, without its ordinary lines. */
+function tail(log: readonly string[]): string[] {
+  return log
+    .filter((line) => !line.includes('"level":30'))
+    .slice(-LOG_LINES)
+    .map((line) => `    ${line.slice(0, 600)}`)
+}

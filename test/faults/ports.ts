@@ -1,0 +1,37 @@
+import { createServer, type Server } from 'node:net'
+
+/**
+ * Below the ports that the system hands out for outgoing connections (32768 and up on Linux): one that is let go for a
+ * while, as by a region that refuses connections, is not taken by somebody's connection in between.
+ */
+const [first, count] = [20_000, 12_000]
+
+/** Takes a port of loopback that nobody listens on. */
+export async function listenSomewhere(server: Server, random: () => number = Math.random): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    const port = first + Math.floor(random() * count)
+    try {
+      await listenAt(server, port)
+      return port
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries >= 100) throw error
+    }
+  }
+}
+
+export function listenAt(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+export async function freePortBelow(): Promise<number> {
+  const server = createServer()
+  const port = await listenSomewhere(server)
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return port
+}

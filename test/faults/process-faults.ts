@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Fault } from './fault.ts'
+import { well, type Behaviour } from './fault-region.ts'
+import { acceptedAt } from './ledger.ts'
+import { interactive } from './surfaces.ts'
+import { hurtTeams, teamEverywhere, type Team } from './teams.ts'
+import type { World } from './world.ts'
+
+/** So that what is late, and what is owed then, comes about many times in a second. */
+const shortBudget = { SLACK_BUDGET_MS: '300' }
+const away = { mayRepeat: true, mayHangUp: true } as const
+const ROUNDS = { quick: 5, full: 50 } as const
+const teams = [...hurtTeams, teamEverywhere]
+
+/** Goes on sending on every surface until told to stop. A mailbox's sender repeats an event until it is accepted. */
+function keepSending(world: World): { stop: () => Promise<void> } {
+  let stopped = false
+  const isOver = (): boolean => stopped
+  const events = teams.map(async (team) => {
+    while (!isOver()) {
+      const event = await world.send('event', team)
+      for (let retries = 0; acceptedAt(event) === undefined && retries < 1000 && !isOver(); retries++) {
+        await sleep(50)
+        await world.sendAgain(event)
+      }
+      await sleep(10)
+    }
+  })
+  const clicks = interactive.map(async (surface, at) => {
+    for (let click = at; !isOver(); click++) {
+      await world.send(surface, teams[click % teams.length] as Team)
+      await sleep(20 + world.random() * 30)
+    }
+  })
+  return {
+    async stop() {
+      stopped = true
+      await Promise.all([...events, ...clicks])
+    },
+  }
+}
+
+/** Mostly at once, now and then too late for Slack, now and then not at all. */
+function moody(random: () => number): () => Behaviour {
+  return () => {
+    const mood = random()
+    if (mood < 0.75) return { kind: 'answers', afterMs: random() * 20 }
+    if (mood < 0.9) return { kind: 'answers', afterMs: 300 + random() * 900 }
+    return mood < 0.95 ? { kind: 'resets' } : { kind: 'status', status: 503 }
+  }
+}
+
+/** What the gateway says of messages that it may have posted when it was killed, and therefore does not post again. */
+function noteUnknownPosts({ gateway, ledger }: World): void {
+  for (const line of gateway.log) {
+    if (!line.includes('"result":"post_unknown"')) continue
+    const { delivery } = JSON.parse(line) as { delivery?: string }
+    if (delivery !== undefined) ledger.unknownPosts.add(delivery)
+  }
+}
+
+async function killedAtRandom(world: World, rounds: number): Promise<void> {
+  const { gateway, random, regions } = world
+  const load = keepSending(world)
+  for (let round = 0; round < rounds; round++) {
+    const isDown = random() < 0.3
+    if (isDown) await regions.hurt.refuse()
+    else regions.hurt.behave(moody(random))
+    await sleep(100 + random() * 900)
+    await gateway.kill()
+    if (isDown) await regions.hurt.heal()
+    await gateway.start()
+  }
+  regions.hurt.behave(well)
+  await sleep(300)
+  await load.stop()
+  await regions.hurt.heal()
+  await world.retryRefused()
+  // The instances that were killed had leases, and what they owed is taken over when those have lapsed.
+  await sleep(6000)
+  noteUnknownPosts(world)
+}
+
+/** Under load, told to stop: everything that is under way has to come to its end, and a new process goes on. */
+async function stopped(world: World, { twice }: { twice: boolean }): Promise<void> {
+  const { gateway, random, regions, ledger } = world
+  regions.hurt.behave(moody(random))
+  const load = keepSending(world)
+  await sleep(1500)
+  if (twice) regions.hurt.behave({ kind: 'hangs_before_headers' })
+  if (twice) await sleep(200)
+  const begun = performance.now()
+  gateway.signal('SIGTERM')
+  if (twice) await sleep(50)
+  if (twice) gateway.signal('SIGTERM')
+  const { code, signal } = await gateway.ended()
+  const tookMs = Math.round(performance.now() - begun)
+  const [expected, atMost] = twice ? [143, 1000] : [0, DRAIN_TIMEOUT_MS + 500]
+  if (code !== expected) ledger.complaints.push(`ended with ${code ?? signal} instead of ${expected}`)
+  if (tookMs > atMost) ledger.complaints.push(`took ${tookMs} ms to end`)
+  regions.hurt.behave(well)
+  await gateway.start()
+  await load.stop()
+  await regions.hurt.heal()
+  await world.retryRefused()
+  await sleep(6000)
+  noteUnknownPosts(world)
+}
+
+const DRAIN_TIMEOUT_MS = 10_000
+
+export const processFaults: readonly Fault[] = [
+  {
+    name: 'gateway SIGKILLed',
+    excuses: away,
+    world: { env: shortBudget },
+    run: (world, form) => killedAtRandom(world, ROUNDS[form]),
+  },
+  {
+    name: 'gateway SIGKILLed, idempotent',
+    excuses: { ...away, idempotent: true },
+    fullOnly: true,
+    world: { env: shortBudget, entries: { idempotent: true } },
+    run: (world, form) => killedAtRandom(world, ROUNDS[form] / 5),
+  },
+  {
+    name: 'SIGTERM under load',
+    excuses: { mayHangUp: true },
+    world: { env: shortBudget },
+    run: (world) => stopped(world, { twice: false }),
+  },
+  {
+    name: 'second SIGTERM',
+    excuses: away,
+    world: { env: shortBudget },
+    run: (world) => stopped(world, { twice: true }),
+  },
+]

@@ -1,0 +1,160 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { appendFile, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Skipped, type Fault, type Form } from './fault.ts'
+import { acceptedAt } from './ledger.ts'
+import { teamEverywhere } from './teams.ts'
+import type { World } from './world.ts'
+
+const run = promisify(execFile)
+
+/** How a store is broken; resolves to what mends it. */
+type Break = (world: World) => Promise<() => Promise<void>>
+
+/**
+ * Breaks the store while events wait in it and their region refuses, then while it hangs, then while it is well again
+ * and what waits could be delivered; and mends it.
+ */
+async function throughout(world: World, form: Form, breakStore: Break): Promise<void> {
+  const { hurt } = world.regions
+  const few = { perSurface: 1, perMailbox: 3 }
+  await hurt.refuse()
+  await world.wave(few)
+  const mend = await breakStore(world)
+  try {
+    await world.wave()
+    await hurt.heal()
+    hurt.behave({ kind: 'hangs_before_headers' })
+    await world.wave(few)
+    await hurt.heal()
+    await world.wave()
+    // Longer than a lease, where there is time for it.
+    await sleep(form === 'full' ? 6000 : 500)
+  } finally {
+    await mend()
+  }
+  await sleep(100)
+  await Promise.all([world.recovered(), storesAgain(world)])
+  await world.retryRefused()
+  await world.wave()
+}
+
+/** Without a restart, the store works again: an event that has to be stored is accepted. */
+async function storesAgain(world: World): Promise<void> {
+  const { ledger, regions } = world
+  await regions.hurt.refuse()
+  const giveUpAt = performance.now() + 10_000
+  while (acceptedAt(await world.send('event', teamEverywhere)) === undefined) {
+    if (performance.now() > giveUpAt) {
+      ledger.complaints.push('the store is well again, and 10 s later no event can be stored')
+      break
+    }
+    await sleep(200)
+  }
+  await regions.hurt.heal()
+}
+
+const filesOf = async (store: string): Promise<string[]> => (await readdir(store)).map((name) => join(store, name))
+
+/** As root on ext4 and the like, files that cannot be written any more, even by who has them open. */
+const readOnly: Break = async ({ store, gateway }) => {
+  const files = await filesOf(store)
+  try {
+    await run('chattr', ['+i', ...files])
+    return async () => void (await run('chattr', ['-i', ...files]))
+  } catch {
+    return await limitFiles(gateway.pid, 0)
+  }
+}
+
+/** No file may grow beyond this: what the system says to a write is another error than on a full disk, but it says no. */
+async function limitFiles(pid: number, bytes: number): Promise<() => Promise<void>> {
+  const limit = async (to: string): Promise<void> => {
+    try {
+      await run('prlimit', [`--pid=${pid}`, `--fsize=${to}`])
+    } catch (error) {
+      throw new Skipped(`prlimit does not work here: ${String(error).split('\n')[0]}`, { cause: error })
+    }
+  }
+  await limit(`${bytes}:`)
+  return () => limit('unlimited:')
+}
+
+const locked: Break = async ({ store }) => {
+  const database = new DatabaseSync(join(store, 'silo-gateway.db'), { timeout: 5000 })
+  database.exec('BEGIN EXCLUSIVE')
+  return () => {
+    database.exec('ROLLBACK')
+    database.close()
+    return Promise.resolve()
+  }
+}
+
+const gone: Break = async ({ store, folder }) => {
+  const elsewhere = join(folder, 'elsewhere')
+  await mkdir(elsewhere)
+  for (const file of await readdir(store)) await rename(join(store, file), join(elsewhere, file))
+  return async () => {
+    // What was made in its place meanwhile is not what is put back.
+    for (const file of await readdir(store)) await rm(join(store, file))
+    for (const file of await readdir(elsewhere)) await rename(join(elsewhere, file), join(store, file))
+  }
+}
+
+const STORE_MB = 8
+
+/** A small disk of the gateway's own, in a mount namespace that only it is in. */
+function privateDisk(store: string): string[] {
+  const mount = `mount -t tmpfs -o size=${STORE_MB}m tmpfs "$1" && cp "$2"/* "$1"/ && shift 2 && exec "$@"`
+  const kept = join(dirname(store), 'kept')
+  return [...unshare(), 'sh', '-c', `mkdir "$2" && cp "$1"/* "$2"/ && ${mount}`, 'sh', store, kept]
+}
+
+function unshare(): string[] {
+  const own = ['unshare', '--mount', '--propagation', 'private']
+  const asNobody = ['unshare', '--map-root-user', '--mount', '--propagation', 'private']
+  const works = [own, asNobody].find(([command = '', ...args]) => {
+    return spawnSync(command, [...args, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
+  })
+  if (works === undefined) throw new Skipped('no private mount namespace can be had here, see "store file limit"')
+  return works
+}
+
+const full: Break = async ({ store, gateway }) => {
+  const disk = `/proc/${gateway.pid}/root${store}`
+  const filler = join(disk, 'filler')
+  const fill = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(disk)
+    await appendFile(filler, Buffer.alloc(bavail * bsize)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOSPC') throw error
+    })
+  }
+  const file = await open(filler, 'a')
+  await file.close()
+  await fill()
+  return () => rm(filler)
+}
+
+const limited: Break = async ({ gateway, store }) => {
+  const wal = await open(join(store, 'silo-gateway.db-wal'))
+  const { size } = await wal.stat()
+  await wal.close()
+  return await limitFiles(gateway.pid, size)
+}
+
+const broken = (name: string, breakStore: Break, more: Partial<Fault> = {}): Fault => ({
+  name: `store ${name}`,
+  run: (world, form) => throughout(world, form, breakStore),
+  ...more,
+})
+
+export const storeFaults: readonly Fault[] = [
+  broken('read-only', readOnly),
+  broken('full', full, { world: { within: privateDisk } }),
+  broken('file limit', limited, { fullOnly: true }),
+  broken('locked', locked),
+  broken('gone', gone),
+]
