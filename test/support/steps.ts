@@ -1,3 +1,5 @@
+import type { Gateway } from '../../src/gateway.ts'
+
 /**
  * Moves a clock on in small steps until something is so: what time sets off goes over real sockets and a real disk, and
  * gets a few turns of the event loop after each step.
@@ -12,4 +14,21 @@ export async function until(
     clock.advance(stepMs)
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/**
+ * Moves a clock from a webhook's first byte to its deadline, with time on the way for what is written shortly before.
+ */
+export async function passBudget({
+  clock,
+  gateway,
+}: {
+  readonly clock: { readonly advance: (ms: number) => void }
+  readonly gateway: Gateway
+}): Promise<void> {
+  clock.advance(2400)
+  // Writes are carried out in order: behind this one everything is written, and a turn later everybody knows.
+  await gateway.spool.usage()
+  await new Promise((resolve) => setImmediate(resolve))
+  clock.advance(100)
 }

@@ -4,7 +4,7 @@ import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fak
 import { createManualClock } from '../../support/manual-clock.ts'
 import { useSilos } from '../../support/silos.ts'
 import { blockActions, slashCommand, viewSubmission, type SlackBody } from '../../support/slack-payloads.ts'
-import { until } from '../../support/steps.ts'
+import { passBudget, until } from '../../support/steps.ts'
 
 const silos = useSilos()
 const COMMAND = '/extensions/slack/commands/'
@@ -33,6 +33,7 @@ async function setUp(
   return {
     ...started,
     clock,
+    deadline: () => passBudget({ clock, gateway: started.gateway }),
     /** What has been posted to the response_url. */
     heard: () => slack.requests.map(({ body }) => JSON.parse(body.toString()) as Record<string, unknown>),
     heardHeaders: () => slack.requests.map(({ headers }) => headers),
@@ -55,10 +56,10 @@ function late() {
 describe('a command whose region is late', () => {
   it('is answered 200 empty at the deadline, and then once with what the region says', async () => {
     const us = late()
-    const { clock, command, heard, heardHeaders, regions } = await setUp({ us: us.answer })
+    const { deadline, clock, command, heard, heardHeaders, regions } = await setUp({ us: us.answer })
     const reply = command()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     expect(await reply).toMatchObject({ status: 200, text: '' })
     clock.advance(3500)
     us.held[0]
@@ -73,10 +74,10 @@ describe('a command whose region is late', () => {
 
   it('is told as text what the region says as text', async () => {
     const us = late()
-    const { clock, command, heard, regions } = await setUp({ us: us.answer })
+    const { deadline, command, heard, regions } = await setUp({ us: us.answer })
     const reply = command()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     await reply
     us.held[0]?.writeHead(200, { 'Content-Type': 'text/plain' }).end('done')
     await expect.poll(heard).toEqual([{ text: 'done' }])
@@ -84,10 +85,10 @@ describe('a command whose region is late', () => {
 
   it('hears nothing more when the region has nothing to say', async () => {
     const us = late()
-    const { clock, command, heard, regions, gateway } = await setUp({ us: us.answer })
+    const { deadline, command, heard, regions, gateway } = await setUp({ us: us.answer })
     const reply = command()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     await reply
     us.held[0]?.end()
     await expect.poll(() => gateway.counters.read().get('late_answers_total{result="nothing_to_say"}')).toBe(1)
@@ -100,10 +101,10 @@ describe('a command whose region is late', () => {
     ['breaks off', (res: ServerResponse) => res.destroy()],
   ])('is told so, visibly, when the region %s, and the region is not asked again', async (_, end) => {
     const us = late()
-    const { clock, command, heard, regions } = await setUp({ us: us.answer })
+    const { deadline, clock, command, heard, regions } = await setUp({ us: us.answer })
     const reply = command()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     await reply
     if (us.held[0] !== undefined) end(us.held[0])
     await until(clock, () => heard().length > 0)
@@ -115,13 +116,13 @@ describe('a command whose region is late', () => {
   })
 
   it('is told so when the region does not answer within timeout_ms', async () => {
-    const { clock, command, heard, regions } = await setUp(
+    const { deadline, clock, command, heard, regions } = await setUp(
       { us: late().answer },
       { entries: { us: { timeout_ms: 5000 } } },
     )
     const reply = command()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     await reply
     await until(clock, () => heard().length > 0)
     expect(clock.monotonic()).toBeGreaterThanOrEqual(5000)
@@ -136,10 +137,13 @@ describe('a command whose region is late', () => {
       if (asked === 1) us.answer(...call)
       else call[0].end('second time')
     }
-    const { clock, command, heard, regions } = await setUp({ us: answer }, { entries: { us: { idempotent: true } } })
+    const { deadline, clock, command, heard, regions } = await setUp(
+      { us: answer },
+      { entries: { us: { idempotent: true } } },
+    )
     const reply = command()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     await reply
     us.held[0]?.writeHead(502).end()
     await until(clock, () => heard().length > 0)
@@ -153,10 +157,10 @@ describe('a command whose region is late', () => {
   })
 
   it('without a response_url gets the message at the deadline', async () => {
-    const { clock, command, regions } = await setUp({ us: late().answer })
+    const { deadline, command, regions } = await setUp({ us: late().answer })
     const reply = command({ response_url: undefined })
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     expect((await reply).json()).toMatchObject({ response_type: 'ephemeral' })
   })
 
@@ -166,10 +170,10 @@ describe('a command whose region is late', () => {
     'https://hooks.slack.com.evil.example/',
     'https://127.0.0.1/',
   ])('never has anything posted to %s', async (response_url) => {
-    const { clock, command, regions, heard } = await setUp({ us: late().answer })
+    const { deadline, clock, command, regions, heard } = await setUp({ us: late().answer })
     const reply = command({ response_url })
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     expect((await reply).json()).toMatchObject({ response_type: 'ephemeral' })
     clock.advance(20_000)
     expect(heard()).toEqual([])
@@ -187,10 +191,10 @@ describe('an action whose regions are late', () => {
   it('is answered with the first 2xx that says something', async () => {
     const us = late()
     const eu = late()
-    const { clock, action, heard, regions } = await setUp({ us: us.answer, eu: eu.answer })
+    const { deadline, action, heard, regions } = await setUp({ us: us.answer, eu: eu.answer })
     const reply = action()
     await Promise.all([regions.us?.nextRequest(), regions.eu?.nextRequest()])
-    clock.advance(2500)
+    await deadline()
     expect(await reply).toMatchObject({ status: 200, text: '' })
     us.held[0]?.end()
     eu.held[0]?.end('from eu')
@@ -199,10 +203,13 @@ describe('an action whose regions are late', () => {
 
   it('waits for the late one although another has answered 404', async () => {
     const eu = late()
-    const { clock, action, heard, regions } = await setUp({ us: (res) => res.writeHead(404).end(), eu: eu.answer })
+    const { deadline, action, heard, regions } = await setUp({
+      us: (res) => res.writeHead(404).end(),
+      eu: eu.answer,
+    })
     const reply = action()
     await regions.eu?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     expect(await reply).toMatchObject({ status: 200, text: '' })
     eu.held[0]?.end('from eu')
     await expect.poll(heard).toEqual([{ text: 'from eu' }])
@@ -216,10 +223,10 @@ describe('an action whose regions are late', () => {
   })
 
   it('is an error without a response_url', async () => {
-    const { clock, action, regions } = await setUp({ us: late().answer })
+    const { deadline, action, regions } = await setUp({ us: late().answer })
     const reply = action({ response_url: undefined })
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     expect(await reply).toMatchObject({ status: 504 })
   })
 })
@@ -227,10 +234,10 @@ describe('an action whose regions are late', () => {
 describe('a modal whose region is late', () => {
   it('is an error at the deadline, and the call ends with it', async () => {
     const us = late()
-    const { clock, view, regions } = await setUp({ us: us.answer })
+    const { deadline, view, regions } = await setUp({ us: us.answer })
     const reply = view()
     await regions.us?.nextRequest()
-    clock.advance(2500)
+    await deadline()
     expect(await reply).toMatchObject({ status: 504 })
     await expect.poll(() => us.held[0]?.destroyed).toBe(true)
   })
@@ -242,7 +249,7 @@ describe('a response_url that is in trouble', () => {
     const started = await setUp({ us: us.answer }, { hears })
     const reply = started.command()
     await started.regions.us?.nextRequest()
-    started.clock.advance(2500)
+    await started.deadline()
     await reply
     us.held[0]?.end('done')
     return started
