@@ -1,16 +1,25 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { PostResult } from '../../../src/delivery/post-answer.ts'
 import { isSuccess, type RegionResult } from '../../../src/dispatch/region-result.ts'
 import { answered, failed, refused, timedOut } from '../dispatch/results.ts'
 import {
-  createWorld,
+  createWorld as createWorldOver,
+  openStore,
   type Instance,
   type Said,
   type Step,
   type World,
   type WorldOptions,
 } from './late-answers-world.ts'
+
+let connection: SpoolConnection
+beforeAll(async () => {
+  connection = await openStore()
+})
+afterAll(() => connection.database.close())
+const createWorld = (options: WorldOptions): World => createWorldOver(connection, options)
 
 const MINUTE = 60_000
 
@@ -24,12 +33,12 @@ const unreachable: RegionResult = {
 const again: PostResult = { kind: 'again', reason: 'http_500' }
 const posted: PostResult = { kind: 'posted', status: 200 }
 
-/** An instance as the gateway runs one: it takes over at its start, and every 20 s from then on. */
+/** An instance as the gateway runs one: it takes over at its start, and every minute from then on. */
 function startInstance(world: World): Instance {
   const instance = world.start()
   const takeOver = (): void => {
     void instance.late.takeOver()
-    if (world.clock.monotonic() < 40 * MINUTE) world.clock.after(20_000, takeOver)
+    if (world.clock.monotonic() < 30 * MINUTE) world.clock.after(MINUTE, takeOver)
   }
   takeOver()
   return instance
@@ -55,7 +64,7 @@ function expectSafe(world: World, { regions }: WorldOptions): void {
   }
 }
 
-describe('a crash at any step', () => {
+describe('a crash at any step', { timeout: 60_000 }, () => {
   const scenarios: Readonly<Record<string, WorldOptions>> = {
     'of a region that answers late': {
       regions: { eu: { says: [{ result: answered('eu', 200, 'done'), afterMs: 4000 }] } },
@@ -107,7 +116,7 @@ describe('a crash at any step', () => {
         await world.run(40 * MINUTE)
 
         expectSafe(world, options)
-        expect(world.store.rows.size, `${crash} ${crashedAt}`).toBe(0)
+        expect(world.stored(), `${crash} ${crashedAt}`).toBe(0)
         // Only between the record of a post and its end is it not known whether it was heard.
         const inDoubt = ['posting', 'post', 'unposted'].includes(crashedAt)
         const least = wasOwed && !inDoubt ? 1 : 0
@@ -117,7 +126,7 @@ describe('a crash at any step', () => {
   })
 })
 
-describe('any schedule', () => {
+describe('any schedule', { timeout: 60_000 }, () => {
   const ms = fc.constantFrom(0, 1, 900, 3000, 9000)
   const said: fc.Arbitrary<Said> = fc.oneof(
     {
@@ -191,7 +200,7 @@ describe('any schedule', () => {
           await world.run(45 * MINUTE)
 
           expectSafe(world, options)
-          expect(world.store.rows.size).toBe(0)
+          expect(world.stored()).toBe(0)
           reached.heard += world.heard().length
           reached.crashed += Math.min(1, crashes)
           const counted = world.counted()
@@ -200,7 +209,7 @@ describe('any schedule', () => {
           reached.twoInstances += new Set(world.asked.map(({ attempt }) => attempt)).size > 1 ? 1 : 0
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
     // It has been where it could go wrong.
     expect(Math.min(...Object.values(reached)), JSON.stringify(reached)).toBeGreaterThan(0)
@@ -216,7 +225,7 @@ describe('any schedule', () => {
         await world.run(40 * MINUTE)
 
         expectSafe(world, options)
-        expect(world.store.rows.size).toBe(0)
+        expect(world.stored()).toBe(0)
         expect(world.clock.pending()).toBe(0)
         const successes = world.asked.flatMap(({ region, attempt }) => {
           const { says } = regions[region] ?? { says: [] }
@@ -227,7 +236,7 @@ describe('any schedule', () => {
         expect(world.heard()).toHaveLength(expected)
         expect(world.heard().some((text) => text.startsWith('sorry'))).toBe(successes.length === 0)
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     )
   })
 })

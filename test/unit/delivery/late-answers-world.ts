@@ -1,15 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createLateAnswers, type LateAnswers, type LateAnswersParts } from '../../../src/delivery/late-answers.ts'
 import type { LateCase } from '../../../src/delivery/late-case.ts'
+import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import type { PostResult } from '../../../src/delivery/post-answer.ts'
 import { createSealer, type Sealer } from '../../../src/delivery/seal.ts'
 import type { OwedAnswers } from '../../../src/delivery/spool.ts'
+import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
 import type { LateMessage } from '../../../src/provider.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
 import { contentDigest } from '../../../src/wire/signature.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
-import { createOwedStore, type OwedStore } from './owed-in-memory.ts'
 
 export const SECRET_URL = 'https://hooks.example.com/commands/T1/2/bearer-secret'
 
@@ -43,7 +44,12 @@ export type Step = 'go' | 'crash_before' | 'crash_after' | 'reject'
 
 export interface World {
   readonly clock: ManualClock
-  readonly store: OwedStore
+  /** How many answers are owed, by whomever. */
+  stored(): number
+  /** What is stored of the one that is. */
+  storedBytes(): Buffer
+  /** Puts what was asked in the place of what is to be said, as somebody could who can write to the store. */
+  swapStored(): void
   /** Everything that crossed a border, in order: store calls, asks and posts. */
   readonly events: string[]
   /** Attempts that reached a region and may have been carried out. */
@@ -70,7 +76,13 @@ export interface World {
 
 export const key = { id: 'k1', key: Buffer.alloc(32, 1) }
 
-export function createWorld({ regions, posts = [], postMs = 0, random = () => 0.5 }: WorldOptions): World {
+/** The store, for any number of worlds one after the other. */
+export const openStore = (): Promise<SpoolConnection> => connectSpool(':memory:', { create: true, waitMs: 0 })
+
+export function createWorld(
+  connection: SpoolConnection,
+  { regions, posts = [], postMs = 0, random = () => 0.5 }: WorldOptions,
+): World {
   const manual = createManualClock()
   let wallOffset = 0
   const dues = new Set<{ at: number }>()
@@ -90,7 +102,9 @@ export function createWorld({ regions, posts = [], postMs = 0, random = () => 0.
       }
     },
   }
-  const store = createOwedStore(clock)
+  const { database, tables } = connection
+  tables.clear()
+  let instances = 0
   const counters = createCounters()
   const body = Buffer.from('command=%2Fdeploy')
   const attempts = new Map<string, number>()
@@ -98,7 +112,12 @@ export function createWorld({ regions, posts = [], postMs = 0, random = () => 0.
 
   const world: World = {
     clock,
-    store,
+    stored: () => Number(database.prepare('SELECT count(*) AS rows FROM owed_answers').get()?.['rows']),
+    storedBytes() {
+      const { request, message } = database.prepare('SELECT request, message FROM owed_answers').get() ?? {}
+      return Buffer.concat([request, message].map((bytes) => (bytes instanceof Uint8Array ? bytes : Buffer.of())))
+    },
+    swapStored: () => database.exec('UPDATE owed_answers SET message = request'),
     events: [],
     executions: [],
     asked: [],
@@ -170,13 +189,13 @@ export function createWorld({ regions, posts = [], postMs = 0, random = () => 0.
       const result = await value
       return dead ? await new Promise<never>(() => {}) : result
     }
-    const connection = store.connect()
+    const spool = directSpool(connection, { clock, instance: `instance ${++instances}` })
     const owed: OwedAnswers = {
-      owe: (...args) => cross('owe', () => connection.owe(...args)),
-      posting: (...args) => cross('posting', () => connection.posting(...args)),
-      unposted: (...args) => cross('unposted', () => connection.unposted(...args)),
-      paid: (...args) => cross('paid', () => connection.paid(...args)),
-      takeOver: () => cross('takeOver', () => connection.takeOver()),
+      owe: (...args) => cross('owe', () => spool.owe(...args)),
+      posting: (...args) => cross('posting', () => spool.posting(...args)),
+      unposted: (...args) => cross('unposted', () => spool.unposted(...args)),
+      paid: (...args) => cross('paid', () => spool.paid(...args)),
+      takeOver: () => cross('takeOver', () => spool.takeOver()),
     }
     const call = (region: string, attempt: number): Promise<RegionResult> =>
       cross(`ask ${region} ${attempt}`, () => {

@@ -1,15 +1,25 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSealer } from '../../../src/delivery/seal.ts'
+import type { SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
 import { answered, failed, refused, timedOut } from '../dispatch/results.ts'
 import {
-  createWorld,
+  createWorld as createWorldOver,
+  openStore,
   SECRET_URL,
   type Instance,
   type RegionScript,
   type Said,
   type World,
+  type WorldOptions,
 } from './late-answers-world.ts'
+
+let connection: SpoolConnection
+beforeAll(async () => {
+  connection = await openStore()
+})
+afterAll(() => connection.database.close())
+const createWorld = (options: WorldOptions): World => createWorldOver(connection, options)
 
 const MINUTE = 60_000
 const timing = { startedMs: 0, endedMs: 1 }
@@ -60,7 +70,7 @@ const attemptsAt = (world: World, region: string): number[] =>
   world.asked.filter((asked) => asked.region === region).map(({ attempt }) => attempt)
 
 function expectNothingOwed(world: World, instance: Instance): void {
-  expect(world.store.rows.size).toBe(0)
+  expect(world.stored()).toBe(0)
   expect(instance.late.owed()).toBe(0)
   expect(world.clock.pending()).toBe(0)
 }
@@ -86,8 +96,7 @@ describe('owing an answer', () => {
     const world = createWorld({ regions: { eu: once(ok('done')) } })
     const { late } = world.start()
     await late.owe(world.what, { contentType: 'text/plain', body: Buffer.from('the message') }, 1000)
-    const [row] = world.store.rows.values()
-    const stored = Buffer.concat([row?.answer.request.bytes ?? Buffer.of(), row?.message?.bytes ?? Buffer.of()])
+    const stored = world.storedBytes()
     expect(stored.length).toBeGreaterThan(100)
     for (const text of [SECRET_URL, 'command=', 'the message']) expect(stored.includes(text)).toBe(false)
   })
@@ -288,6 +297,7 @@ describe('posting an answer', () => {
     await world.run(1000)
     expect(texts(world)).toEqual(['sorry: unknown'])
     expect(world.counted()).toEqual({ unknown_told: 1, taken_over: 1 })
+    expect(world.events.at(-1)).toBe('posting')
     expectNothingOwed(world, first)
   })
 
@@ -452,7 +462,7 @@ describe('forgiving an answer that was given in time', () => {
     await world.run(5001)
     void instance.late.takeOver()
     await world.run(MINUTE)
-    expect(world.store.rows.size).toBe(1)
+    expect(world.stored()).toBe(1)
     away = false
     await world.run(5000)
     expect(world.posted).toEqual([])
@@ -591,12 +601,13 @@ describe('taking over what another instance has left', () => {
     const first = world.start()
     await first.late.owe(world.what, { contentType: 'text/plain', body: Buffer.from('known') }, 1000)
     first.crash()
-    const [row] = world.store.rows.values()
-    if (row === undefined) throw new Error('unreachable')
-    row.message = row.answer.request
+    world.swapStored()
     const instance = await successor(world)
     expect(world.posted).toEqual([])
     expect(world.counted()).toEqual({ unreadable: 1 })
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ fields: expect.objectContaining({ reason: 'not_authentic' }) }),
+    )
     expectNothingOwed(world, instance)
   })
 
@@ -638,30 +649,74 @@ describe('taking over what another instance has left', () => {
     expect(late.owed()).toBe(1)
   })
 
-  it('goes on with its own, which its lapsed lease has given back to it', async () => {
-    const world = createWorld({ regions: { eu: once(ok('done', 8000)) } })
-    const instance = await follow(world)
-    await world.run(6000)
-    await instance.late.takeOver()
-    await world.run(2000)
-    expect(texts(world)).toEqual(['done'])
-    expectNothingOwed(world, instance)
-  })
+  describe('that it had left itself while its lease had lapsed', () => {
+    /** Another instance takes over from `instance`, and goes away at the first of its steps called `at`. */
+    async function overtaken(world: World, at: string): Promise<void> {
+      await world.run(5001)
+      world.next = (name) => (name === at ? 'crash_after' : 'go')
+      void world.start().late.takeOver()
+      await world.run(5001)
+      world.next = () => 'go'
+    }
 
-  it('says nothing of its own any more when another instance was about to in the meantime', async () => {
-    const world = createWorld({ regions: { eu: once(ok('done', 20_000)) } })
-    const instance = await follow(world)
-    await world.run(5001)
-    world.next = (name) => (name === 'post' ? 'crash_after' : 'go')
-    const other = world.start()
-    void other.late.takeOver()
-    await world.run(5001)
-    world.next = () => 'go'
-    expect(world.heard()).toEqual(['sorry: unknown'])
-    await instance.late.takeOver()
-    await world.run(25 * MINUTE)
-    expect(world.heard()).toEqual(['sorry: unknown'])
-    expectNothingOwed(world, instance)
+    it('goes on as if it had never been away', async () => {
+      const world = createWorld({ regions: { eu: once(ok('done', 12_000)) } })
+      const instance = await follow(world)
+      await overtaken(world, 'takeOver')
+      await instance.late.takeOver()
+      await world.run(25 * MINUTE)
+      expect(texts(world)).toEqual(['done'])
+      expect(world.counted()).toEqual({ posted: 1 })
+      expectNothingOwed(world, instance)
+    })
+
+    it('says nothing more when the other was about to', async () => {
+      const world = createWorld({ regions: { eu: once(ok('done', 15_000)) } })
+      const instance = await follow(world)
+      await overtaken(world, 'post')
+      expect(world.heard()).toEqual(['sorry: unknown'])
+      world.next = (name) => (name === 'paid' ? 'reject' : 'go')
+      await instance.late.takeOver()
+      await world.run(MINUTE)
+      expect(world.heard()).toEqual(['sorry: unknown'])
+      expect(instance.late.owed()).toBe(1)
+      world.next = () => 'go'
+      await world.run(5000)
+      expectNothingOwed(world, instance)
+    })
+
+    it('asks nobody again either', async () => {
+      const world = createWorld({ regions: { eu: idempotent(says(http503('60')), ok('done')) } })
+      const instance = await follow(world)
+      await overtaken(world, 'posting')
+      await instance.late.takeOver()
+      await world.run(0)
+      expectNothingOwed(world, instance)
+    })
+
+    it('says nothing more when the other was about to while the store was away for this one', async () => {
+      const world = createWorld({ regions: { eu: once(ok('done')) }, random: () => 1 })
+      world.next = (name) => (name === 'posting' ? 'reject' : 'go')
+      const instance = await follow(world)
+      // It tries after 1, 3, 7 and 15 s, and then after 31.
+      await world.run(16_000)
+      await overtaken(world, 'post')
+      await instance.late.takeOver()
+      await world.run(25 * MINUTE)
+      expect(world.heard()).toHaveLength(1)
+      expectNothingOwed(world, instance)
+    })
+
+    it('goes by its own post where that is still under way', async () => {
+      const world = createWorld({ regions: { eu: once(ok('done')) }, postMs: 20_000 })
+      const instance = await follow(world)
+      await overtaken(world, 'takeOver')
+      await instance.late.takeOver()
+      await world.run(MINUTE)
+      expect(world.heard()).toEqual(['done'])
+      expect(world.counted()).toEqual({ posted: 1 })
+      expectNothingOwed(world, instance)
+    })
   })
 })
 
@@ -710,7 +765,7 @@ describe('stopping', () => {
     await successor(world)
     expect(world.heard()).toEqual(['done'])
     expect(attemptsAt(world, 'eu')).toEqual([1])
-    expect(world.store.rows.size).toBe(0)
+    expect(world.stored()).toBe(0)
   })
 
   it('takes nothing over any more', async () => {
@@ -724,6 +779,21 @@ describe('stopping', () => {
     await late.takeOver()
     expect(late.owed()).toBe(0)
     expect(world.events).toEqual(['owe'])
+  })
+
+  it('begins nothing with what was being taken over', async () => {
+    const world = createWorld({ regions: { eu: idempotent({ result: 'never' }, ok('done')) } })
+    const first = world.start()
+    await first.late.owe(world.what, undefined, 1000)
+    first.crash()
+    await world.run(5001)
+    const { late } = world.start()
+    const takingOver = late.takeOver()
+    await late.stop()
+    await takingOver
+    await world.run(0)
+    expect(late.owed()).toBe(0)
+    expect(world.asked).toEqual([])
   })
 
   it('follows what is owed after it, for as long as that takes', async () => {
