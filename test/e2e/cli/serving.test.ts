@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { open, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -38,7 +39,8 @@ function regionsYaml({ url }: { url: string }): string {
 }
 
 function command(gateway: ServeProcess, secret = SIGNING_SECRET): Promise<TestReply> {
-  const { body, contentType } = slashCommand()
+  // As Slack does: of two that are the same to the byte, the second would be a duplicate of the first.
+  const { body, contentType } = slashCommand({ trigger_id: randomUUID() })
   const headers = { 'Content-Type': contentType, ...signSlack({ secret, body, now: Date.now() }) }
   return send(gateway.port, { method: 'POST', path: '/extensions/slack/commands/', body, headers })
 }
