@@ -707,6 +707,20 @@ describe('taking over what another instance has left', () => {
       expectNothingOwed(world, instance)
     })
 
+    it('says nothing more when the other was about to while this one waited to post again', async () => {
+      const posts = [
+        { kind: 'again', reason: 'http_429', retryAfterMs: MINUTE },
+        { kind: 'posted', status: 200 },
+      ] as const
+      const world = createWorld({ regions: { eu: once(ok('done')) }, posts })
+      const instance = await follow(world)
+      await overtaken(world, 'post')
+      await instance.late.takeOver()
+      await world.run(25 * MINUTE)
+      expect(world.heard()).toEqual(['done'])
+      expectNothingOwed(world, instance)
+    })
+
     it('goes by its own post where that is still under way', async () => {
       const world = createWorld({ regions: { eu: once(ok('done')) }, postMs: 20_000 })
       const instance = await follow(world)
