@@ -74,7 +74,7 @@ export interface World {
   stepWallClock(ms: number): void
 }
 
-export const key = { id: 'k1', key: Buffer.alloc(32, 1) }
+const key = { id: 'k1', key: Buffer.alloc(32, 1) }
 
 /** The store, for any number of worlds one after the other. */
 export const openStore = (): Promise<SpoolConnection> => connectSpool(':memory:', { create: true, waitMs: 0 })
