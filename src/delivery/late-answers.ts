@@ -250,7 +250,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
    */
   async function askOnceMore(debt: Debt, what: LateCase): Promise<void> {
     const askable = what.regions.filter(({ name }) => parts.idempotent(name))
-    const calls = askable.map((region) => ({ region, result: parts.ask(what, region, 2) }))
+    const calls = askable.map((region) => ({ region, result: ask(what, region, 2) }))
     const { answer, ended } = hear(debt, what, calls, 2)
     const heard = await answer
     const isWhole = askable.length === what.regions.length
@@ -259,11 +259,16 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     await ended
   }
 
+  /** What is thrown before there is a promise is a fault of the same kind. */
+  async function ask(what: LateCase, region: AskedRegion, attempt: number): Promise<RegionResult> {
+    return await parts.ask(what, region, attempt)
+  }
+
   function hear(debt: Debt, what: LateCase, calls: readonly Call[], attempt: number): ReturnType<typeof hearAnswer> {
     return hearAnswer(calls, {
       startedAt: debt.startedAt,
       attempt,
-      ask: (region, number) => parts.ask(what, region, number),
+      ask: (region, number) => ask(what, region, number),
       idempotent: parts.idempotent,
       lateMessage: (reply) => parts.provider(what.provider)?.lateMessage(reply),
       onFault: (error) => log.error(lineOf(debt, { reason: reasonOf(error) }), 'A call for a late answer failed'),

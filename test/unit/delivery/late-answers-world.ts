@@ -61,7 +61,7 @@ export interface World {
   readonly lines: { level: string; fields: Record<string, unknown>; message: string }[]
   counted(): Record<string, number>
   /** What the operator may change. */
-  readonly config: { allowed: boolean; provider: boolean; sealer: Sealer }
+  readonly config: { allowed: boolean; provider: boolean; unsignable: boolean; sealer: Sealer }
   /** Decides on each step of each instance; `go` unless a test says otherwise. */
   next: (name: string) => Step
   readonly what: LateCase
@@ -77,7 +77,7 @@ export interface World {
 const key = { id: 'k1', key: Buffer.alloc(32, 1) }
 
 /** The store, for any number of worlds one after the other. */
-export const openStore = (): Promise<SpoolConnection> => connectSpool(':memory:', { create: true, waitMs: 0 })
+export const openStore = (): Promise<SpoolConnection> => connectSpool(':memory:', 0)
 
 export function createWorld(
   connection: SpoolConnection,
@@ -126,7 +126,7 @@ export function createWorld(
       world.posted.filter(({ result }) => result === 'posted' || result === 'unknown').map(({ text }) => text),
     lines: [],
     counted: () => Object.fromEntries([...counters.read()].map(([name, count]) => [/"(.*)"/.exec(name)?.[1], count])),
-    config: { allowed: true, provider: true, sealer: createSealer([key]) },
+    config: { allowed: true, provider: true, unsignable: false, sealer: createSealer([key]) },
     next: () => 'go',
     what: {
       provider: 'test',
@@ -237,7 +237,10 @@ export function createWorld(
       sealer: () => world.config.sealer,
       poster: { post },
       provider: (name) => (name === 'test' && world.config.provider ? provider : undefined),
-      ask: (_what, region, attempt) => call(region.name, attempt),
+      ask(_what, region, attempt) {
+        if (world.config.unsignable) throw new TypeError('cannot be signed')
+        return call(region.name, attempt)
+      },
       idempotent: (name) => regions[name]?.idempotent ?? false,
       clock,
       random,

@@ -262,6 +262,15 @@ describe('following the calls of a webhook', () => {
     expectNothingOwed(world, instance)
   })
 
+  it('says so too when a region cannot even be asked again', async () => {
+    const world = createWorld({ regions: { eu: once(says(unreachable)) } })
+    world.config.unsignable = true
+    const instance = await follow(world)
+    await world.run(MINUTE)
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expectNothingOwed(world, instance)
+  })
+
   it.each([3_600_000, -3_600_000])('is unmoved by a wall clock that jumps by %i ms', async (jump) => {
     const world = createWorld({ regions: { eu: idempotent(says(failed('eu'))) } })
     await world.run(2400)
