@@ -77,7 +77,7 @@ export interface World {
 const key = { id: 'k1', key: Buffer.alloc(32, 1) }
 
 /** The store, for any number of worlds one after the other. */
-export const openStore = (): Promise<SpoolConnection> => connectSpool(':memory:', 0)
+export const openStore = (): Promise<SpoolConnection> => connectSpool(':memory:', { waitMs: 0 })
 
 export function createWorld(
   connection: SpoolConnection,
