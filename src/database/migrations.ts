@@ -1,5 +1,7 @@
 import { sql, SqliteAdapter, type ColumnDataType, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
+import type { Clock } from '../clock.ts'
+import { openSqlite } from './connections.ts'
 
 /**
  * Brings the tables up to date; processes that start together wait for one another. One set for every database, each
@@ -16,6 +18,16 @@ export async function migrate<Schema>(db: Kysely<Schema>): Promise<void> {
     throw new Error(`cannot migrate the database: ${error instanceof Error ? error.message : 'unknown failure'}`, {
       cause: error,
     })
+  }
+}
+
+/** The same for a file, which is made where it is not there. Waits for others without holding up this process. */
+export async function migrateFile(path: string, clock: Clock): Promise<void> {
+  const connections = await openSqlite(path, clock)
+  try {
+    await connections.aside(migrate)
+  } finally {
+    await connections.close()
   }
 }
 

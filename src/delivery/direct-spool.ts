@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { migrateFile } from '../database/migrations.ts'
 import type { Spool } from './spool.ts'
 import {
   connectSpool,
@@ -21,7 +22,8 @@ export async function openDirectSpool(
   path: string,
   { clock, instance = randomUUID() }: { clock: Clock; instance?: string },
 ): Promise<Spool> {
-  const connection = await connectSpool(path, { create: true, waitMs: WAIT_MS })
+  if (path !== ':memory:') await migrateFile(path, clock)
+  const connection = await connectSpool(path, { waitMs: WAIT_MS })
   const spool = directSpool(connection, { clock, instance })
   return {
     ...spool,

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
-import { sqliteCode } from '../database/sqlite.ts'
+import { isBusy, sqliteCode } from '../database/sqlite.ts'
 import type { FromThread, Reply, ThreadOptions, ToThread } from './sqlite-spool.ts'
 import { connectSpool, transact, type SpoolCall, type SpoolConnection } from './spool-transaction.ts'
 
@@ -15,7 +15,7 @@ import { connectSpool, transact, type SpoolCall, type SpoolConnection } from './
 const WAIT_MS = 250
 
 // https://sqlite.org/rescode.html
-const [ERROR, BUSY, LOCKED, READONLY, FULL, TOOBIG, CONSTRAINT, MISMATCH, RANGE] = [1, 5, 6, 8, 13, 18, 19, 20, 25]
+const [ERROR, READONLY, FULL, TOOBIG, CONSTRAINT, MISMATCH, RANGE] = [1, 8, 13, 18, 19, 20, 25]
 
 /** Errors of one call, beside which others may well succeed: deleting is possible where inserting is not. */
 const ofOneCall: ReadonlySet<number | undefined> = new Set([
@@ -32,13 +32,12 @@ class Gone extends Error {}
 class Replaced extends Error {}
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sqlite-spool.ts starts it with this
-const { path, instance, create, maxPages } = workerData as ThreadOptions
+const { path, instance, maxPages } = workerData as ThreadOptions
 
 if (parentPort === null) throw new Error('this is no main program')
 const port = parentPort
 const waiting = new Map<number, SpoolCall>()
 let opened: (SpoolConnection & { readonly file: string }) | undefined
-let mayCreate = create
 let working = false
 let ending = false
 let handedOver: { monotonic: number; now: number } | undefined
@@ -126,10 +125,8 @@ function carryOut(
 }
 
 async function connect(): Promise<SpoolConnection & { file: string }> {
-  const connection = await connectSpool(path, { create: mayCreate, waitMs: WAIT_MS })
+  const connection = await connectSpool(path, { waitMs: WAIT_MS })
   if (maxPages !== undefined) connection.database.exec(`PRAGMA max_page_count = ${maxPages}`)
-  // An empty one in the place of one that is missing would hide that everything in it is.
-  mayCreate = path === ':memory:'
   return { ...connection, file: identityOf(path) }
 }
 
@@ -153,11 +150,6 @@ function identityOf(path: string): string {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
   if (found === undefined) throw new Gone()
   return `${found.dev} ${found.ino}`
-}
-
-function isBusy(error: unknown): boolean {
-  const code = sqliteCode(error)
-  return code === BUSY || code === LOCKED
 }
 
 function explain(error: unknown): string {

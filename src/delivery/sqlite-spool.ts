@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Clock } from '../clock.ts'
+import { migrateFile } from '../database/migrations.ts'
 import { spoolOf } from './direct-spool.ts'
 import type { StoredRow } from './spool-tables.ts'
 import type { Appended, NewRow, Sealed, Spool } from './spool.ts'
@@ -9,8 +10,6 @@ import type { Arguments, Operation, Result, SpoolCall } from './spool-transactio
 export interface ThreadOptions {
   readonly path: string
   readonly instance: string
-  /** False: a file that is not there is not made. */
-  readonly create: boolean
   /** So that a test can have a full database. */
   readonly maxPages?: number
 }
@@ -60,11 +59,12 @@ interface Call {
  */
 export async function openSqliteSpool(path: string, options: SqliteSpoolOptions): Promise<Spool> {
   const { clock, instance, startThread = startSpoolThread } = options
+  // Only here is a file made: an empty one in the place of one that is missing would hide that everything in it is.
+  if (path !== ':memory:') await migrateFile(path, clock)
   const pending = new Map<number, Call>()
   const late = new Map<number, (result: unknown) => void>()
   let lastId = 0
   let worker: Worker | undefined
-  let create = true
   let locked = false
   let ended = false
   let calls: { id: number; call: SpoolCall }[] = []
@@ -73,7 +73,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
 
   function thread(): Worker {
     if (worker !== undefined) return worker
-    const started = startThread({ path, instance, create })
+    const started = startThread({ path, instance })
     let failure = 'it was ended'
     started.on('message', (message: FromThread) => {
       locked = message.locked
@@ -188,8 +188,6 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   }
   try {
     await spool.renew()
-    // An empty file in the place of one that is missing would hide that everything in it is.
-    create = path === ':memory:'
   } catch (error) {
     await end()
     throw error

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
+import { openSqlite } from '../database/connections.ts'
 import { migrate } from '../database/migrations.ts'
-import { openSqlite } from '../database/sqlite.ts'
 import { exportDirectory } from './export.ts'
 import { createInstallationFinder, type InstallationFinder } from './find-installation.ts'
 import type { IdentityStore } from './identities.ts'
