@@ -184,11 +184,13 @@ const writtenUnresolved = z.object({
       enterpriseId: z.string().exactOptional(),
     }),
   ]),
-  hint: z.union([
-    z.object({ by: z.literal('id'), ids: z.array(z.string()) }),
-    z.object({ by: z.literal('slug'), slugs: z.array(z.string()), pick: z.enum(['one', 'those']) }),
-    z.undefined(),
-  ]),
+  // What is undefined is not there in JSON.
+  hint: z
+    .union([
+      z.object({ by: z.literal('id'), ids: z.array(z.string()) }),
+      z.object({ by: z.literal('slug'), slugs: z.array(z.string()), pick: z.enum(['one', 'those']) }),
+    ])
+    .optional(),
   to: z.enum(['first', 'all']),
 })
 
@@ -198,5 +200,6 @@ export function packUnresolved(unresolved: Unresolved, kept: Kept): Buffer {
 
 function unpackUnresolved(packed: Buffer): { unresolved: Unresolved; kept: Kept } {
   const { description, bytes } = unframed(packed)
-  return { unresolved: writtenUnresolved.parse(description), kept: unpack(bytes) }
+  const { hint, ...rest } = writtenUnresolved.parse(description)
+  return { unresolved: { ...rest, hint }, kept: unpack(bytes) }
 }
