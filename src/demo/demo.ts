@@ -1,21 +1,29 @@
 import type { ExitCode, Process } from '../cli/process.ts'
 import { systemClock, type Clock } from '../clock.ts'
+import type { Region } from '../region/region.ts'
 import type { WebhookRecord } from '../telemetry/trace.ts'
 import { readKeys } from './keyboard.ts'
-import { createLineWriter, isSuccess, milliseconds, type LineWriter } from './lines.ts'
-import { organizations, regionNames, startSilos, type RegionName, type Silos } from './silos.ts'
-import { createSlack, roundOfSendings, type Hearing, type Sending } from './slack-simulator.ts'
+import { createLineWriter, isSuccess, milliseconds, waitsFor, type LineWriter } from './lines.ts'
+import { listenAtResponseUrls, type LateAnswer } from './response-urls.ts'
+import { organizations, regionNames, startSilos, type Silos, type SilosParts } from './silos.ts'
+import { createSlack, everySending, retryOf, SLACK_WAITS_MS, type Hearing, type Sending } from './slack-simulator.ts'
 
 /** Slow enough to be seen, and well within Slack's three seconds. */
 const SLOW_MS = 400
+/** Longer than Slack waits, and within what the gateway gives a region whose answer is owed. */
+const LATE_MS = 4000
 /** A pace that can be read, and a whole round every two seconds. */
 const PACE_MS = 250
+/** Time enough to see what waits for a region that is off. */
+const DOWN_FOR_MS = 15_000
 
 export interface DemoOptions {
   /** Ends by itself after this long; without it, when it is told to. */
   readonly forMs?: number | undefined
   /** The region that is off from the start. */
   readonly down?: string | undefined
+  /** How long it is, if nobody switches it on before. */
+  readonly downForMs?: number
 }
 
 /**
@@ -24,7 +32,7 @@ export interface DemoOptions {
  */
 export async function demo(
   io: Pick<Process, 'stdin' | 'stdout' | 'stderr' | 'onInterrupt'>,
-  { forMs, down }: DemoOptions,
+  { forMs, down, downForMs = DOWN_FOR_MS }: DemoOptions,
   clock: Clock = systemClock,
 ): Promise<ExitCode> {
   const offFirst = regionNames.find((name) => name === down)
@@ -38,55 +46,94 @@ export async function demo(
   io.onInterrupt(ended.resolve)
 
   const lines = createLineWriter(io.stdout)
-  const records = createRecords()
-  await using stack = new AsyncDisposableStack()
-  const silos = await startSilos(stack, { clock, onWebhook: records.put })
-  silos.regions.us.behave({ delayMs: SLOW_MS })
-  if (offFirst !== undefined) await silos.regions[offFirst].switchOff()
-  introduce(lines, silos, io.stdin.isTTY)
-
-  const onKey = keysFor(silos, lines, ended.resolve)
-  stack.defer(readKeys(io.stdin, (key) => void onKey(key).catch(ended.reject)))
-  const slack = stack.adopt(createSlack({ ...silos, url: silos.publicUrl, clock }), (opened) => opened.close())
-  if (forMs !== undefined) stack.defer(clock.after(forMs, ended.resolve))
-
   const heard: Hearing[] = []
-  const underWay = new Set<Promise<void>>()
-  const send = async (sending: Sending): Promise<void> => {
-    const hearing = await slack.post(sending)
-    heard.push(hearing)
-    const requestId = hearing.kind === 'answered' ? hearing.requestId : undefined
-    // It is there when the last region has come to its end, which may be long after Slack was answered.
-    lines.story(sending, hearing, requestId === undefined ? undefined : await records.take(requestId))
+  const records = createRecords()
+  const underWay = new Map<Sending, Promise<void>>()
+  /** Events that are under way or wait for their region, by their bodies: a region gets the same bytes. */
+  const events = new Map<string, { readonly what: string; readonly told: Promise<void> }>()
+
+  const onDelivered: SilosParts['onAnswer'] = async (region, { silo, body }, status) => {
+    const bytes = body.toString()
+    // A region that has longer than Slack waits is asked by a mailbox.
+    const event = silo.deadline > SLACK_WAITS_MS && isSuccess(status) ? events.get(bytes) : undefined
+    if (event === undefined) return
+    const ms = clock.now() - silo.receivedAt
+    // What Slack was answered comes first.
+    await event.told
+    events.delete(bytes)
+    lines.delivered(event.what, { region, attempt: silo.attempt, ms })
   }
-  const stopSending = everySoOften(
-    clock,
-    () => roundOfSendings(clock.now(), organizations.eu),
-    (sending) => {
-      const told = send(sending).finally(() => underWay.delete(told))
-      told.catch(ended.reject)
-      underWay.add(told)
-    },
-  )
-  try {
-    await ended.promise
-  } finally {
-    stopSending()
+  const onLateAnswer = async ({ url, what, ...answer }: LateAnswer): Promise<void> => {
+    await underWay.entries().find(([{ responseUrl }]) => responseUrl === url)?.[1]
+    lines.lateAnswer(what, answer)
   }
-  await Promise.all(underWay)
-  summarize(lines, heard)
+
+  {
+    await using stack = new AsyncDisposableStack()
+    const responseUrls = await listenAtResponseUrls(clock, (answer) => void onLateAnswer(answer))
+    stack.defer(() => responseUrls.close())
+    const silos = await startSilos(stack, {
+      clock,
+      responseHost: responseUrls.host,
+      onWebhook: records.put,
+      onAnswer: onDelivered,
+    })
+    silos.regions.us.behave({ delayMs: SLOW_MS })
+    if (offFirst !== undefined) await silos.regions[offFirst].switchOff()
+    introduce(lines, silos, { downForMs, hasKeys: io.stdin.isTTY })
+    const slack = stack.adopt(createSlack({ ...silos, url: silos.publicUrl, clock }), (opened) => opened.close())
+
+    const tell = async (sending: Sending): Promise<void> => {
+      const hearing = await slack.post(sending)
+      heard.push(hearing)
+      const requestId = hearing.kind === 'answered' ? hearing.requestId : undefined
+      // It is there when the last region has come to its end, which may be long after Slack was answered.
+      const record = requestId === undefined ? undefined : await records.take(requestId)
+      lines.story(sending, hearing, record)
+      const waits = record !== undefined && waitsFor(record).length > 0
+      if (sending.kind === 'event' && !waits) events.delete(sending.body)
+    }
+    let lastEvent: Sending | undefined
+    const send = (sending: Sending): void => {
+      const told = tell(sending)
+        .catch(ended.reject)
+        .finally(() => underWay.delete(sending))
+      underWay.set(sending, told)
+      if (sending.kind !== 'event') return
+      lastEvent = sending
+      events.set(sending.body, { what: sending.what, told })
+    }
+    const sendAgain = (): void => {
+      if (lastEvent !== undefined) send(retryOf(lastEvent))
+    }
+
+    const onKey = keysFor(silos, lines, { sendAgain, end: ended.resolve })
+    stack.defer(readKeys(io.stdin, (key) => void onKey(key).catch(ended.reject)))
+    const switchOn = async (): Promise<void> => {
+      if (offFirst !== undefined && !silos.regions[offFirst].isOn) await toggle(silos.regions[offFirst], lines)
+    }
+    stack.defer(clock.after(downForMs, () => void switchOn().catch(ended.reject)))
+    if (forMs !== undefined) stack.defer(clock.after(forMs, ended.resolve))
+    const stopSending = everySoOften(clock, everySending(clock, organizations.eu, responseUrls), send)
+    try {
+      await ended.promise
+    } finally {
+      stopSending()
+    }
+    await Promise.all(underWay.values())
+  }
+  summarize(lines, heard, events.size)
   return 0
 }
 
-/** Starts `then` for each item of round after round, at the demo's pace, until told to stop. */
-function everySoOften<Item>(clock: Clock, round: () => readonly Item[], then: (item: Item) => void): () => void {
+/** Hands each of the sendings to `then`, at the demo's pace, until told to stop. */
+function everySoOften(clock: Clock, sendings: Iterator<Sending, never>, then: (sending: Sending) => void): () => void {
   let cancel = (): void => undefined
-  const next = ([item, ...rest]: readonly Item[]): void => {
-    if (item === undefined) return next(round())
-    cancel = clock.after(PACE_MS, () => next(rest))
-    then(item)
+  const next = (): void => {
+    cancel = clock.after(PACE_MS, next)
+    then(sendings.next().value)
   }
-  next([])
+  next()
   return () => cancel()
 }
 
@@ -104,12 +151,21 @@ function createRecords() {
   }
 }
 
-function keysFor({ regions }: Silos, lines: LineWriter, end: () => void): (key: string) => Promise<void> {
-  const toggle = async (name: RegionName): Promise<void> => {
-    const region = regions[name]
-    const turnOff = region.isOn
-    await (turnOff ? region.switchOff() : region.switchOn())
-    lines.text(`── ${name} is switched ${turnOff ? 'off' : 'on again'}`, 'bold')
+async function toggle(region: Region, lines: LineWriter): Promise<void> {
+  const turnOff = region.isOn
+  await (turnOff ? region.switchOff() : region.switchOn())
+  lines.text(`── ${region.name} is switched ${turnOff ? 'off' : 'on again'}`, 'bold')
+}
+
+function keysFor(
+  { regions }: Silos,
+  lines: LineWriter,
+  { sendAgain, end }: { sendAgain: () => void; end: () => void },
+): (key: string) => Promise<void> {
+  const delay = (ms: number, name: string): void => {
+    const delayMs = regions.us.behaviour.delayMs === ms ? 0 : ms
+    regions.us.behave({ delayMs })
+    lines.text(`── us is ${delayMs === 0 ? 'fast' : `${name}: ${delayMs} ms`}`, 'bold')
   }
   return async (key) => {
     switch (key) {
@@ -117,15 +173,15 @@ function keysFor({ regions }: Silos, lines: LineWriter, end: () => void): (key: 
       case '2':
       case '3': {
         const name = regionNames[Number(key) - 1]
-        if (name !== undefined) await toggle(name)
+        if (name !== undefined) await toggle(regions[name], lines)
         return
       }
-      case 's': {
-        const slow = regions.us.behaviour.delayMs === 0
-        regions.us.behave({ delayMs: slow ? SLOW_MS : 0 })
-        lines.text(`── us is ${slow ? `slow: ${SLOW_MS} ms` : 'fast'}`, 'bold')
-        return
-      }
+      case 's':
+        return delay(SLOW_MS, 'slow')
+      case 'l':
+        return delay(LATE_MS, 'late')
+      case 'd':
+        return sendAgain()
       case 'q':
       // Ctrl-C: with every key read by itself, the terminal makes no signal of it.
       case '\u0003':
@@ -134,27 +190,37 @@ function keysFor({ regions }: Silos, lines: LineWriter, end: () => void): (key: 
   }
 }
 
-function introduce(lines: LineWriter, { publicUrl, regions }: Silos, hasKeys: boolean): void {
+function introduce(
+  lines: LineWriter,
+  { publicUrl, regions }: Silos,
+  { downForMs, hasKeys }: { downForMs: number; hasKeys: boolean },
+): void {
   const lives = regionNames.map((name) => {
-    const { isOn, behaviour } = regions[name]
-    const state = isOn ? (behaviour.delayMs > 0 ? `, slow: ${behaviour.delayMs} ms` : '') : ', switched off'
-    return `${organizations[name].slug} in ${name} (${regions[name].address}${state})`
+    const { isOn, behaviour, address } = regions[name]
+    const slow = behaviour.delayMs > 0 ? `, slow: ${behaviour.delayMs} ms` : ''
+    const state = isOn ? slow : `, off for ${Math.round(downForMs / 1000)} s`
+    return `${organizations[name].slug} in ${name} (${address}${state})`
   })
   lines.text(`silo-gateway demo: Slack → ${publicUrl} → regions`, 'bold')
   lines.text('One workspace, three organizations:')
   for (const line of lives) lines.text(`  ${line}`)
   lines.text('local: no region is asked. first: one is. all: every one, the first 2xx answers.')
+  lines.text('mailbox: an event that waited is delivered. late: an answer by response_url.')
   lines.text('502, 503, 504: a SiloClientError, which says of each region why it could not.')
-  if (hasKeys) lines.text(`Keys: 1 2 3 switch ${regionNames.join(' ')} off and on, s makes us slow or fast, q ends`)
+  if (hasKeys) {
+    lines.text(`Keys: 1 2 3 switch ${regionNames.join(' ')} off and on, d sends the last event again,`)
+    lines.text(`      s makes us slow or fast, l makes it late (${LATE_MS} ms) or fast, q ends`)
+  }
   lines.text('')
   lines.columns()
 }
 
-function summarize(lines: LineWriter, heard: readonly Hearing[]): void {
+function summarize(lines: LineWriter, heard: readonly Hearing[], waiting: number): void {
   const answered = heard.filter((hearing) => hearing.kind === 'answered' && isSuccess(hearing.status)).length
   const times = heard.map(({ ms }) => ms).sort((a, b) => a - b)
   const median = times[Math.floor(times.length / 2)] ?? 0
   lines.text('')
+  if (waiting > 0) lines.text(`${waiting} still waiting for a region; only a demo forgets them at its end`)
   lines.text(
     `${heard.length} sent, ${answered} answered with 2xx, ${heard.length - answered} errors; ` +
       `median ${milliseconds(median)}, longest ${milliseconds(times.at(-1) ?? 0)}`,

@@ -11,6 +11,10 @@ export interface LineWriter {
   columns(): void
   /** One webhook. `record` is undefined where Slack had no answer to take the request id from. */
   story(sending: Sending, heard: Hearing, record: WebhookRecord | undefined): void
+  /** An event that had waited in its region's mailbox has been delivered, `ms` after it came. */
+  delivered(what: string, delivery: { region: string; attempt: number; ms: number }): void
+  /** What was posted to a response_url, `ms` after it was given out. */
+  lateAnswer(what: string, answer: { body: string; ms: number }): void
 }
 
 const KIND_WIDTH = 10
@@ -39,11 +43,18 @@ export function createLineWriter(stdout: NodeJS.WriteStream): LineWriter {
     const answered = record.result === 'answered'
     const style = answered ? (isSuccess(record.status) ? 'green' : 'yellow') : 'red'
     const result = answered ? String(record.status) : record.result
-    return `${record.region} ${paint(style, result)} ${milliseconds(record.endedMs - record.startedMs)}`
+    const asked = `${record.region} ${paint(style, result)}`
+    // Behind others in its mailbox: nobody was asked, so there is no time to tell.
+    return record.result === 'spooled' ? asked : `${asked} ${milliseconds(record.endedMs - record.startedMs)}`
+  }
+  const note = (kind: string, what: string, text: string): void => {
+    const start = padded(kind, KIND_WIDTH) + padded(what, WHAT_WIDTH)
+    write(start + paint('cyan', shortened(text, (stdout.columns ?? ONE_LINE_WIDTH) - start.length)))
   }
   const regionsAsked = (record: WebhookRecord | undefined): string => {
     if (record === undefined) return 'nothing is known'
     const { plan, regions, outcome } = record
+    if (outcome === 'duplicate') return 'a duplicate: no region is asked again'
     if (plan === undefined || regions === undefined) return `local, the control silo answered (${outcome})`
     return `${plan.padEnd('first'.length)} → ${regions.map(region).join('  ')}`
   }
@@ -53,13 +64,26 @@ export function createLineWriter(stdout: NodeJS.WriteStream): LineWriter {
     columns: () => row('kind', 'sent', 'plan  → each region asked: its result, its time', 'what Slack got', 'bold'),
     story(sending, heard, record) {
       const style = heard.kind === 'answered' && isSuccess(heard.status) ? 'green' : 'red'
-      row(sending.kind, sending.what, regionsAsked(record), hearingText(heard), style)
+      row(sending.kind, sending.what, regionsAsked(record), hearingText(heard) + owed(record), style)
     },
+    delivered: (what, { region, attempt, ms }) =>
+      note('mailbox', what, `delivered to ${region} on attempt ${attempt}, ${seconds(ms)} after it came`),
+    lateAnswer: (what, { body, ms }) => note('late', what, `after ${seconds(ms)} ${bodyText(body)}`),
   }
 }
 
 export function milliseconds(ms: number): string {
   return `${Math.round(ms)} ms`
+}
+
+function seconds(ms: number): string {
+  return ms < 1000 ? milliseconds(ms) : `${(ms / 1000).toFixed(1)} s`
+}
+
+/** The regions that have not taken an event which Slack was told is taken care of. */
+export function waitsFor({ outcome, regions = [] }: WebhookRecord): string[] {
+  if (outcome !== 'spooled') return []
+  return regions.filter(({ result, status }) => result !== 'answered' || !isSuccess(status)).map(({ region }) => region)
 }
 
 export function isSuccess(status: number | undefined): boolean {
@@ -75,6 +99,14 @@ function hearingText(heard: Hearing): string {
     case 'unreachable':
       return `no answer: ${heard.reason}`
   }
+}
+
+/** What is still to come after Slack's answer. */
+function owed(record: WebhookRecord | undefined): string {
+  if (record === undefined) return ''
+  if (record.outcome === 'late') return ', answer owed'
+  const regions = waitsFor(record)
+  return regions.length === 0 ? '' : `, waits for ${regions.join(' ')}`
 }
 
 /** What matters of a body: a message's text, an error's reasons, else its beginning. */

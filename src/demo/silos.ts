@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Clock } from '../clock.ts'
 import { createGateway } from '../gateway.ts'
-import { startRegion, type Region } from '../region/region.ts'
+import { startRegion, type Region, type RegionOptions } from '../region/region.ts'
 import { serve } from '../serve.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { WebhookRecord } from '../telemetry/trace.ts'
@@ -27,21 +27,38 @@ export interface Silos {
   readonly regions: Readonly<Record<RegionName, Region>>
 }
 
+export interface SilosParts {
+  readonly clock: Clock
+  /** `host:port` at which late answers are heard. */
+  readonly responseHost: string
+  readonly onWebhook: (record: WebhookRecord) => void
+  /** Never to reject. */
+  readonly onAnswer: (
+    region: RegionName,
+    ...answered: Parameters<NonNullable<RegionOptions['onAnswer']>>
+  ) => Promise<void>
+}
+
 /**
  * Starts the regions, then the gateway that knows them, on free ports of loopback. Secrets are made for this run, the
- * directory is in memory; whatever was started is handed to `stack`, also when a later step fails.
+ * database is a file that goes with it; whatever was started is handed to `stack`, also when a later step fails.
  */
 export async function startSilos(
   stack: AsyncDisposableStack,
-  { clock, onWebhook }: { clock: Clock; onWebhook: (record: WebhookRecord) => void },
+  { clock, responseHost, onWebhook, onAnswer }: SilosParts,
 ): Promise<Silos> {
   const folder = stack.adopt(await mkdtemp(join(tmpdir(), 'silo-gateway-demo-')), (path) =>
     rm(path, { recursive: true }),
   )
   const start = async (name: RegionName): Promise<{ region: Region; key: string }> => {
     const key = `${name}-demo:${randomBytes(32).toString('base64')}`
-    const region = stack.adopt(await startRegion({ name, keys: key, clock }), (started) => started.close())
-    return { region, key }
+    const started = await startRegion({
+      name,
+      keys: key,
+      clock,
+      onAnswer: (...answered) => void onAnswer(name, ...answered),
+    })
+    return { region: stack.adopt(started, (region) => region.close()), key }
   }
   const us = await start('us')
   const eu = await start('eu')
@@ -70,10 +87,12 @@ export async function startSilos(
       HOST: '127.0.0.1',
       PORT: '0',
       ADMIN_PORT: '0',
-      DATABASE_URL: 'sqlite::memory:',
+      DATABASE_URL: `sqlite:${join(folder, 'demo.db')}`,
       REGIONS_FILE: regionsFile,
       REGION_SIGNING_KEYS: [us, eu, ap].map(({ key }) => key).join(','),
       SLACK_SIGNING_SECRETS: signingSecret,
+      SLACK_RESPONSE_HOSTS: responseHost,
+      SPOOL_KEYS: `demo:${randomBytes(32).toString('base64')}`,
     },
     clock,
     // Its lines would stand between the demo's own, which tell the same.

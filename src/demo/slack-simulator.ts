@@ -1,21 +1,25 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent, request as httpRequest } from 'node:http'
+import { text as readText } from 'node:stream/consumers'
 import type { Clock } from '../clock.ts'
+import type { ResponseUrls } from './response-urls.ts'
 
 /** How long Slack waits for an answer. https://docs.slack.dev/apis/events-api/#responding */
-const SLACK_WAITS_MS = 3000
+export const SLACK_WAITS_MS = 3000
 
 export const workspace = { appId: 'A0DEMO00001', teamId: 'T0DEMO00001', domain: 'demo' } as const
 
 /** One request that Slack makes: where it goes, how it is written, and whether Slack signs it. */
 export interface Sending {
-  readonly kind: 'challenge' | 'ssl_check' | 'event' | 'command' | 'action' | 'view' | 'options'
+  readonly kind: 'challenge' | 'ssl_check' | 'event' | 'retry' | 'command' | 'action' | 'view' | 'options'
   /** What a user or administrator did to cause it. */
   readonly what: string
   readonly path: string
   readonly contentType: string
   readonly body: string
   readonly signed: boolean
+  /** Where an answer may be posted to later. */
+  readonly responseUrl?: string
 }
 
 /** What Slack makes of its request. `ms` is from sending to the last byte, on Slack's side. */
@@ -49,7 +53,7 @@ export function createSlack({
   const agent = new Agent({ keepAlive: true })
   return {
     close: () => agent.destroy(),
-    post({ path, contentType, body, signed }) {
+    post({ kind, path, contentType, body, signed }) {
       const startedAt = clock.monotonic()
       const elapsed = (): number => clock.monotonic() - startedAt
       const { promise, resolve } = Promise.withResolvers<Hearing>()
@@ -63,6 +67,7 @@ export function createSlack({
           'Content-Type': contentType,
           'Content-Length': Buffer.byteLength(body),
           ...(signed && signature(signingSecret, body, clock.now())),
+          ...(kind === 'retry' && { 'X-Slack-Retry-Num': '1', 'X-Slack-Retry-Reason': 'http_timeout' }),
         },
       })
       const cancelTimeout = clock.after(SLACK_WAITS_MS, () => {
@@ -90,12 +95,6 @@ export function createSlack({
   }
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of response) chunks.push(chunk)
-  return Buffer.concat(chunks).toString('utf8')
-}
-
 /** https://docs.slack.dev/authentication/verifying-requests-from-slack */
 function signature(secret: string, body: string, now: number): Record<string, string> {
   const timestamp = String(Math.floor(now / 1000))
@@ -106,22 +105,41 @@ function signature(secret: string, body: string, now: number): Record<string, st
 const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
-/** Everything Slack sends an app, once each. `hinted` is the organization that some of it means. `now`: unix ms. */
-export function roundOfSendings(now: number, hinted: { id: number; slug: string }): Sending[] {
+/**
+ * Everything Slack sends an app, over and over, each made when it is asked for. `hinted` is the organization that some
+ * of it means.
+ */
+export function* everySending(
+  clock: Clock,
+  hinted: { readonly id: number; readonly slug: string },
+  responseUrls: Pick<ResponseUrls, 'issue'>,
+): Generator<Sending, never> {
   const link = `https://app.example.com/organizations/${hinted.slug}/issues/7/`
-  return [
-    { ...challenge(), kind: 'challenge', what: 'setup check', signed: true },
-    { ...sslCheck(), kind: 'ssl_check', what: 'certificate', signed: false },
-    { ...event(now, { type: 'app_mention', text: 'hi' }), kind: 'event', what: 'app_mention', signed: true },
-    { ...command(), kind: 'command', what: '/acme status', signed: true },
-    { ...buttonClick(now), kind: 'action', what: 'button Resolve', signed: true },
-    { ...viewSubmission(now), kind: 'view', what: 'modal New issue', signed: true },
-    { ...event(now, linkShared(link)), kind: 'event', what: `link to ${hinted.slug}`, signed: true },
-    { ...suggestion(hinted.id), kind: 'options', what: `users of ${hinted.slug}`, signed: true },
-  ]
+  for (;;) {
+    yield { ...challenge(), kind: 'challenge', what: 'setup check', signed: true }
+    yield { ...sslCheck(), kind: 'ssl_check', what: 'certificate', signed: false }
+    const mention = event(clock.now(), { type: 'app_mention', text: 'hi' })
+    yield { ...mention, kind: 'event', what: 'app_mention', signed: true }
+    yield {
+      ...command(responseUrls.issue('commands', '/acme status')),
+      kind: 'command',
+      what: '/acme status',
+      signed: true,
+    }
+    const click = buttonClick(clock.now(), responseUrls.issue('actions', 'button Resolve'))
+    yield { ...click, kind: 'action', what: 'button Resolve', signed: true }
+    yield { ...viewSubmission(clock.now()), kind: 'view', what: 'modal New issue', signed: true }
+    yield { ...event(clock.now(), linkShared(link)), kind: 'event', what: `link to ${hinted.slug}`, signed: true }
+    yield { ...suggestion(hinted.id), kind: 'options', what: `users of ${hinted.slug}`, signed: true }
+  }
 }
 
-type Written = Pick<Sending, 'path' | 'contentType' | 'body'>
+/** The same event once more, as when Slack has missed the answer: the body is the same, the signature is made anew. */
+export function retryOf(sending: Sending): Sending {
+  return { ...sending, kind: 'retry' }
+}
+
+type Written = Pick<Sending, 'path' | 'contentType' | 'body' | 'responseUrl'>
 
 function challenge(): Written {
   return json({ token: 'deprecated', challenge: random(24), type: 'url_verification' })
@@ -167,8 +185,8 @@ function linkShared(link: string): { type: string } & Record<string, unknown> {
   }
 }
 
-function command(): Written {
-  return form('/extensions/slack/commands/', {
+function command(responseUrl: string): Written {
+  const written = form('/extensions/slack/commands/', {
     token: 'deprecated',
     team_id: workspace.teamId,
     team_domain: workspace.domain,
@@ -180,19 +198,20 @@ function command(): Written {
     text: 'status',
     api_app_id: workspace.appId,
     is_enterprise_install: 'false',
-    response_url: responseUrl('commands'),
+    response_url: responseUrl,
     trigger_id: triggerId(),
   })
+  return { ...written, responseUrl }
 }
 
-function buttonClick(now: number): Written {
+function buttonClick(now: number, responseUrl: string): Written {
   const at = slackTime(now)
-  return interaction('/extensions/slack/action/', {
+  const written = interaction('/extensions/slack/action/', {
     type: 'block_actions',
     container: { type: 'message', message_ts: at, channel_id: channel.id, is_ephemeral: false },
     channel,
     message: { type: 'message', user: 'U0DEMOBOT01', ts: at, text: 'A new issue' },
-    response_url: responseUrl('actions'),
+    response_url: responseUrl,
     actions: [
       {
         type: 'button',
@@ -204,6 +223,7 @@ function buttonClick(now: number): Written {
       },
     ],
   })
+  return { ...written, responseUrl }
 }
 
 function viewSubmission(now: number): Written {
@@ -268,10 +288,6 @@ function slackTime(now: number): string {
 
 function triggerId(): string {
   return `170.42.${random(8)}`
-}
-
-function responseUrl(surface: 'commands' | 'actions'): string {
-  return `https://hooks.slack.com/${surface}/${workspace.teamId}/170/${random(8)}`
 }
 
 function random(bytes: number): string {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { ForwardedRequest } from '../region-kit/index.ts'
 
 export interface Answer {
@@ -8,8 +7,7 @@ export interface Answer {
 }
 
 /** What a product's region says to a request that `regionMiddleware` has let through. */
-export function answerTo(region: string, req: IncomingMessage): Answer {
-  if (!isForwarded(req)) throw new TypeError('Only verified requests are answered')
+export function answerTo(region: string, req: ForwardedRequest): Answer {
   const whose = organizationsOf(req)
   if (/^\/extensions\/slack\/(?:un)?link-team\//.test(req.url ?? '')) return page(region, whose)
   // Commands are flat form fields, interactions a form with one JSON field, events JSON.
@@ -27,10 +25,6 @@ export function answerTo(region: string, req: IncomingMessage): Answer {
     default:
       return { status: 200 }
   }
-}
-
-function isForwarded(req: IncomingMessage): req is ForwardedRequest {
-  return 'silo' in req
 }
 
 function organizationsOf({ silo }: ForwardedRequest): string {

@@ -1,7 +1,7 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import type { Clock } from '../clock.ts'
-import { regionMiddleware, type SigningKeys } from '../region-kit/index.ts'
+import { regionMiddleware, type ForwardedRequest, type SigningKeys } from '../region-kit/index.ts'
 import { answerTo, type Answer } from './answer.ts'
 
 /** How a region serves what it is asked. */
@@ -34,13 +34,22 @@ export interface RegionOptions {
   readonly keys: SigningKeys
   readonly clock: Clock
   readonly behaviour?: Partial<Behaviour>
+  /** Told of every request that is answered, and the status. */
+  readonly onAnswer?: (request: ForwardedRequest, status: number) => void
 }
 
 /**
  * The reference region silo on loopback: takes only what the gateway has signed for it, and answers each of Slack's
  * surfaces as a product would.
  */
-export async function startRegion({ name, port = 0, keys, clock, behaviour: given }: RegionOptions): Promise<Region> {
+export async function startRegion({
+  name,
+  port = 0,
+  keys,
+  clock,
+  behaviour: given,
+  onAnswer,
+}: RegionOptions): Promise<Region> {
   let behaviour: Behaviour = { delayMs: 0, failWith: undefined, ...given }
 
   const app = express().disable('x-powered-by').disable('etag')
@@ -50,8 +59,10 @@ export async function startRegion({ name, port = 0, keys, clock, behaviour: give
     res.once('close', clock.after(behaviour.delayMs, next))
   })
   app.use((req, res) => {
-    if (behaviour.failWith !== undefined) res.status(behaviour.failWith).end()
-    else send(res, answerTo(name, req))
+    if (!isForwarded(req)) throw new TypeError('Only verified requests are answered')
+    const answer = behaviour.failWith === undefined ? answerTo(name, req) : { status: behaviour.failWith }
+    send(res, answer)
+    onAnswer?.(req, answer.status)
   })
 
   const server = createServer(app)
@@ -98,6 +109,10 @@ export async function startRegion({ name, port = 0, keys, clock, behaviour: give
     switchOn: () => inTurn(async () => void (server.listening || (await listen(taken.port)))),
     close: off,
   }
+}
+
+function isForwarded<Req extends IncomingMessage>(req: Req): req is Req & ForwardedRequest {
+  return 'silo' in req
 }
 
 function send(res: Response, { status, contentType, body }: Answer): void {

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { demo, type DemoOptions } from '../../src/demo/demo.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -39,6 +41,45 @@ function runDemo(
   })
 }
 
+/** The demo in this process, at a terminal of 80 columns. `seen` resolves with the next line that is like this. */
+function openDemo(options: DemoOptions) {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true, isRaw: false, setRawMode: () => undefined })
+  let output = ''
+  let searched = 0
+  let look = (): void => undefined
+  const write = (chunk: Buffer, _: string, done: () => void): void => {
+    output += chunk.toString()
+    look()
+    done()
+  }
+  const stdout = Object.assign(new Writable({ write }), { columns: 80 })
+  const exitCode = demo(
+    {
+      stdin: stdin as unknown as NodeJS.ReadStream,
+      stdout: stdout as unknown as NodeJS.WriteStream,
+      stderr: process.stderr,
+      onInterrupt: () => undefined,
+    },
+    options,
+  )
+  return {
+    exitCode,
+    output: () => output,
+    press: (key: string): void => void stdin.write(key),
+    seen: (line: RegExp): Promise<string> =>
+      new Promise((resolve) => {
+        look = () => {
+          const found = new RegExp(`^${line.source}`, 'm').exec(output.slice(searched))
+          if (found === null) return
+          searched += found.index + found[0].length
+          look = () => undefined
+          resolve(found[0])
+        }
+        look()
+      }),
+  }
+}
+
 describe('demo --for 3s --down eu', () => {
   let run: Run
   let lines: string[]
@@ -72,11 +113,16 @@ describe('demo --for 3s --down eu', () => {
       /^view .* all +→ us 200 \d+ ms {2}eu connect_refused \d+ ms {2}ap 200 \d+ ms +200 in \d+ ms \{"resp/,
     ],
     ['options load', /^options .* first → eu connect_refused \d+ ms +502 in \d+ ms eu: connect/],
+    [
+      'event that waits',
+      /^event +link to globex +first → eu connect_refused \d+ ms +200 in \d+ ms empty, waits for eu$/,
+    ],
   ])('tells of the %s: plan, regions, results and what Slack got', (_name, pattern) => {
     expect(lineOf(pattern), run.stdout).toBeDefined()
   })
 
-  it('sums up', () => {
+  it('sums up, with what is still waiting', () => {
+    expect(run.stdout).toMatch(/^\d still waiting for a region;/m)
     expect(run.stdout).toMatch(/\d+ sent, \d+ answered with 2xx, [1-9]\d* errors; median \d+ ms, longest \d+ ms\n$/)
   })
 
@@ -103,4 +149,61 @@ describe('demo', () => {
     expect([exitCode, stdout]).toEqual([2, ''])
     expect(stderr).toBe('--down mars: there is no such region, take one of us, eu, ap\n')
   })
+})
+
+describe('the keys of the demo', () => {
+  let output: string
+  let exitCode: number
+
+  beforeAll(async () => {
+    const terminal = openDemo({})
+    const { press, seen } = terminal
+    await seen(/kind/)
+    press('2')
+    await seen(/event +link to globex +200 in \d+ ms empty, waits for eu$/)
+    press('d')
+    await seen(/retry +link to globex +200 in \d+ ms empty\n +a duplicate: no region is asked again$/)
+    press('2')
+    await seen(/mailbox +link to globex +delivered to eu on attempt \d+, .* after it came$/)
+    press('l')
+    await seen(/late +\/acme status +after 4\.\d s "us got \/acme status for organization 10"$/)
+    press('q')
+    exitCode = await terminal.exitCode
+    output = terminal.output()
+  }, 60_000)
+
+  it('switch a region off and on: its events wait and are delivered; send one again: nobody is asked; make answers late', () => {
+    expect(output.match(/^── .*$/gm)).toEqual([
+      '── eu is switched off',
+      '── eu is switched on again',
+      '── us is late: 4000 ms',
+    ])
+  })
+
+  it('show what Slack was answered before what was posted to the response_url', () => {
+    const story = /^command +\/acme status +200 in \d+ ms empty, answer owed\n +first → us 200 4\d\d\d ms$/m.exec(
+      output,
+    )
+    expect(story?.index).toBeLessThan(output.search(/^late /m))
+  })
+
+  it('end it with q, and nothing waits any more', () => {
+    expect(exitCode).toBe(0)
+    expect(output).not.toContain('still waiting')
+  })
+
+  it('leave every line within the 80 columns of the terminal', () => {
+    expect(output.split('\n').filter((line) => line.length > 80)).toEqual([])
+  })
+})
+
+describe('a region that is off from the start', () => {
+  it('comes back by itself, and gets what waited for it', async () => {
+    const { seen, press, exitCode } = openDemo({ down: 'eu', downForMs: 2000 })
+    await seen(/event +link to globex +200 in \d+ ms empty, waits for eu$/)
+    await seen(/── eu is switched on again$/)
+    await seen(/mailbox +link to globex +delivered to eu on attempt \d+, .* after it came$/)
+    press('q')
+    expect(await exitCode).toBe(0)
+  }, 30_000)
 })

@@ -32,6 +32,9 @@ const post = (gateway: TestGateway, path: string, { body, contentType }: slack.S
 
 const command = (gateway: TestGateway) => post(gateway, '/extensions/slack/commands/', slack.slashCommand())
 
+/** Of all that Slack sends the one whose failure it is told. */
+const search = (gateway: TestGateway) => post(gateway, '/extensions/slack/options-load/', slack.blockSuggestion())
+
 function reach({ address }: Region) {
   return send(Number(new URL(address).port), { method: 'GET', path: '/', headers: {} })
 }
@@ -147,7 +150,7 @@ describe('the behaviour of the reference region', () => {
       },
     }
     const { gateway, region } = await startSilo({ clock, behaviour: { delayMs: 400 } })
-    const reply = post(gateway, '/extensions/slack/event/', slack.eventCallback())
+    const reply = search(gateway)
     await delayed.promise
     await region.switchOff()
     expect((await reply).json()).toMatchObject({ regions: { us: 'connection_reset' } })
@@ -157,10 +160,27 @@ describe('the behaviour of the reference region', () => {
   it('can fail and recover while it runs', async () => {
     const { gateway, region } = await startSilo()
     region.behave({ failWith: 503 })
-    const failed = await post(gateway, '/extensions/slack/event/', slack.eventCallback())
+    const failed = await search(gateway)
     expect(failed.json()).toMatchObject({ regions: { us: 'http_503' } })
     region.behave({ failWith: undefined })
-    expect((await post(gateway, '/extensions/slack/event/', slack.eventCallback())).status).toBe(200)
+    expect((await search(gateway)).status).toBe(200)
+  })
+
+  it('tells of every request that it has answered, and the status', async () => {
+    const told: unknown[] = []
+    const { gateway, region } = await startSilo({
+      onAnswer: ({ silo, body }, status) => told.push([silo.attempt, body.toString(), status]),
+    })
+    const typed = slack.slashCommand({ text: 'status' })
+    await post(gateway, '/extensions/slack/commands/', typed)
+    region.behave({ failWith: 400 })
+    const typedNext = slack.slashCommand({ text: 'report' })
+    await post(gateway, '/extensions/slack/commands/', typedNext)
+    await reach(region)
+    expect(told).toEqual([
+      [1, typed.body, 200],
+      [1, typedNext.body, 400],
+    ])
   })
 
   it('refuses connections while it is off, and is back at the same address', async () => {
