@@ -2,26 +2,19 @@
  * What the gateway costs per webhook on the way to its first region, beside the least that could do the job. Both run
  * as processes of their own and take turns, so that whatever else the machine does falls on both; CPU time is the
  * operating system's account of the process. Needs wrk and Linux's /proc.
- *
- *   npm run bench [-- --rounds 7 --seconds 3]
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, type ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
+import { cpuMs } from './process-account.ts'
+import { furnish, openStage, pidOf, type Stage } from './stage.ts'
+import { median, spread } from './statistics.ts'
 
 const run = promisify(execFile)
-const here = import.meta.dirname
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '3' } },
-})
-const rounds = Number(values.rounds)
 const SECRET = 'bench-signing-secret'
 const CONNECTIONS = 32
-/** Linux counts CPU time in clock ticks of 10 ms, on every architecture Node runs on. */
-const MS_PER_TICK = 10
 
 interface Contender {
   readonly name: string
@@ -37,16 +30,20 @@ interface Round {
   readonly errors: number
 }
 
-const children: ChildProcess[] = []
-const folder = mkdtempSync(join(tmpdir(), 'silo-gateway-bench-'))
-try {
-  await main()
-} finally {
-  for (const child of children) child.kill('SIGTERM')
-  rmSync(folder, { recursive: true })
+export async function benchFirstRegion(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '3' } },
+  })
+  const stage = openStage()
+  try {
+    await compare(stage, { rounds: Number(values.rounds), seconds: Number(values.seconds) })
+  } finally {
+    await stage.leave()
+  }
 }
 
-async function main(): Promise<void> {
+async function compare(stage: Stage, { rounds, seconds }: { rounds: number; seconds: number }): Promise<void> {
   // wrk has no way to be asked that exits with 0; that it could be started at all is the answer.
   const missing = await run('wrk', ['-v']).catch((error: { code?: unknown }) => error.code === 'ENOENT')
   if (missing === true) {
@@ -54,17 +51,19 @@ async function main(): Promise<void> {
     process.exitCode = 1
     return
   }
-  const upstream = `http://127.0.0.1:${await portOf(start('upstream.ts'))}`
-  const bareProcess = start('bare.ts', upstream, SECRET)
-  const bare = { name: 'bare node:http + undici request', pid: pid(bareProcess), port: await portOf(bareProcess) }
-  const gateway = await startGateway(upstream)
-  const contenders = [bare, gateway].map(({ port, ...rest }) => ({ ...rest, url: `http://127.0.0.1:${port}` }))
+  const upstream = `http://127.0.0.1:${await portOf(stage.start('upstream.ts'))}`
+  const bareProcess = stage.start('bare.ts', upstream, SECRET)
+  const bareUrl = `http://127.0.0.1:${await portOf(bareProcess)}`
+  const contenders: Contender[] = [
+    { name: 'bare node:http + undici request', pid: pidOf(bareProcess), url: bareUrl },
+    { name: 'silo-gateway', ...(await startGateway(stage, upstream)) },
+  ]
 
   for (const contender of contenders) await checkAnswer(contender)
-  for (const contender of contenders) await measure(contender, 2)
+  for (const contender of contenders) await measure(stage, contender, 2)
   const measured = new Map(contenders.map((contender) => [contender, [] as Round[]]))
   for (let round = 0; round < rounds; round += 1) {
-    for (const [contender, results] of measured) results.push(await measure(contender, Number(values.seconds)))
+    for (const [contender, results] of measured) results.push(await measure(stage, contender, seconds))
   }
 
   const floor = median(measured.get(contenders[0]!)!.map(({ cpuMicros }) => cpuMicros))
@@ -79,60 +78,28 @@ async function main(): Promise<void> {
   }
 }
 
-async function startGateway(upstream: string): Promise<{ name: string; pid: number; port: number }> {
-  const key = Buffer.alloc(32, 7).toString('base64')
-  const regions = join(folder, 'regions.yaml')
-  writeFileSync(regions, `version: 1\nregions:\n  - { name: us, address: '${upstream}', signing_key: bench }\n`)
-  const directory = join(folder, 'directory.json')
-  writeFileSync(
-    directory,
-    JSON.stringify({
+async function startGateway(stage: Stage, upstream: string): Promise<{ pid: number; url: string }> {
+  const env = await furnish(stage.folder, {
+    regions: `version: 1\nregions:\n  - { name: us, address: '${upstream}', signing_key: bench }\n`,
+    directory: {
       integrations: [{ id: 1, provider: 'slack', external_id: 'T0BENCH', name: 'Bench', status: 'active' }],
       organizations: [{ id: 10, slug: 'bench', name: 'Bench', region: 'us', status: 'active' }],
       organization_integrations: [{ integration_id: 1, organization_id: 10, status: 'active' }],
-    }),
-  )
-  const env = {
-    PATH: process.env['PATH'],
-    SLACK_SIGNING_SECRETS: SECRET,
-    REGIONS_FILE: regions,
-    REGION_SIGNING_KEYS: `bench:${key}`,
-    DATABASE_URL: `sqlite:${join(folder, 'bench.db')}`,
-    HOST: '127.0.0.1',
-    PORT: '0',
-    ADMIN_PORT: '0',
-    LOG_SAMPLE: '0.01',
-  }
-  const main = join(here, '../dist/main.js')
-  await run(process.execPath, [main, 'directory', 'import', directory], { env })
-  const child = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  children.push(child)
-  const port = await new Promise<number>((resolve) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      const found = /"public":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(chunk.toString())
-      if (found !== null) resolve(Number(found[1]))
-    })
+    },
+    env: {
+      SLACK_SIGNING_SECRETS: SECRET,
+      REGION_SIGNING_KEYS: `bench:${Buffer.alloc(32, 7).toString('base64')}`,
+    },
   })
-  return { name: 'silo-gateway', pid: pid(child), port }
-}
-
-function start(file: string, ...args: string[]): ChildProcess {
-  const child = spawn(process.execPath, [join(here, file), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  children.push(child)
-  return child
+  return await stage.serve(env)
 }
 
 function portOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => child.stdout?.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))))
 }
 
-function pid(child: ChildProcess): number {
-  if (child.pid === undefined) throw new Error('The process did not start')
-  return child.pid
-}
-
 /** A slash command of about 400 bytes, signed now: Slack's window is 300 s, longer than a run. */
-function signedCommand(): { body: string; headers: Record<string, string> } {
+function signedCommand(number: number): { body: string; timestamp: string; signature: string } {
   const fields = {
     token: 'XXYYZZ',
     team_id: 'T0BENCH',
@@ -144,23 +111,21 @@ function signedCommand(): { body: string; headers: Record<string, string> } {
     command: '/bench',
     text: 'how long does it take? '.repeat(5),
     response_url: 'https://hooks.slack.com/commands/T0BENCH/1/abc',
-    trigger_id: '1.2.3',
+    trigger_id: `1.2.${number}`,
   }
   const body = new URLSearchParams(fields).toString()
   const timestamp = String(Math.floor(Date.now() / 1000))
   const digest = createHmac('sha256', SECRET).update(`v0:${timestamp}:${body}`).digest('hex')
-  return {
-    body,
-    headers: {
-      'Content-Type': 'application/x-www-form-urlencoded',
-      'X-Slack-Request-Timestamp': timestamp,
-      'X-Slack-Signature': `v0=${digest}`,
-    },
-  }
+  return { body, timestamp, signature: `v0=${digest}` }
 }
 
 async function checkAnswer({ name, url }: Contender): Promise<void> {
-  const { body, headers } = signedCommand()
+  const { body, timestamp, signature } = signedCommand(0)
+  const headers = {
+    'Content-Type': 'application/x-www-form-urlencoded',
+    'X-Slack-Request-Timestamp': timestamp,
+    'X-Slack-Signature': signature,
+  }
   const good = await fetch(`${url}/extensions/slack/commands/`, { method: 'POST', body, headers })
   const text = await good.text()
   if (good.status !== 200 || text !== '{"text":"done"}') throw new Error(`${name} answered ${good.status} ${text}`)
@@ -168,44 +133,53 @@ async function checkAnswer({ name, url }: Contender): Promise<void> {
   if (forged.status !== 401) throw new Error(`${name} let a forged body through: ${forged.status}`)
 }
 
-async function measure({ pid, url }: Contender, seconds: number): Promise<Round> {
-  const { body, headers } = signedCommand()
-  const script = join(folder, 'post.lua')
-  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`)
-  writeFileSync(script, ['wrk.method = "POST"', `wrk.body = "${body}"`, ...lines].join('\n'))
-  const before = cpuTicks(pid)
+/** A command that comes again is answered from memory, so each is sent once: more than a second can take. */
+const COMMANDS_A_SECOND = 20_000
+
+const script = `
+local commands = {}
+function init(args)
+  for line in io.lines(args[1]) do
+    local timestamp, signature, body = line:match('(%S+) (%S+) (%S+)')
+    commands[#commands + 1] = wrk.format('POST', nil, {
+      ['Content-Type'] = 'application/x-www-form-urlencoded',
+      ['X-Slack-Request-Timestamp'] = timestamp,
+      ['X-Slack-Signature'] = signature,
+    }, body)
+  end
+end
+local sent = 0
+function request()
+  sent = sent + 1
+  return commands[sent]
+end
+`
+
+async function measure(stage: Stage, { pid, url }: Contender, seconds: number): Promise<Round> {
+  const [scriptFile, commandsFile] = [join(stage.folder, 'post.lua'), join(stage.folder, 'commands.txt')]
+  const commands = Array.from({ length: COMMANDS_A_SECOND * seconds }, (_, number) => signedCommand(number))
+  const lines = commands.map(({ timestamp, signature, body }) => `${timestamp} ${signature} ${body}\n`)
+  writeFileSync(scriptFile, script)
+  writeFileSync(commandsFile, lines.join(''))
+  const before = cpuMs(pid)
   const { stdout } = await run('wrk', [
     '-t1',
     `-c${CONNECTIONS}`,
     `-d${seconds}s`,
     '--latency',
     '-s',
-    script,
+    scriptFile,
     `${url}/extensions/slack/commands/`,
+    '--',
+    commandsFile,
   ])
-  const ticks = cpuTicks(pid) - before
+  const usedMs = cpuMs(pid) - before
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1])
   return {
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-    cpuMicros: (ticks * MS_PER_TICK * 1000) / requests,
+    cpuMicros: (usedMs * 1000) / requests,
     p50: /50%\s+(\S+)/.exec(stdout)?.[1] ?? '?',
     p99: /99%\s+(\S+)/.exec(stdout)?.[1] ?? '?',
     errors: Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0),
   }
-}
-
-/** User and system time: fields 14 and 15 of /proc/PID/stat, behind the command's name, which may hold spaces. */
-function cpuTicks(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[11]) + Number(fields[12])
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
-function spread(values: readonly number[], digits: number): string {
-  const [least, most] = [Math.min(...values), Math.max(...values)]
-  return `${median(values).toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`
 }

@@ -1,0 +1,16 @@
+/*
+ *   npm run bench [-- --rounds 7 --seconds 3]    what a webhook costs on the way to its first region
+ *   npm run bench -- spool [--quick] [--json]    what waiting costs: written, delivered later, kept in memory
+ */
+import { benchFirstRegion } from './first-region.ts'
+import { benchSpool } from './spool.ts'
+
+const benches = { 'first-region': benchFirstRegion, spool: benchSpool }
+const [first = '', ...rest] = process.argv.slice(2)
+const named = Object.entries(benches).find(([name]) => name === first)
+if (named !== undefined) await named[1](rest)
+else if (first === '' || first.startsWith('-')) await benchFirstRegion(process.argv.slice(2))
+else {
+  console.error(`There is no bench ${first}; there are ${Object.keys(benches).join(' and ')}.`)
+  process.exitCode = 2
+}

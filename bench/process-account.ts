@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+
+/** Linux counts CPU time in clock ticks of 10 ms, on every architecture Node runs on. */
+const MS_PER_TICK = 10
+
+/** What a process has used of the CPU so far, all of its threads: the operating system's account. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // User and system time: fields 14 and 15, behind the command's name, which may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
+}
+
+/** Begins to watch; the function it returns tells what share of the machine others than these processes have used. */
+export function watchOthers(pids: readonly number[]): () => number {
+  const used = (): number => pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
+  const before = { all: machineMs(), used: used(), at: performance.now() }
+  return () => {
+    const others = machineMs() - before.all - (used() - before.used)
+    return Math.max(0, others / ((performance.now() - before.at) * availableParallelism()))
+  }
+}
+
+/** What all processes together have used of the CPU since the machine started. */
+function machineMs(): number {
+  const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8').split(/\s+/).map(Number)
+  return [user, nice, system, irq, softirq].reduce((sum: number, ticks) => sum + (ticks ?? 0), 0) * MS_PER_TICK
+}
+
+/** What it holds of the machine's memory, in MiB. */
+export function residentMiB(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+}

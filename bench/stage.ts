@@ -1,0 +1,145 @@
+import { execFile, fork, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const main = join(import.meta.dirname, '../dist/main.js')
+
+/** Where a bench plays: a folder and processes that are gone when it is left, however that comes about. */
+export interface Stage {
+  readonly folder: string
+  /** A file of this folder as a process of its own. */
+  start(file: string, ...args: string[]): ChildProcess
+  /** The same, to be asked things. */
+  employ<Question, Answer>(file: string): Helper<Question, Answer>
+  /** The built gateway, serving; its files are those of `furnish`. */
+  serve(env: GatewayEnv): Promise<ServingGateway>
+  leave(): Promise<void>
+}
+
+/** Does one thing at a time for the bench, in a process of its own. */
+export interface Helper<Question, Answer> {
+  readonly pid: number
+  ask(question: Question): Promise<Answer>
+}
+
+export interface ServingGateway {
+  readonly pid: number
+  readonly url: string
+  readonly startedInMs: number
+  /** Drains and ends it. Rejects where it did not end well. */
+  stop(): Promise<void>
+}
+
+export type GatewayEnv = Readonly<Record<string, string | undefined>>
+
+/** `nodeArgs`: for the gateway's process, as `--cpu-prof`. */
+export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = {}): Stage {
+  const folder = mkdtempSync(join(tmpdir(), 'silo-gateway-bench-'))
+  const children = new Set<ChildProcess>()
+  const keep = <Child extends ChildProcess>(child: Child): Child => {
+    children.add(child)
+    child.once('exit', () => children.delete(child))
+    return child
+  }
+  const leave = async (): Promise<void> => {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
+    const gone = [...children].map((child) => once(child, 'exit'))
+    for (const child of children) child.kill('SIGKILL')
+    await Promise.all(gone)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const interrupted = (): void => void leave().then(() => process.exit(130))
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
+
+  return {
+    folder,
+    start: (file, ...args) =>
+      keep(
+        spawn(process.execPath, [join(import.meta.dirname, file), ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
+      ),
+    employ<Question, Answer>(file: string): Helper<Question, Answer> {
+      const child = keep(fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+      return {
+        pid: pidOf(child),
+        ask: (question) =>
+          new Promise<Answer>((resolve, reject) => {
+            const died = (): void => reject(new Error(`${file} has died`))
+            child.once('exit', died)
+            child.once('message', (answer) => {
+              child.off('exit', died)
+              resolve(answer as Answer)
+            })
+            child.send(question as object)
+          }),
+      }
+    },
+    async serve(env) {
+      const began = performance.now()
+      const child = keep(
+        spawn(process.execPath, [...nodeArgs, main, 'serve'], {
+          env,
+          stdio: ['ignore', 'pipe', 'inherit'],
+        }),
+      )
+      const exited = once(child, 'exit')
+      const url = await new Promise<string>((resolve, reject) => {
+        let text = ''
+        const read = (chunk: Buffer): void => {
+          text += chunk.toString()
+          const found = /"public":"(http:[^"]+)"/.exec(text)?.[1]
+          if (found === undefined) return
+          child.stdout.off('data', read).resume()
+          resolve(found)
+        }
+        child.stdout.on('data', read)
+        child.once('exit', (code) => reject(new Error(`The gateway ended with ${code} instead of serving: ${text}`)))
+      })
+      return {
+        pid: pidOf(child),
+        url,
+        startedInMs: performance.now() - began,
+        async stop() {
+          child.kill('SIGTERM')
+          const [code] = await exited
+          if (code !== 0) throw new Error(`The gateway ended with ${code}`)
+        },
+      }
+    },
+    leave,
+  }
+}
+
+/** Writes a gateway's files into a folder and imports its directory. Returns the environment to serve with. */
+export async function furnish(
+  folder: string,
+  { regions, directory, env }: { regions: string; directory: object; env: GatewayEnv },
+): Promise<GatewayEnv> {
+  const regionsFile = join(folder, 'regions.yaml')
+  writeFileSync(regionsFile, regions)
+  const directoryFile = join(folder, 'directory.json')
+  writeFileSync(directoryFile, JSON.stringify(directory))
+  const furnished = {
+    PATH: process.env['PATH'],
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ADMIN_PORT: '0',
+    LOG_SAMPLE: '0.01',
+    REGIONS_FILE: regionsFile,
+    DATABASE_URL: `sqlite:${databaseIn(folder)}`,
+    ...env,
+  }
+  await promisify(execFile)(process.execPath, [main, 'directory', 'import', directoryFile], { env: furnished })
+  return furnished
+}
+
+export function databaseIn(folder: string): string {
+  return join(folder, 'gateway.db')
+}
+
+export function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error('The process did not start')
+  return child.pid
+}
