@@ -1,12 +1,12 @@
 import type { ExitCode, Process } from '../cli/process.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { Region } from '../region/region.ts'
-import type { WebhookRecord } from '../telemetry/trace.ts'
 import { readKeys } from './keyboard.ts'
-import { createLineWriter, isSuccess, milliseconds, waitsFor, type LineWriter } from './lines.ts'
-import { listenAtResponseUrls, type LateAnswer } from './response-urls.ts'
-import { organizations, regionNames, startSilos, type Silos, type SilosParts } from './silos.ts'
-import { createSlack, everySending, retryOf, SLACK_WAITS_MS, type Hearing, type Sending } from './slack-simulator.ts'
+import { createLineWriter, isSuccess, milliseconds, type LineWriter } from './lines.ts'
+import { listenAtResponseUrls } from './response-urls.ts'
+import { organizations, regionNames, startSilos, type Silos } from './silos.ts'
+import { createSlack, everySending, retryOf, type Hearing, type Sending } from './slack-simulator.ts'
+import { createStories } from './stories.ts'
 
 /** Slow enough to be seen, and well within Slack's three seconds. */
 const SLOW_MS = 400
@@ -46,73 +46,36 @@ export async function demo(
   io.onInterrupt(ended.resolve)
 
   const lines = createLineWriter(io.stdout)
+  const stories = createStories(lines, clock)
   const heard: Hearing[] = []
-  const records = createRecords()
-  const underWay = new Map<Sending, Promise<void>>()
-  /** Events that are under way or wait for their region, by their bodies: a region gets the same bytes. */
-  const events = new Map<string, { readonly what: string; readonly told: Promise<void> }>()
-
-  const onDelivered: SilosParts['onAnswer'] = async (region, { silo, body }, status) => {
-    const bytes = body.toString()
-    // A region that has longer than Slack waits is asked by a mailbox.
-    const event = silo.deadline > SLACK_WAITS_MS && isSuccess(status) ? events.get(bytes) : undefined
-    if (event === undefined) return
-    const ms = clock.now() - silo.receivedAt
-    // What Slack was answered comes first.
-    await event.told
-    events.delete(bytes)
-    lines.delivered(event.what, { region, attempt: silo.attempt, ms })
-  }
-  const onLateAnswer = async ({ url, what, ...answer }: LateAnswer): Promise<void> => {
-    await underWay.entries().find(([{ responseUrl }]) => responseUrl === url)?.[1]
-    lines.lateAnswer(what, answer)
-  }
-
   {
     await using stack = new AsyncDisposableStack()
-    const responseUrls = await listenAtResponseUrls(clock, (answer) => void onLateAnswer(answer))
+    const orEnd = (work: Promise<void>): void => void work.catch(ended.reject)
+    const responseUrls = await listenAtResponseUrls(clock, (answer) => orEnd(stories.onLateAnswer(answer)))
     stack.defer(() => responseUrls.close())
-    const silos = await startSilos(stack, {
-      clock,
-      responseHost: responseUrls.host,
-      onWebhook: records.put,
-      onAnswer: onDelivered,
-    })
+    const silos = await startSilos(stack, { clock, responseHost: responseUrls.host, ...stories })
     silos.regions.us.behave({ delayMs: SLOW_MS })
     if (offFirst !== undefined) await silos.regions[offFirst].switchOff()
     introduce(lines, silos, { downForMs, hasKeys: io.stdin.isTTY })
     const slack = stack.adopt(createSlack({ ...silos, url: silos.publicUrl, clock }), (opened) => opened.close())
 
-    const tell = async (sending: Sending): Promise<void> => {
-      const hearing = await slack.post(sending)
-      heard.push(hearing)
-      const requestId = hearing.kind === 'answered' ? hearing.requestId : undefined
-      // It is there when the last region has come to its end, which may be long after Slack was answered.
-      const record = requestId === undefined ? undefined : await records.take(requestId)
-      lines.story(sending, hearing, record)
-      const waits = record !== undefined && waitsFor(record).length > 0
-      if (sending.kind === 'event' && !waits) events.delete(sending.body)
-    }
     let lastEvent: Sending | undefined
     const send = (sending: Sending): void => {
-      const told = tell(sending)
-        .catch(ended.reject)
-        .finally(() => underWay.delete(sending))
-      underWay.set(sending, told)
-      if (sending.kind !== 'event') return
-      lastEvent = sending
-      events.set(sending.body, { what: sending.what, told })
+      const hearing = slack.post(sending)
+      orEnd(stories.tell(sending, hearing))
+      void hearing.then((one) => heard.push(one))
+      if (sending.kind === 'event') lastEvent = sending
     }
     const sendAgain = (): void => {
       if (lastEvent !== undefined) send(retryOf(lastEvent))
     }
 
     const onKey = keysFor(silos, lines, { sendAgain, end: ended.resolve })
-    stack.defer(readKeys(io.stdin, (key) => void onKey(key).catch(ended.reject)))
+    stack.defer(readKeys(io.stdin, (key) => orEnd(onKey(key))))
     const switchOn = async (): Promise<void> => {
       if (offFirst !== undefined && !silos.regions[offFirst].isOn) await toggle(silos.regions[offFirst], lines)
     }
-    stack.defer(clock.after(downForMs, () => void switchOn().catch(ended.reject)))
+    stack.defer(clock.after(downForMs, () => orEnd(switchOn())))
     if (forMs !== undefined) stack.defer(clock.after(forMs, ended.resolve))
     const stopSending = everySoOften(clock, everySending(clock, organizations.eu, responseUrls), send)
     try {
@@ -120,9 +83,9 @@ export async function demo(
     } finally {
       stopSending()
     }
-    await Promise.all(underWay.values())
+    await stories.allTold()
   }
-  summarize(lines, heard, events.size)
+  summarize(lines, heard, stories.waiting())
   return 0
 }
 
@@ -135,20 +98,6 @@ function everySoOften(clock: Clock, sendings: Iterator<Sending, never>, then: (s
   }
   next()
   return () => cancel()
-}
-
-/** Webhooks' records by request id, whichever comes first: the record, or whoever waits for it. */
-function createRecords() {
-  const awaited = new Map<string, PromiseWithResolvers<WebhookRecord>>()
-  const of = (requestId: string): PromiseWithResolvers<WebhookRecord> => {
-    const known = awaited.get(requestId) ?? Promise.withResolvers<WebhookRecord>()
-    awaited.set(requestId, known)
-    return known
-  }
-  return {
-    put: (record: WebhookRecord): void => of(record.requestId).resolve(record),
-    take: (requestId: string): Promise<WebhookRecord> => of(requestId).promise.finally(() => awaited.delete(requestId)),
-  }
 }
 
 async function toggle(region: Region, lines: LineWriter): Promise<void> {

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { workspace } from './slack-simulator.ts'
 
 /** How long Slack listens. https://docs.slack.dev/interactivity/handling-user-interaction/#message_responses */
 const HEARD_FOR_MS = 30 * 60_000
@@ -66,7 +67,7 @@ export async function listenAtResponseUrls(
     host,
     issue(surface, what) {
       forgetOld()
-      const path = `/${surface}/T0DEMO00001/170/${randomBytes(8).toString('hex')}`
+      const path = `/${surface}/${workspace.teamId}/170/${randomBytes(8).toString('hex')}`
       issued.set(path, { what, at: clock.monotonic() })
       return base + path
     },
