@@ -28,6 +28,11 @@ const ofOneCall: ReadonlySet<number | undefined> = new Set([
   RANGE,
 ])
 
+interface Opened extends SpoolConnection {
+  /** Which file it is, whatever its name now stands for. */
+  readonly file: string
+}
+
 class Gone extends Error {}
 class Replaced extends Error {}
 
@@ -36,8 +41,9 @@ const { path, instance, maxPages } = workerData as ThreadOptions
 
 if (parentPort === null) throw new Error('this is no main program')
 const port = parentPort
+const inFile = path !== ':memory:'
 const waiting = new Map<number, SpoolCall>()
-let opened: (SpoolConnection & { readonly file: string }) | undefined
+let opened: Opened | undefined
 let working = false
 let ending = false
 let handedOver: { monotonic: number; now: number } | undefined
@@ -68,24 +74,33 @@ const moment = () => {
 
 async function work(): Promise<void> {
   working = true
+  // How many of those that wait are carried out one by one, since one of them is at fault.
+  let apart = 0
   while (waiting.size > 0) {
-    const batch = [...waiting]
-    try {
-      const connection = (opened ??= await connect())
-      const replies = carryOut(connection, batch)
+    const batch = [...waiting].slice(0, apart > 0 ? 1 : undefined)
+    const wasOpen = opened !== undefined
+    const done = (reply: (id: number, index: number) => Reply): void => {
       for (const [id] of batch) waiting.delete(id)
-      post({ replies, locked: false })
+      apart = Math.max(0, apart - 1)
+      post({ replies: batch.map(([id], index) => reply(id, index)), locked: false })
+    }
+    try {
+      opened ??= await connect()
+      const results = carryOut(opened, batch)
+      done((id, index) => ({ id, result: results[index] }))
     } catch (error) {
       if (isBusy(error)) {
         post({ replies: [], locked: true })
         await nextTurn()
-      } else if (error instanceof Replaced) {
+      } else if (opened !== undefined && isOfOneCall(error)) {
+        if (batch.length > 1) apart = batch.length
+        else done((id) => ({ id, error: explain(error) }))
+      } else if (error instanceof Replaced || (wasOpen && inFile)) {
+        // What was wrong may have been put right since this connection was opened: a new one has to fail as well.
         disconnect()
       } else {
-        if (path !== ':memory:') disconnect()
-        const failed = explain(error)
-        for (const [id] of batch) waiting.delete(id)
-        post({ replies: batch.map(([id]) => ({ id, error: failed })), locked: false })
+        if (inFile) disconnect()
+        done((id) => ({ id, error: explain(error) }))
       }
     }
     // What has come while this batch was written is the next one.
@@ -102,29 +117,17 @@ function received(): ToThread | undefined {
   return receiveMessageOnPort(port)?.message as ToThread | undefined
 }
 
-/** In one transaction; where a single call is at fault, each in one of its own. */
-function carryOut(
-  connection: SpoolConnection & { file: string },
-  batch: readonly (readonly [number, SpoolCall])[],
-): Reply[] {
-  const stillThere = () => checkFile(connection.file)
-  try {
-    const results = transact(
-      connection,
-      moment,
-      batch.map(([, call]) => call),
-      stillThere,
-    )
-    return batch.map(([id], index) => ({ id, result: results[index] }))
-  } catch (error) {
-    if (error instanceof Gone || error instanceof Replaced || !ofOneCall.has(sqliteCode(error))) throw error
-    const [only, ...others] = batch
-    if (only !== undefined && others.length === 0) return [{ id: only[0], error: explain(error) }]
-    return batch.flatMap((call) => carryOut(connection, [call]))
-  }
+function carryOut(connection: Opened, batch: readonly (readonly [number, SpoolCall])[]): unknown[] {
+  const calls = batch.map(([, call]) => call)
+  return transact(connection, moment, calls, () => checkFile(connection.file))
 }
 
-async function connect(): Promise<SpoolConnection & { file: string }> {
+function isOfOneCall(error: unknown): boolean {
+  return !(error instanceof Gone || error instanceof Replaced) && ofOneCall.has(sqliteCode(error))
+}
+
+async function connect(): Promise<Opened> {
+  identityOf(path)
   const connection = await connectSpool(path, { waitMs: WAIT_MS })
   if (maxPages !== undefined) connection.database.exec(`PRAGMA max_page_count = ${maxPages}`)
   return { ...connection, file: identityOf(path) }

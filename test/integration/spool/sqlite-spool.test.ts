@@ -1,0 +1,316 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeSync, closeSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { NewRow, Spool } from '../../../src/delivery/spool.ts'
+import { openSqliteSpool, type FromThread, type ThreadOptions } from '../../../src/delivery/sqlite-spool.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
+
+const sources = join(import.meta.dirname, '../../../src')
+
+let folder: string
+let path: string
+let clock: ManualClock
+let thread: Worker
+let opened: Spool[]
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spool-'))
+  path = join(folder, 'gateway.db')
+  clock = createManualClock()
+  opened = []
+})
+afterEach(async () => {
+  for (const spool of opened) await spool.close()
+  await rm(folder, { recursive: true })
+})
+
+async function open(more: Partial<ThreadOptions> = {}): Promise<Spool> {
+  const startThread = (workerData: ThreadOptions) => {
+    const file = pathToFileURL(join(sources, 'delivery/spool-thread.ts'))
+    thread = new Worker(file, { workerData: { ...workerData, ...more }, execArgv: [] })
+    return thread
+  }
+  const spool = await openSqliteSpool(path, { clock, instance: 'a', startThread })
+  opened.push(spool)
+  return spool
+}
+
+const row = (name: string, bytes = 10): NewRow => ({
+  mailbox: { kind: 'region', provider: 'slack', integration: '1', region: 'us' },
+  delivery: name,
+  dedupKey: name,
+  organizations: ['1'],
+  receivedAt: 1,
+  payload: { keyId: undefined, bytes: Buffer.alloc(bytes, 7) },
+  maxSpoolBytes: undefined,
+  state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+})
+const append = (spool: Spool, ...rows: NewRow[]) => spool.append(rows, { giveUpAt: clock.monotonic() + 1000 })
+
+async function depth(spool: Spool): Promise<number> {
+  const [only] = await spool.list()
+  return only?.depth ?? 0
+}
+
+/** Resolves when the thread has run into another process's lock. */
+function stuck(): Promise<void> {
+  return new Promise((resolve) => {
+    thread.on('message', function told({ locked }: FromThread) {
+      if (!locked) return
+      thread.off('message', told)
+      resolve()
+    })
+  })
+}
+
+function lockedByAnother() {
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN EXCLUSIVE')
+  return { release: () => other.close() }
+}
+
+/** The frames that end a transaction, of which each was synced: https://sqlite.org/fileformat2.html#walformat */
+function commits(): number {
+  const wal = readFileSync(`${path}-wal`)
+  const frame = 24 + wal.readUInt32BE(8)
+  let found = 0
+  for (let at = 32; at + frame <= wal.length; at += frame) {
+    const isCurrent = wal.compare(wal, 16, 24, at + 8, at + 16) === 0
+    if (isCurrent && wal.readUInt32BE(at + 4) > 0) found += 1
+  }
+  return found
+}
+
+describe('writes of many callers', () => {
+  it('of one turn share one sync', async () => {
+    const spool = await open()
+    const before = commits()
+    const results = await Promise.all(Array.from({ length: 50 }, (_, n) => append(spool, row(`${n}`))))
+    expect(results.flat().every(({ kind }) => kind === 'stored')).toBe(true)
+    expect(commits() - before).toBe(1)
+  })
+
+  it('that come while another process writes share one as well', async () => {
+    const spool = await open()
+    const other = lockedByAnother()
+    const blocked = stuck()
+    const writes = [append(spool, row('first'))]
+    await blocked
+    for (let n = 0; n < 10; n++) {
+      writes.push(append(spool, row(`${n}`)))
+      await setImmediate()
+    }
+    const before = commits()
+    other.release()
+    await Promise.all(writes)
+    expect(commits() - before).toBeLessThan(writes.length / 2)
+  })
+
+  it('fail for the one at fault alone', async () => {
+    const spool = await open()
+    const bad: NewRow = {
+      ...row('bad'),
+      mailbox: { kind: 'region', provider: 'slack', integration: 'x', region: 'us' },
+    }
+    const results = await Promise.allSettled([append(spool, row('1')), append(spool, bad), append(spool, row('2'))])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await depth(spool)).toBe(2)
+  })
+
+  it('are there when the process that made them is gone', async () => {
+    const script = `
+      const { openSqliteSpool } = await import(${JSON.stringify(pathToFileURL(join(sources, 'delivery/sqlite-spool.ts')))})
+      const { systemClock: clock } = await import(${JSON.stringify(pathToFileURL(join(sources, 'clock.ts')))})
+      const spool = await openSqliteSpool(${JSON.stringify(path)}, { clock, instance: 'gone' })
+      const payload = { keyId: undefined, bytes: new Uint8Array(10) }
+      await spool.append([{ ...${JSON.stringify(row('1'))}, payload }], { giveUpAt: clock.monotonic() + 5000 })
+      process.kill(process.pid, 'SIGKILL')`
+    const { signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    expect([signal, stderr]).toEqual(['SIGKILL', ''])
+    expect(await depth(await open())).toBe(1)
+  })
+})
+
+describe('an open spool', () => {
+  it('does not keep its process alive', () => {
+    const script = `
+      const { openSqliteSpool } = await import(${JSON.stringify(pathToFileURL(join(sources, 'delivery/sqlite-spool.ts')))})
+      const { systemClock: clock } = await import(${JSON.stringify(pathToFileURL(join(sources, 'clock.ts')))})
+      const spool = await openSqliteSpool(${JSON.stringify(path)}, { clock, instance: 'idle' })
+      console.log((await spool.list()).length)`
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    })
+    expect([status, stdout, stderr]).toEqual([0, '0\n', ''])
+  })
+
+  it('takes nothing once it is closed', async () => {
+    const spool = await open()
+    await spool.close()
+    opened = []
+    await expect(append(spool, row('1'))).rejects.toThrow(`the database ${path} is closed`)
+  })
+
+  it('goes on in a new thread when its own has ended', async () => {
+    const spool = await open()
+    await append(spool, row('1'))
+    const lost = append(spool, row('2'))
+    const failed = lost.catch(String)
+    await setImmediate()
+    await thread.terminate()
+    expect(await failed).toContain('has failed: it was ended')
+    expect(await append(spool, row('3'))).toMatchObject([{ kind: 'stored' }])
+    expect(await spool.usage()).toBeDefined()
+  })
+
+  it('cannot be opened where no file can be', async () => {
+    path = join(folder, 'missing', 'gateway.db')
+    await expect(open()).rejects.toThrow(`cannot open the database ${path}: unable to open database file`)
+  })
+})
+
+describe('what is given up', () => {
+  it('is not stored while another process has the lock, nor later', async () => {
+    const spool = await open()
+    const other = lockedByAnother()
+    const blocked = stuck()
+    const lost = append(spool, row('1'))
+    await blocked
+    const refused = lost.catch(String)
+    clock.advance(999)
+    clock.advance(1)
+    expect(await refused).toContain(`the database ${path} is locked by another process`)
+    other.release()
+    expect(await append(spool, row('2'))).toMatchObject([{ kind: 'stored' }])
+    expect(await depth(spool)).toBe(1)
+  })
+
+  it('is not stored when it never got as far as the thread', async () => {
+    const spool = await open()
+    const lost = append(spool, row('1'))
+    const refused = lost.catch(String)
+    clock.advance(1000)
+    expect(await refused).toContain('did not take it in time')
+    expect(await depth(spool)).toBe(0)
+  })
+
+  it.each([
+    ['a row', row('1')],
+    ['a dead letter', { ...row('1'), state: { kind: 'dead', reason: 'x', attempts: 1 } } satisfies NewRow],
+  ])('is taken back when the thread was just done with it: %s', async (_, one) => {
+    const spool = await open()
+    using other = new DatabaseSync(path)
+    const lost = append(spool, one)
+    const refused = lost.catch(String)
+    await setImmediate()
+    // This thread is not told of it before its next turn.
+    const stored = other.prepare('SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM dead_letters) AS rows')
+    while (stored.get()?.rows === 0);
+    clock.advance(1000)
+    expect(await refused).toContain('did not take it in time')
+    await spool.renew()
+    expect(await spool.list()).toMatchObject([{ depth: 0, bytes: 0, deadLetters: 0 }])
+    expect(await spool.usage()).toEqual(new Map())
+  })
+
+  it('is no answer that is owed', async () => {
+    const spool = await open()
+    using other = new DatabaseSync(path)
+    const request = { keyId: undefined, bytes: Buffer.from('x') }
+    const owed = { delivery: 'd', provider: 'slack', integration: '1', receivedAt: 1, request, message: undefined }
+    const lost = spool.owe(owed, { giveUpAt: clock.monotonic() + 1000 })
+    const refused = lost.catch(String)
+    await setImmediate()
+    const stored = other.prepare('SELECT count(*) AS answers FROM owed_answers')
+    while (stored.get()?.answers === 0);
+    clock.advance(1000)
+    expect(await refused).toContain('did not take it in time')
+    await spool.renew()
+    expect(await spool.posting('d', request)).toBe(false)
+  })
+})
+
+describe('a database that fails', () => {
+  it('is locked for a call without a time of its own after five seconds', async () => {
+    const spool = await open()
+    const other = lockedByAnother()
+    const blocked = stuck()
+    const call = spool.renew()
+    await blocked
+    const refused = call.catch(String)
+    clock.advance(5000)
+    expect(await refused).toContain(`the database ${path} is locked by another process`)
+    other.release()
+    expect(await spool.renew()).toBe(clock.monotonic() + 5000)
+  })
+
+  it('is full for what adds to it, and takes more when there is room', async () => {
+    const spool = await open({ maxPages: 60 })
+    const large = Array.from({ length: 40 }, (_, n) => row(`${n}`, 8000))
+    const results = await Promise.allSettled(large.map((one) => append(spool, one)))
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []))
+    expect(new Set(failures)).toEqual(new Set([`Error: the database ${path} is full`]))
+    const [box] = await spool.list()
+    expect(box!.depth).toBe(large.length - failures.length)
+    expect(box!.depth).toBeGreaterThan(0)
+    await spool.erase({ provider: 'slack', integration: '1', installations: [] })
+    expect(await append(spool, row('x', 8000))).toMatchObject([{ kind: 'stored' }])
+  })
+
+  it('is gone without its file, which is not made anew, and there when it is back', async () => {
+    const spool = await open()
+    await append(spool, row('1'))
+    renameSync(path, `${path}.away`)
+    await expect(append(spool, row('2'))).rejects.toThrow(`the database ${path} is gone`)
+    await expect(spool.list()).rejects.toThrow(`the database ${path} is gone`)
+    expect(existsSync(path)).toBe(false)
+    renameSync(`${path}.away`, path)
+    expect(await append(spool, row('3'))).toMatchObject([{ kind: 'stored' }])
+    expect(await depth(spool)).toBe(2)
+  })
+
+  it('is another when another file has its name', async () => {
+    const before = await open()
+    await append(before, row('1'))
+    await before.close()
+    opened = []
+    copyFileSync(path, `${path}.copy`)
+    const spool = await open()
+    await append(spool, row('2'), row('3'))
+    renameSync(`${path}.copy`, path)
+    rmSync(`${path}-wal`)
+    rmSync(`${path}-shm`)
+    expect(await append(spool, row('4'))).toMatchObject([{ kind: 'stored' }])
+    expect(await depth(spool)).toBe(2)
+  })
+
+  it('is read-only as long as it is', async () => {
+    const before = await open()
+    await append(before, row('1'))
+    await before.close()
+    opened = []
+    copyFileSync(path, `${path}.copy`)
+    writeVersion(`${path}.copy`, 3)
+    const spool = await open()
+    renameSync(`${path}.copy`, path)
+    rmSync(`${path}-wal`)
+    rmSync(`${path}-shm`)
+    await expect(append(spool, row('2'))).rejects.toThrow(`the database ${path} is read-only`)
+    expect(await depth(spool)).toBe(1)
+    writeVersion(path, 2)
+    expect(await append(spool, row('3'))).toMatchObject([{ kind: 'stored' }])
+  })
+})
+
+/** A file that a later SQLite may write and this one may only read, whoever it belongs to: fileformat2.html, section 1.3.3. */
+function writeVersion(file: string, version: number): void {
+  const descriptor = openSync(file, 'r+')
+  writeSync(descriptor, Buffer.from([version]), 0, 1, 18)
+  closeSync(descriptor)
+}

@@ -1,0 +1,45 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSpoolTables } from '../../../src/delivery/spool-tables.ts'
+import { connectSpool } from '../../../src/delivery/spool-transaction.ts'
+
+let database: DatabaseSync
+let statements: string[]
+beforeAll(async () => {
+  database = (await connectSpool(':memory:', { waitMs: 0 })).database
+  statements = []
+  const noting = new Proxy(database, {
+    get: (target, name) =>
+      name === 'prepare'
+        ? (sql: string) => {
+            statements.push(sql)
+            return target.prepare(sql)
+          }
+        : Reflect.get(target, name, target),
+  })
+  createSpoolTables(noting)
+})
+afterAll(() => database.close())
+
+const stepsOf = (sql: string): string[] => {
+  const rows = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()
+  return rows.map(({ detail }) => String(detail))
+}
+
+describe('the time a step takes', () => {
+  it('does not grow with what waits or has died', () => {
+    expect(statements.length).toBeGreaterThan(30)
+    const scans = statements.flatMap((sql) =>
+      stepsOf(sql).filter((step) => /^SCAN (waiting|row|dead_letters)\b/.test(step)),
+    )
+    expect(scans).toEqual([])
+  })
+
+  it('does not grow with the payloads, where many heads are looked at', () => {
+    const lists = statements.filter((sql) => /FROM mailboxes AS box (WHERE box.depth|ORDER)/.test(sql))
+    expect(lists).toHaveLength(2)
+    const searches = lists.flatMap((sql) => stepsOf(sql).filter((step) => step.startsWith('SEARCH ')))
+    expect(searches).toHaveLength(5)
+    expect(searches.filter((step) => !step.includes('USING COVERING INDEX'))).toEqual([])
+  })
+})
