@@ -30,13 +30,12 @@ async function shift(world: World, ms: number): Promise<void> {
 /** While events wait and answers are owed the clock jumps; what waits is delivered as if it had not. */
 async function jumps(world: World, ms: number): Promise<void> {
   const { hurt } = world.regions
-  await hurt.refuse()
-  await world.wave()
-  await hurt.heal()
   hurt.behave({ kind: 'answers', afterMs: 3400 })
   const late = hurtTeams.flatMap((team) => [world.send('command', team), world.send('action, response_url', team)])
   await Promise.all(late)
-  // Owed now, and the regions still at it.
+  // Owed now, and the region is still at it; and events that came meanwhile wait.
+  hurt.behave({ kind: 'status', status: 503 })
+  await world.wave()
   await shift(world, ms)
   await world.wave()
   await sleep(1500)

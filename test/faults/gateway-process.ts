@@ -46,7 +46,9 @@ export async function createGatewayProcess({
   let ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined
 
   const imports = preload.flatMap((module) => ['--import', module])
-  const [command, ...args] = [...within, process.execPath, ...imports, gatewayProgram, 'serve'] as [string, ...string[]]
+  const whole = [...within, process.execPath, ...imports, gatewayProgram, 'serve']
+  const command = whole[0] ?? process.execPath
+  const args = whole.slice(1)
 
   function launch(): ChildProcess {
     const launched = spawn(command, args, {

@@ -1,5 +1,6 @@
 import { acceptedAt, type Execution, type Ledger, type Message, type Sent } from './ledger.ts'
 import { surfaces, type Surface } from './surfaces.ts'
+import { neighbour } from './teams.ts'
 
 /** Slack's own limit. */
 export const SLACK_MS = 3000
@@ -18,11 +19,13 @@ export interface Excuses {
 
 /** What became of the requests of one surface. Every request is counted in one of the first four, and late besides. */
 export interface Row {
-  readonly surface: Surface
+  readonly surface: Surface | 'command, neighbour'
   readonly sent: number
   /** Came to what it was sent for, exactly once. */
   readonly once: number
   readonly more: number
+  /** Of these, the ones that nothing gives a reason for. */
+  readonly moreForNoReason: number
   readonly lost: number
   /** Got an error: an event that Slack sends again, a click that can be tried again. */
   readonly toldNo: number
@@ -53,9 +56,10 @@ export function judge(ledger: Ledger, excuses: Excuses): Verdict {
   const facts = factsOf(ledger)
   const overtaken = overtakers(ledger, facts)
   const failures = [...ledger.complaints]
-  const rows = surfaces.flatMap((surface): Row[] => {
-    const all = [...ledger.sent.values()].filter((sent) => sent.surface === surface)
-    if (all.length === 0) return []
+  const bySurface = Map.groupBy(ledger.sent.values(), rowOf)
+  const rows = [...surfaces, 'command, neighbour' as const].flatMap((surface): Row[] => {
+    const all = bySurface.get(surface)
+    if (all === undefined) return []
     const fates = Map.groupBy(all, (sent) => fateOf(sent, facts, excuses))
     const count = (fate: Fate): number => fates.get(fate)?.length ?? 0
     const answered = all.flatMap(({ tries }) => {
@@ -68,6 +72,7 @@ export function judge(ledger: Ledger, excuses: Excuses): Verdict {
       sent: all.length,
       once: count('once'),
       more: count('more'),
+      moreForNoReason: (fates.get('more') ?? []).filter((sent) => !mayComeTwice(sent, excuses)).length,
       lost: count('lost'),
       toldNo: count('toldNo'),
       inTime: answered.length - late,
@@ -85,12 +90,26 @@ export function judge(ledger: Ledger, excuses: Excuses): Verdict {
   return { rows, failures }
 }
 
-function failuresOf(row: Row, { mayRepeat, mayHangUp }: Excuses): string[] {
+/** What goes to the region next door shall not notice that anything is wrong. */
+function rowOf({ surface, team }: Sent): Row['surface'] {
+  return surface === 'command' && team === neighbour ? 'command, neighbour' : surface
+}
+
+/** An event that was refused and is sent again has been taken by some of its regions, perhaps. */
+function mayComeTwice({ surface, tries }: Sent, { mayRepeat }: Excuses): boolean {
+  return (
+    surface === 'event' && (mayRepeat === true || tries.some(({ heard }) => heard !== undefined && heard.status >= 300))
+  )
+}
+
+function failuresOf(row: Row, { mayHangUp, clockIsWrong }: Excuses): string[] {
   const failures: string[] = []
   if (row.lost > 0) failures.push(`${row.lost} lost`)
   if (row.late > 0) failures.push(`${row.late} answered later than ${SLACK_MS} ms, the slowest after ${row.slowestMs}`)
   if (row.outOfOrder > 0) failures.push(`${row.outOfOrder} out of order`)
-  if (row.more > 0 && (row.surface !== 'event' || mayRepeat !== true)) failures.push(`${row.more} more than once`)
+  if (row.moreForNoReason > 0) failures.push(`${row.moreForNoReason} more than once`)
+  if (row.surface === 'command, neighbour' && row.toldNo > 0 && mayHangUp !== true && clockIsWrong !== true)
+    failures.push(`${row.toldNo} told no, though their region is well`)
   if (row.hungUp > 0 && mayHangUp !== true) failures.push(`${row.hungUp} got no answer at all`)
   return failures
 }

@@ -14,6 +14,8 @@ export interface MatrixOptions {
   readonly json: boolean
   /** A module of this folder that breaks the gateway on purpose, to see that it is noticed. */
   readonly sabotage: string | undefined
+  /** How long to wait for what has not arrived, in milliseconds. */
+  readonly patienceMs: number
 }
 
 type Result =
@@ -25,8 +27,6 @@ const loads: Readonly<Record<Form, Load>> = {
   quick: { perSurface: 2, perMailbox: 3 },
   full: { perSurface: 10, perMailbox: 10 },
 }
-/** Back-off, a lapsed lease and a busy machine together stay far below; what has not arrived by then is lost. */
-const DRAIN_PATIENCE_MS = 60_000
 const LOG_LINES = 12
 
 /** Runs every fault, prints the table, and says whether all went well. */
@@ -59,8 +59,9 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
         failures.push(`${name}: ${result.error.stack ?? result.error.message}`, ...tail(result.log))
         return
       case 'judged':
-        for (const row of result.verdict.rows) {
-          print(lineOf({ fault: name, surface: row.surface, row }))
+        for (const [at, row] of result.verdict.rows.entries()) {
+          const took = at === 0 ? `   ${result.seconds.toFixed(0)} s` : ''
+          print(lineOf({ fault: name, surface: row.surface, row }) + took)
           table.push({ fault: name, ...row })
         }
         if (result.verdict.failures.length === 0) return
@@ -83,7 +84,7 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
 
 async function runFault(
   fault: Fault,
-  { form, seed, sabotage, template }: MatrixOptions & { template: string },
+  { form, seed, sabotage, template, patienceMs }: MatrixOptions & { template: string },
 ): Promise<Result> {
   const { excuses = {}, world: settings = {} } = fault
   const begun = performance.now()
@@ -102,7 +103,7 @@ async function runFault(
   }
   try {
     await fault.run(world, form)
-    await world.settled(DRAIN_PATIENCE_MS)
+    await world.settled(patienceMs)
     if (!world.gateway.running) world.ledger.complaints.push('the gateway has ended')
     const seconds = (performance.now() - begun) / 1000
     return { kind: 'judged', verdict: judge(world.ledger, excuses), log: world.gateway.log, seconds }
@@ -114,10 +115,10 @@ async function runFault(
   }
 }
 
-/** What the gateway said last, without its ordinary lines. */
+/** What the gateway said last, besides its line of each webhook. */
 function tail(log: readonly string[]): string[] {
   return log
-    .filter((line) => !line.includes('"level":30'))
+    .filter((line) => !line.includes('"msg":"webhook"'))
     .slice(-LOG_LINES)
     .map((line) => `    ${line.slice(0, 600)}`)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fault } from './fault.ts'
+import type { Fault, Form } from './fault.ts'
 import { well, type Behaviour } from './fault-region.ts'
 import { acceptedAt } from './ledger.ts'
 import { interactive } from './surfaces.ts'
@@ -9,7 +9,7 @@ import type { World } from './world.ts'
 /** So that what is late, and what is owed then, comes about many times in a second. */
 const shortBudget = { SLACK_BUDGET_MS: '300' }
 const away = { mayRepeat: true, mayHangUp: true } as const
-const ROUNDS = { quick: 5, full: 50 } as const
+const ROUNDS = { quick: 3, full: 50 } as const
 const teams = [...hurtTeams, teamEverywhere]
 
 /** Goes on sending on every surface until told to stop. A mailbox's sender repeats an event until it is accepted. */
@@ -28,8 +28,9 @@ function keepSending(world: World): { stop: () => Promise<void> } {
   })
   const clicks = interactive.map(async (surface, at) => {
     for (let click = at; !isOver(); click++) {
-      await world.send(surface, teams[click % teams.length] as Team)
-      await sleep(20 + world.random() * 30)
+      const { tries } = await world.send(surface, teams[click % teams.length] as Team)
+      const isAway = tries[0]?.heard === undefined
+      await sleep(isAway ? 300 : 20 + world.random() * 30)
     }
   })
   return {
@@ -76,13 +77,18 @@ async function killedAtRandom(world: World, rounds: number): Promise<void> {
   await load.stop()
   await regions.hurt.heal()
   await world.retryRefused()
-  // The instances that were killed had leases, and what they owed is taken over when those have lapsed.
-  await sleep(6000)
+  await leasesLapse(world, rounds)
+}
+
+/** What an instance owed when it was killed is taken over when its lease has lapsed; whoever waits sees all of that. */
+async function leasesLapse(world: World, rounds: number): Promise<void> {
+  await sleep(rounds >= ROUNDS.full ? 6000 : 0)
+  await world.settled(20_000)
   noteUnknownPosts(world)
 }
 
 /** Under load, told to stop: everything that is under way has to come to its end, and a new process goes on. */
-async function stopped(world: World, { twice }: { twice: boolean }): Promise<void> {
+async function stopped(world: World, form: Form, { twice }: { twice: boolean }): Promise<void> {
   const { gateway, random, regions, ledger } = world
   regions.hurt.behave(moody(random))
   const load = keepSending(world)
@@ -98,15 +104,26 @@ async function stopped(world: World, { twice }: { twice: boolean }): Promise<voi
   const [expected, atMost] = twice ? [143, 1000] : [0, DRAIN_TIMEOUT_MS + 500]
   if (code !== expected) ledger.complaints.push(`ended with ${code ?? signal} instead of ${expected}`)
   if (tookMs > atMost) ledger.complaints.push(`took ${tookMs} ms to end`)
+  if (!twice) complainOfUnanswered(world, begun)
   regions.hurt.behave(well)
   await gateway.start()
   await load.stop()
   await regions.hurt.heal()
   await world.retryRefused()
-  await sleep(6000)
-  noteUnknownPosts(world)
+  await leasesLapse(world, twice ? ROUNDS[form] : 0)
 }
 
+/** What was sent so long before the signal that it must have been accepted by then has to be answered. */
+function complainOfUnanswered({ ledger }: World, toldAt: number): void {
+  const tries = [...ledger.sent.values()].flatMap(({ tries }) => tries)
+  const broken = tries.filter(
+    ({ startedAt, endedAt, heard }) => heard === undefined && startedAt < toldAt - ACCEPTED_MS && endedAt > toldAt,
+  )
+  if (broken.length > 0) ledger.complaints.push(`${broken.length} requests in flight were not answered`)
+}
+
+/** How long a connection may stand in the system's queue: what is closed there never reached the gateway. */
+const ACCEPTED_MS = 100
 const DRAIN_TIMEOUT_MS = 10_000
 
 export const processFaults: readonly Fault[] = [
@@ -127,12 +144,12 @@ export const processFaults: readonly Fault[] = [
     name: 'SIGTERM under load',
     excuses: { mayHangUp: true },
     world: { env: shortBudget },
-    run: (world) => stopped(world, { twice: false }),
+    run: (world, form) => stopped(world, form, { twice: false }),
   },
   {
     name: 'second SIGTERM',
     excuses: away,
     world: { env: shortBudget },
-    run: (world) => stopped(world, { twice: true }),
+    run: (world, form) => stopped(world, form, { twice: true }),
   },
 ]

@@ -169,7 +169,7 @@ export async function openWorld(template: string, options: WorldOptions): Promis
       while (performance.now() < giveUpAt) {
         const probe = webhook('options', 'mark-0000000', hurtTeams[0] ?? neighbour, responses.url)
         const { heard } = await sendWebhook(gateway.port, probe)
-        if (heard?.status === 200 && heard.body.includes('taken')) return
+        if (heard?.status === 200 && heard.body.includes('taken')) return await expectAnswers()
         await sleep(100)
       }
       ledger.complaints.push(
@@ -191,6 +191,18 @@ export async function openWorld(template: string, options: WorldOptions): Promis
     },
   }
   return world
+
+  async function expectAnswers(): Promise<void> {
+    const [team] = hurtTeams
+    const clicks = await Promise.all(interactive.map((surface) => world.send(surface, team ?? neighbour)))
+    for (const { surface, mark, tries } of clicks) {
+      const heard = tries[0]?.heard
+      if (heard?.body.includes(`taken: ${mark}`) === true) continue
+      ledger.complaints.push(
+        `the region is well again, and a ${surface} got ${heard?.status} ${heard?.body.slice(0, 200)}`,
+      )
+    }
+  }
 
   async function retry(event: Sent): Promise<void> {
     for (let retries = 0; retries < SLACK_RETRIES; retries++) {
