@@ -27,6 +27,8 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      // What the fault matrix calls a failure, and that it does.
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], setupFiles, testTimeout: 120_000 } },
     ],
     coverage: {
       provider: 'v8',

@@ -67,6 +67,8 @@ const RECOVERY_PATIENCE_MS = 15_000
 /** As long as nothing may happen before all is believed to be over. */
 const QUIET_MS = 700
 const SLACK_RETRIES = 3
+/** What a wave is spread over, for each of its requests of a surface. */
+const SPREAD_MS = 20
 /** Between two requests of a mailbox's sender when the gateway is away. */
 const AWAY_MS = 50
 
@@ -143,10 +145,18 @@ export async function openWorld(template: string, options: WorldOptions): Promis
       }),
     async wave({ perSurface, perMailbox } = load) {
       const teams = [...hurtTeams, teamEverywhere]
+      // All in flight together, but nobody clicks in the very same millisecond.
+      const soon = () => sleep(random() * perSurface * SPREAD_MS)
       const clicks = interactive.flatMap((surface) =>
-        Array.from({ length: perSurface }, (_, at) => world.send(surface, teams[at % teams.length] ?? neighbour)),
+        Array.from({ length: perSurface }, async (_, at) => {
+          await soon()
+          await world.send(surface, teams[at % teams.length] ?? neighbour)
+        }),
       )
-      const next = Array.from({ length: perSurface }, () => world.send('command', neighbour))
+      const next = Array.from({ length: perSurface }, async () => {
+        await soon()
+        await world.send('command', neighbour)
+      })
       const chains = teams.map(async (team) => {
         for (let event = 0; event < perMailbox; event++) await world.send('event', team)
       })
