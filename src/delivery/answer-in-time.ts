@@ -27,6 +27,7 @@ export async function answerInTime(
   const dispatched = begin(goesOn)
 
   const { promise: atDeadline, resolve } = Promise.withResolvers<InTime>()
+  const { promise: untilDeadline, resolve: deadlineCame } = Promise.withResolvers<void>()
   let owing: Promise<void> | undefined
   const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 10)
   const cancelWrite = clock.after(Math.max(0, deadline - writeAhead - clock.monotonic()), () => {
@@ -38,14 +39,25 @@ export async function answerInTime(
   })
   const cancelDeadline = clock.after(Math.max(0, deadline - clock.monotonic()), () => {
     if (goesOn()) resolve({ kind: 'late' })
+    deadlineCame()
   })
-  const inTime = await Promise.race([
+  const first = await Promise.race([
     dispatched.outcome.then((outcome): InTime => ({ kind: 'decided', outcome })),
     atDeadline,
   ])
   cancelWrite()
+  const inTime = owing === undefined ? first : await reconsidered(first, owing)
   cancelDeadline()
   if (inTime.kind === 'late') void late.follow(what, dispatched.calls)
-  else if (owing !== undefined) void owing.then(() => (written ? late.forgive(what) : undefined))
   return { inTime, dispatched }
+
+  /** What is on disk by now is a promise: a failure is told by it, and an answer takes it back before it is given. */
+  async function reconsidered(first: InTime, owing: Promise<void>): Promise<InTime> {
+    await owing
+    if (first.kind === 'late' || !written) return first
+    if (first.outcome.kind === 'lost') return { kind: 'late' }
+    // Whoever took it over from here, if this process went away, would say something as well.
+    await Promise.race([late.forgive(what), untilDeadline])
+    return first
+  }
 }

@@ -1,0 +1,133 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { answerInTime } from '../../../src/delivery/answer-in-time.ts'
+import type { LateAnswers } from '../../../src/delivery/late-answers.ts'
+import type { LateCase } from '../../../src/delivery/late-case.ts'
+import type { Outcome, RegionResult } from '../../../src/dispatch/region-result.ts'
+import { contentDigest } from '../../../src/wire/signature.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const BUDGET_MS = 2500
+const body = Buffer.from('')
+const what: LateCase = {
+  provider: 'slack',
+  integration: '1',
+  to: 'https://hooks.example.com/1',
+  regions: [{ name: 'eu', organizations: [] }],
+  kept: {
+    what: {
+      delivery: 'd1',
+      method: 'POST',
+      target: '/',
+      headers: [],
+      receivedAt: 0,
+      cookies: false,
+      body,
+      digest: contentDigest(body),
+    },
+    signedBy: '',
+  },
+}
+const timing = { startedMs: 0, endedMs: 1 }
+const region = { name: 'eu', region: undefined, organizations: [] }
+const won: Outcome = {
+  kind: 'won',
+  winner: { kind: 'answered', region: 'eu', timing, reply: { status: 200, rawHeaders: [], body: Buffer.from('done') } },
+}
+const lost: Outcome = { kind: 'lost', results: [{ kind: 'timed_out', sent: true, region: 'eu', timing }] }
+
+/** A webhook under way, with a store that does what it is told when it is told. */
+function begin() {
+  const clock = createManualClock()
+  const steps: string[] = []
+  const outcome = Promise.withResolvers<Outcome>()
+  const owing = Promise.withResolvers<void>()
+  const takenBack = Promise.withResolvers<void>()
+  const late: LateAnswers = {
+    owe() {
+      steps.push('owe')
+      return owing.promise
+    },
+    forgive() {
+      steps.push('take back')
+      return takenBack.promise
+    },
+    follow() {
+      steps.push('follow')
+      return Promise.resolve()
+    },
+    tell: () => Promise.resolve(),
+    takeOver: () => Promise.resolve(),
+    owed: () => 0,
+    stop: () => Promise.resolve(),
+  }
+  const calls = [{ region, result: new Promise<RegionResult>(() => {}) }]
+  const dispatched = { calls, outcome: outcome.promise, settled: new Promise<never>(() => {}) }
+  const times = { startedAt: clock.monotonic(), deadline: clock.monotonic() + BUDGET_MS }
+  void answerInTime(what, () => dispatched, times, { late, clock }).then(({ inTime }) => steps.push(inTime.kind))
+  return {
+    steps,
+    pending: () => clock.pending(),
+    async at(ms: number, happens: 'won' | 'lost' | 'written' | 'not written' | 'taken back' | 'nothing') {
+      clock.advance(ms - clock.monotonic())
+      await nextTurn()
+      if (happens === 'won') outcome.resolve(won)
+      if (happens === 'lost') outcome.resolve(lost)
+      if (happens === 'written') owing.resolve()
+      if (happens === 'not written') owing.reject(new Error('no disk'))
+      if (happens === 'taken back') takenBack.resolve()
+      await nextTurn()
+    },
+  }
+}
+
+describe('an answer that comes while it is being written down that one is owed', () => {
+  it('is given once nobody can find any more that one was owed', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'won')
+    await webhook.at(2460, 'written')
+    expect(webhook.steps).toEqual(['owe', 'take back'])
+    await webhook.at(2470, 'taken back')
+    expect(webhook.steps).toEqual(['owe', 'take back', 'decided'])
+    expect(webhook.pending()).toBe(0)
+  })
+
+  it('is given at the deadline where the store does not take it back by then', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'won')
+    await webhook.at(2460, 'written')
+    await webhook.at(BUDGET_MS, 'nothing')
+    expect(webhook.steps).toEqual(['owe', 'take back', 'decided'])
+  })
+
+  it('is given at once where it could not be written down', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'won')
+    await webhook.at(2460, 'not written')
+    expect(webhook.steps).toEqual(['owe', 'decided'])
+  })
+})
+
+describe('a failure that comes while it is being written down that an answer is owed', () => {
+  it('is told by the answer that is owed, not by another one', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'lost')
+    await webhook.at(2460, 'written')
+    expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+  })
+
+  it('is told in the same way when both come with the deadline', async () => {
+    const webhook = begin()
+    await webhook.at(BUDGET_MS, 'lost')
+    expect(webhook.steps).toEqual(['owe'])
+    await webhook.at(BUDGET_MS + 1, 'written')
+    expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+  })
+
+  it('is told at once where nothing could be promised', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'lost')
+    await webhook.at(2460, 'not written')
+    expect(webhook.steps).toEqual(['owe', 'decided'])
+  })
+})
