@@ -87,7 +87,7 @@ export function hearAnswer(
     for (let failures = 1; ; failures++) {
       if (result === undefined) return 'unknown'
       const until = askableUntil(region, result)
-      if (until === undefined) return 'failed'
+      if (until === undefined) return wasSentInVain(result) ? 'unknown' : 'failed'
       const retryAfterMs = retryAfter(result)
       if (!(await mayTryAgain({ failures, retryAfterMs, until }, asking, noMore))) {
         // Whoever comes next asks idempotent regions only, so of any other this is the end of it.
@@ -95,6 +95,12 @@ export function hearAnswer(
       }
       result = await listen(asking.ask(region, asking.attempt + failures))
     }
+  }
+
+  /** It had the request, and nobody has heard what became of it. */
+  function wasSentInVain(result: RegionResult): boolean {
+    if (result.kind === 'timed_out') return result.sent
+    return result.kind === 'failed' && result.sent && result.rawHeaders === undefined
   }
 
   /** Until when (monotonic) a region with this result may be asked again; undefined: not at all. */

@@ -163,17 +163,18 @@ describe('following the calls of a webhook', () => {
   })
 
   it.each([
-    ['failed with an error', failed('eu')],
+    ['failed with an error', { ...failed('eu'), rawHeaders: [] } as RegionResult, 'failed'],
     [
       'was reset after it had been sent the request',
       { ...unreachable, reason: 'connection_reset', sent: true } as const,
+      'unknown',
     ],
-    ['did not answer in time', timedOut('eu')],
-  ])('never asks a region again that %s', async (_, result) => {
+    ['did not answer in time', timedOut('eu'), 'unknown'],
+  ])('never asks a region again that %s', async (_, result, why) => {
     const world = createWorld({ regions: { eu: once(says(result)) } })
     const instance = await follow(world)
     expect(attemptsAt(world, 'eu')).toEqual([1])
-    expect(texts(world)).toEqual(['sorry: failed'])
+    expect(texts(world)).toEqual([`sorry: ${why}`])
     expectNothingOwed(world, instance)
   })
 
@@ -208,7 +209,7 @@ describe('following the calls of a webhook', () => {
     await follow(world)
     await world.run(2 * MINUTE)
     expect(attemptsAt(world, 'eu')).toEqual([1, 2])
-    expect(texts(world)).toEqual(['sorry: failed'])
+    expect(texts(world)).toEqual(['sorry: unknown'])
   })
 
   it.each([
