@@ -36,7 +36,7 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .command('demo')
     .description('a gateway, three regions and a Slack that signs, all on loopback')
     .option('--for <duration>', 'stop after this long, such as 10s or 500ms', durationMs)
-    .option('--down <region>', 'start with this region switched off (us, eu or ap)')
+    .option('--down <region>', 'start with this region switched off (us, eu or ap); it comes back after 15 s')
     .action(async (options: { for?: number; down?: string }) => {
       const { demo } = await import('../demo/demo.ts')
       exitCode = await demo(io, { forMs: options.for, down: options.down })

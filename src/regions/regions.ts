@@ -91,7 +91,7 @@ function regionSchema(source: Pick<RegionsSource, 'file' | 'signingKeys' | 'read
       state: z
         .enum(['active', 'draining', 'down'])
         .prefault('active')
-        .describe('`active`, `draining` or `down`; the last two are sent nothing.'),
+        .describe('`active`, `draining` (is sent only what waits for it) or `down` (is sent nothing).'),
       signing_key: z
         .string()
         .transform((id, context) => {
