@@ -36,7 +36,7 @@ export interface StoredRow {
 }
 
 /** What a row that was swept away for its age died of. */
-export const TOO_OLD = 'too_old'
+const TOO_OLD = 'too_old'
 
 export type SpoolTables = ReturnType<typeof createSpoolTables>
 

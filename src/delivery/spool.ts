@@ -63,7 +63,10 @@ export interface Progress {
   readonly retryAt: number
 }
 
-/** `duplicate`: it waits already. `full`: nothing was kept of it, since its region's quota is used up. */
+/**
+ * `duplicate`: it waits already, or is one more dead letter of the same. `id`: the row's, or the dead letter's.
+ * `full`: nothing was kept of it, since its region's quota is used up.
+ */
 export type Appended =
   | { readonly kind: 'stored'; readonly id: number; readonly mailbox: number }
   | { readonly kind: 'duplicate' }
@@ -146,7 +149,8 @@ export interface DeadLetterFilter {
 export interface Mailboxes {
   /**
    * Stores rows, all or none of them but for those that are `duplicate` or `full`; results in the order of `rows`.
-   * Rejects when they are not stored by `giveUpAt` (monotonic); what is given up is not stored later.
+   * Rejects when they are not stored by `giveUpAt` (monotonic). What is given up is not stored later, and taken back if
+   * it was stored at that very moment; only a crash in between leaves it, for which a repetition is then a duplicate.
    */
   append(rows: readonly NewRow[], options: { giveUpAt: number }): Promise<Appended[]>
   /** Claims a mailbox (or keeps it) and reads its head. With any other outcome than `row` the mailbox is let go. */
@@ -160,20 +164,25 @@ export interface Mailboxes {
   /** The same when somebody else has changed the store since the last call of this or `open`; else undefined. */
   changed(): Promise<OpenMailbox[] | undefined>
 
+  /** Every mailbox there is, in which something has ever waited. */
   list(): Promise<MailboxListing[]>
-  /** What waits for each region, in bytes. */
+  /** What waits for each region, in bytes; under the empty text what is unresolved. */
   usage(): Promise<ReadonlyMap<string, number>>
   /** False: there is no such mailbox. One that nothing waits in can be paused as well. */
   pause(mailbox: number, reason: string): Promise<boolean>
   resume(mailbox: number): Promise<boolean>
   /** The newest first, at most `limit`, those before `beforeId`. */
   deadLetters(filter: DeadLetterFilter, page: { limit: number; beforeId?: number }): Promise<DeadLetter[]>
-  /** Puts dead letters at the ends of their mailboxes, in the order in which they came; returns how many. */
+  /**
+   * Puts dead letters at the ends of their mailboxes, in the order in which they came; returns how many. One of which
+   * the same waits already is only removed.
+   */
   replay(filter: DeadLetterFilter): Promise<number>
   /** Removes everything that waits for an integration, its dead letters and its owed answers; returns how many. */
   erase(target: EraseTarget): Promise<number>
   /**
-   * Lets rows die that have waited since before `waitingSince` (held ones not), and removes dead letters that died
+   * Lets rows die that have waited since before `waitingSince`, of `too_old` (not what is held, nor the heads of
+   * mailboxes that somebody works on: they may be on their way), and removes dead letters that died
    * before `diedBefore`; both unix milliseconds, and at most `limit` of each. Returns how many of each.
    */
   sweep(before: { waitingSince: number; diedBefore: number; limit: number }): Promise<{ died: number; removed: number }>
