@@ -132,6 +132,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   const running = new Set<Promise<void>>()
   /** First attempts under way whose rows are stored. */
   let held = 0
+  /** What has moved waits in mailboxes that nobody here may know of: no change of this process's own is told to it. */
+  let someMoved = false
   let stopped = false
   const cancels = new Set<() => void>()
 
@@ -274,17 +276,15 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const { id } = box
     if (box.unsettled !== undefined) {
       // Before anything else is read: the head would be the same delivery once more.
-      await spool.settle(box.unsettled.claim, box.unsettled.settlement)
-      box.unsettled = undefined
+      await writeDown(box, box.unsettled)
     }
-    let hasMoved = false
     let storedBefore = box.stored
     let coming = spool.next(id)
     for (let row = 1; ; row++) {
       const next = await coming
       switch (next.kind) {
         case 'empty':
-          if (hasMoved) await refresh()
+          if (someMoved) await refresh()
           if (box.stored !== storedBefore) return { kind: 'more' }
           box.isEmpty = true
           box.head = undefined
@@ -316,12 +316,10 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (goesOn) coming.catch(() => {})
       await settling
       if (conclusion.pause !== undefined) await pause(box, conclusion.pause)
-      hasMoved ||= conclusion.settlement?.kind === 'moved'
       // A success may have made room for more of the region's mailboxes.
       pump(box.lane)
       if (goesOn) continue
-      // What has moved waits in mailboxes that nobody here may know of yet.
-      if (hasMoved) await refresh()
+      if (someMoved) await refresh()
       return conclusion.end ?? { kind: 'more' }
     }
   }
@@ -409,9 +407,14 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (claim.kind === 'mailbox') await spool.release(claim.mailbox, fence)
       return
     }
-    box.unsettled = { claim, settlement }
-    await spool.settle(claim, settlement)
+    await writeDown(box, { claim, settlement })
+  }
+
+  async function writeDown(box: Box, ended: NonNullable<Box['unsettled']>): Promise<void> {
+    box.unsettled = ended
+    await spool.settle(ended.claim, ended.settlement)
     box.unsettled = undefined
+    someMoved ||= ended.settlement.kind === 'moved'
   }
 
   function untilDue(box: Box, row: WaitingRow): number {
@@ -495,7 +498,13 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   }
 
   async function refresh(): Promise<void> {
-    adoptAll(await spool.open())
+    someMoved = false
+    try {
+      adoptAll(await spool.open())
+    } catch (error) {
+      someMoved = true
+      throw error
+    }
   }
 
   function everySecond(): void {
@@ -507,6 +516,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   async function lookAgain(): Promise<void> {
     try {
       if (held > 0 || running.size > 0 || parts.holdsMore()) await spool.renew()
+      if (someMoved) await refresh()
       const list = await spool.changed()
       if (list !== undefined && !stopped) adoptAll(list)
       if (byId.size > 0) await watchQuotas()
