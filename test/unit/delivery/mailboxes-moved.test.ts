@@ -26,9 +26,10 @@ const rowIn = (mailbox: MailboxAddress): NewRow => ({
   state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
 })
 
-/** A worker whose unresolved deliveries find their home at once; `broken`: how often each call of the store fails. */
-async function deliverWith(broken: Partial<Record<keyof Spool, number>>) {
+/** A worker whose unresolved deliveries find their home at once. */
+function createWorld() {
   connection.tables.clear()
+  const broken: Partial<Record<keyof Spool, number>> = {}
   const clock = createManualClock()
   const sound = directSpool(connection, { clock, instance: 'one' })
   const fails = (operation: keyof Spool): boolean => {
@@ -64,12 +65,11 @@ async function deliverWith(broken: Partial<Record<keyof Spool, number>>) {
     async run(ms: number): Promise<void> {
       for (const end = clock.monotonic() + ms; clock.monotonic() < end; clock.advance(100)) await nextTurn()
     },
-    async begin(): Promise<void> {
+    /** Puts one where it has no home, once the store is about to fail. */
+    async beginAsStoreFails(operation: keyof Spool): Promise<void> {
       await worker.start()
-      await worker.append([rowIn(homeless)], { giveUpAt: clock.monotonic() + 1000 })
-    },
-    breaks(operation: keyof Spool): void {
       broken[operation] = 1
+      await worker.append([rowIn(homeless)], { giveUpAt: clock.monotonic() + 1000 })
     },
     stop: () => worker.stop(),
   }
@@ -78,7 +78,7 @@ async function deliverWith(broken: Partial<Record<keyof Spool, number>>) {
 it.each(['settle', 'open'] as const)(
   'delivers what has moved although the store failed in between (%s)',
   async (what) => {
-    const world = await deliverWith({})
+    const world = createWorld()
     await world.begin()
     world.breaks(what)
     await world.run(5000)
