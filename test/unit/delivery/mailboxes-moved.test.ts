@@ -79,8 +79,7 @@ it.each(['settle', 'open'] as const)(
   'delivers what has moved although the store failed in between (%s)',
   async (what) => {
     const world = createWorld()
-    await world.begin()
-    world.breaks(what)
+    await world.beginAsStoreFails(what)
     await world.run(5000)
     expect(world.delivered).toEqual(['d1 to eu'])
     await world.stop()
