@@ -129,6 +129,15 @@ export function createSpoolTables(database: DatabaseSync) {
     return { kind: 'stored', ...insert(row, at) }
   }
 
+  function twinOf({ dedupKey, mailbox }: NewRow, except: number): Twin | undefined {
+    return one<Twin>(sql.twinOf, dedupKey, regionOf(mailbox), except)
+  }
+
+  /** Then it goes without what is added to it now, and is gone when it has arrived. */
+  function isBeingSent({ held_by: heldBy, owner, is_head: isHead }: Twin, at: Moment): boolean {
+    return leaseIsGood(heldBy, at) || (isHead === 1 && leaseIsGood(owner, at))
+  }
+
   function holds(claim: Claim, at: Moment): boolean {
     return claim.kind === 'held'
       ? one(sql.heldRow, claim.row, at.instance) !== undefined
@@ -201,11 +210,21 @@ export function createSpoolTables(database: DatabaseSync) {
           if (claim.kind === 'mailbox') sql.releaseOwn.run(claim.mailbox, at.instance)
           break
         }
-        case 'moved':
+        case 'moved': {
+          const twins = settlement.rows.map((row) => twinOf(row, claim.row))
+          if (twins.some((twin) => twin !== undefined && isBeingSent(twin, at))) {
+            sql.retryAt.run(at.now + TWIN_WAIT_MS, claim.row)
+            break
+          }
           // It goes first: it may be its own twin. What waits already is never refused for want of room.
           remove(claim.row)
-          for (const row of settlement.rows) put(row, at, undefined)
+          for (const [index, row] of settlement.rows.entries()) {
+            const twin = twins[index]
+            if (twin === undefined) put(row, at, undefined)
+            else sql.organizations.run(JSON.stringify(allOf(twin.organizations, row.organizations)), twin.id)
+          }
           break
+        }
       }
       return true
     },
@@ -333,6 +352,21 @@ export function createSpoolTables(database: DatabaseSync) {
     },
   }
 }
+
+/** The same webhook, waiting for the same region for other organizations. */
+interface Twin {
+  readonly id: number
+  readonly organizations: string
+  readonly held_by: string | null
+  readonly owner: string | null
+  readonly is_head: 0 | 1
+}
+
+/** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
+const TWIN_WAIT_MS = 1000
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written from ids, above
+const allOf = (stored: string, more: readonly string[]) => [...new Set([...(JSON.parse(stored) as string[]), ...more])]
 
 const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
 
@@ -534,6 +568,12 @@ function prepareStatements(database: DatabaseSync) {
     version: 'PRAGMA data_version',
 
     twin: 'SELECT 1 FROM waiting WHERE dedup_key = ? AND region = ?',
+    twinOf: `SELECT row.id, row.organizations, row.held_by, box.owner,
+        NOT EXISTS (SELECT 1 FROM waiting WHERE mailbox_id = row.mailbox_id AND id < row.id) AS is_head
+      FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+      WHERE row.dedup_key = ? AND row.region = ? AND row.id <> ?`,
+    organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',
+    retryAt: 'UPDATE waiting SET retry_at = ? WHERE id = ?',
     newRow: `INSERT INTO waiting (mailbox_id, region, delivery, dedup_key, organizations, received_at, spooled_at,
         held_by, attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

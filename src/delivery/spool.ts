@@ -93,7 +93,10 @@ export type Settlement =
   | { readonly kind: 'dead'; readonly reason: string; readonly attempts: number }
   /** It stays where it is; a held row waits from now on, and a mailbox is let go. */
   | ({ readonly kind: 'again' } & Progress)
-  /** Its place is taken by these rows, at the ends of their mailboxes. One that waits there already is left out. */
+  /**
+   * Its place is taken by these rows, at the ends of their mailboxes. One that waits there already takes their
+   * organizations along; while it is being sent, the row stays where it is for a moment more.
+   */
   | { readonly kind: 'moved'; readonly rows: readonly NewRow[] }
 
 export type Next =

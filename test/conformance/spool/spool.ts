@@ -362,6 +362,33 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(await drain(back.mailbox)).toEqual(['3'])
       })
 
+      it('lets what waits already where something is moved to take its organizations along', async () => {
+        const eu = await stored(row('1', { mailbox: box('1', 'eu'), organizations: ['10'] }))
+        const us = await stored(row('1', { organizations: ['11'] }))
+        const moved = row('1', { mailbox: box('1', 'eu'), organizations: ['11'] })
+        await spool.settle(await claimed(us.mailbox), { kind: 'moved', rows: [moved] })
+        expect(await spool.next(us.mailbox)).toEqual({ kind: 'empty' })
+        expect(await spool.next(eu.mailbox)).toMatchObject({ row: { id: eu.id, organizations: ['10', '11'] } })
+      })
+
+      it.each([
+        ['from a mailbox', waiting],
+        ['for the first time', held],
+      ])('moves nothing to what is just being sent %s, so that it is not lost with it', async (_, state) => {
+        const eu = await stored(row('1', { mailbox: box('1', 'eu'), organizations: ['10'], state }))
+        const us = await stored(row('1', { organizations: ['11'] }))
+        const sent: Claim = state === held ? { kind: 'held', row: eu.id } : await claimed(eu.mailbox)
+        const moved = { kind: 'moved', rows: [row('1', { mailbox: box('1', 'eu'), organizations: ['11'] })] } as const
+        await spool.settle(await claimed(us.mailbox), moved)
+        expect(await spool.next(us.mailbox)).toMatchObject({
+          row: { organizations: ['11'], retryAt: clock.now() + 1000 },
+        })
+        await spool.settle(sent, { kind: 'delivered' })
+        await spool.settle(await claimed(us.mailbox), moved)
+        expect(await spool.next(us.mailbox)).toEqual({ kind: 'empty' })
+        expect(await spool.next(eu.mailbox)).toMatchObject({ row: { organizations: ['11'] } })
+      })
+
       it('takes what is moved even where a region is full: it waits already', async () => {
         const { mailbox } = await stored(row('1', { mailbox: unresolved('T1') }))
         await spool.settle(await claimed(mailbox), { kind: 'moved', rows: [row('1', { maxSpoolBytes: 0 })] })
