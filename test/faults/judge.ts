@@ -40,6 +40,7 @@ export interface Row {
 
 export interface Verdict {
   readonly rows: readonly Row[]
+  readonly notes: readonly string[]
   /** Why it is not good; empty where it is. */
   readonly failures: readonly string[]
 }
@@ -87,7 +88,7 @@ export function judge(ledger: Ledger, excuses: Excuses): Verdict {
   const unsigned = ledger.executions.filter(({ signed }) => !signed).length
   if (unsigned > 0 && excuses.clockIsWrong !== true)
     failures.push(`${unsigned} requests reached a region without a signature of Slack's that is good now`)
-  return { rows, failures }
+  return { rows, notes: ledger.notes, failures }
 }
 
 /** What goes to the region next door shall not notice that anything is wrong. */

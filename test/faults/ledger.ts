@@ -48,6 +48,8 @@ export interface Ledger {
   readonly messages: Message[]
   /** Deliveries whose message may or may not have been posted, as the gateway says of itself after a crash. */
   readonly unknownPosts: Set<string>
+  /** What the reader of the table should know. */
+  readonly notes: string[]
   /** Whatever else must not be. */
   readonly complaints: string[]
   /** When something last happened. */
@@ -62,6 +64,7 @@ export function openLedger(): Ledger {
     executions: [],
     messages: [],
     unknownPosts: new Set(),
+    notes: [],
     complaints: [],
     touchedAt: performance.now(),
     nextMark: () => `mark-${String(++marks).padStart(7, '0')}`,

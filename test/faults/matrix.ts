@@ -64,6 +64,10 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
           print(lineOf({ fault: name, surface: row.surface, row }) + took)
           table.push({ fault: name, ...row })
         }
+        for (const note of result.verdict.notes) {
+          print(`  (${note})`)
+          table.push({ fault: name, note })
+        }
         if (result.verdict.failures.length === 0) return
         failures.push(...result.verdict.failures.map((failure) => `${name}: ${failure}`), ...tail(result.log))
     }

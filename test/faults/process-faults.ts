@@ -63,11 +63,13 @@ function noteUnknownPosts({ gateway, ledger }: World): void {
 async function killedAtRandom(world: World, rounds: number): Promise<void> {
   const { gateway, random, regions } = world
   const load = keepSending(world)
+  let owed = 0
   for (let round = 0; round < rounds; round++) {
     const isDown = random() < 0.3
     if (isDown) await regions.hurt.refuse()
     else regions.hurt.behave(moody(random))
     await sleep(100 + random() * 900)
+    owed += answersOwed(world)
     await gateway.kill()
     if (isDown) await regions.hurt.heal()
     await gateway.start()
@@ -78,6 +80,16 @@ async function killedAtRandom(world: World, rounds: number): Promise<void> {
   await regions.hurt.heal()
   await world.retryRefused()
   await leasesLapse(world, rounds)
+  world.ledger.notes.push(`killed ${rounds} times, with ${owed} answers owed in all`)
+}
+
+/** Clicks that have got an empty answer, and no message yet. */
+function answersOwed({ ledger }: World): number {
+  const told = new Set(ledger.messages.map(({ mark }) => mark))
+  return [...ledger.sent.values()].filter(
+    ({ mark, surface, tries }) =>
+      surface !== 'event' && tries[0]?.heard?.status === 200 && tries[0].heard.body === '' && !told.has(mark),
+  ).length
 }
 
 /** What an instance owed when it was killed is taken over when its lease has lapsed; whoever waits sees all of that. */

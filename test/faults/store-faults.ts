@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { appendFile, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -62,12 +62,13 @@ async function storesAgain(world: World): Promise<void> {
  * As root on ext4 and the like, files that cannot be written any more, even by who has them open. Not the one that is
  * shared memory: the system would end whoever writes to it, and no program can do anything about that.
  */
-const readOnly: Break = async ({ store, gateway }) => {
+const readOnly: Break = async ({ store, gateway, ledger }) => {
   const files = (await readdir(store)).filter((name) => !name.endsWith('-shm')).map((name) => join(store, name))
   try {
     await run('chattr', ['+i', ...files])
     return async () => void (await run('chattr', ['-i', ...files]))
   } catch {
+    ledger.notes.push('files cannot be made immutable here: all writes are forbidden by RLIMIT_FSIZE instead')
     return await limitFiles(gateway.pid, 0)
   }
 }
@@ -108,42 +109,36 @@ const gone: Break = async ({ store, folder }) => {
 
 const STORE_MB = 8
 
-/** A small disk of the gateway's own, in a mount namespace that only it is in. */
-function privateDisk(store: string): string[] {
+/** A small disk of the gateway's own, in a mount namespace that only it is in; undefined where none can be had. */
+const ownMounts = [
+  ['unshare', '--mount', '--propagation', 'private'],
+  ['unshare', '--map-root-user', '--mount', '--propagation', 'private'],
+].find(([command = '', ...args]) => spawnSync(command, [...args, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0)
+
+function smallDisk(store: string): string[] {
+  if (ownMounts === undefined) return []
   const mount = `mount -t tmpfs -o size=${STORE_MB}m tmpfs "$1" && cp "$2"/* "$1"/ && shift 2 && exec "$@"`
   const kept = join(dirname(store), 'kept')
-  return [...unshare(), 'sh', '-c', `mkdir "$2" && cp "$1"/* "$2"/ && ${mount}`, 'sh', store, kept]
+  return [...ownMounts, 'sh', '-c', `mkdir "$2" && cp "$1"/* "$2"/ && ${mount}`, 'sh', store, kept]
 }
 
-function unshare(): string[] {
-  const own = ['unshare', '--mount', '--propagation', 'private']
-  const asNobody = ['unshare', '--map-root-user', '--mount', '--propagation', 'private']
-  const works = [own, asNobody].find(([command = '', ...args]) => {
-    return spawnSync(command, [...args, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
-  })
-  if (works === undefined) throw new Skipped('no private mount namespace can be had here, see "store file limit"')
-  return works
-}
-
-const full: Break = async ({ store, gateway }) => {
+const full: Break = async (world) => {
+  const { store, gateway, ledger } = world
+  if (ownMounts === undefined) {
+    ledger.notes.push('no file system can be mounted here: files may not grow, by RLIMIT_FSIZE, instead')
+    return await noMoreGrowth(world)
+  }
   const disk = `/proc/${gateway.pid}/root${store}`
   const filler = join(disk, 'filler')
-  const fill = async (): Promise<void> => {
-    const { bavail, bsize } = await statfs(disk)
-    await appendFile(filler, Buffer.alloc(bavail * bsize)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOSPC') throw error
-    })
-  }
-  const file = await open(filler, 'a')
-  await file.close()
-  await fill()
+  const { bavail, bsize } = await statfs(disk)
+  await appendFile(filler, Buffer.alloc(bavail * bsize)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOSPC') throw error
+  })
   return () => rm(filler)
 }
 
-const limited: Break = async ({ gateway, store }) => {
-  const wal = await open(join(store, 'silo-gateway.db-wal'))
-  const { size } = await wal.stat()
-  await wal.close()
+const noMoreGrowth: Break = async ({ gateway, store }) => {
+  const { size } = await stat(join(store, 'silo-gateway.db-wal'))
   return await limitFiles(gateway.pid, size)
 }
 
@@ -151,12 +146,14 @@ const broken = (name: string, breakStore: Break, more: Partial<Fault> = {}): Fau
   name: `store ${name}`,
   run: (world, form) => throughout(world, form, breakStore),
   ...more,
+  // Without a breaker the region is asked each time, and hangs.
+  world: { entries: { breaker: { open_ms: 500, minimum_calls: 10_000 } }, ...more.world },
 })
 
 export const storeFaults: readonly Fault[] = [
   broken('read-only', readOnly),
-  broken('full', full, { world: { within: privateDisk } }),
-  broken('file limit', limited, { fullOnly: true }),
+  broken('full', full, { world: { within: smallDisk } }),
+  broken('may not grow', noMoreGrowth, { fullOnly: true }),
   broken('locked', locked),
   broken('gone', gone),
 ]
