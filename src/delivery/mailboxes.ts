@@ -1,9 +1,8 @@
-import type { Clock } from '../clock.ts'
 import type { RegionWatch } from '../dispatch/region-client.ts'
-import type { Alarms } from '../telemetry/alarm.ts'
-import type { Counters } from '../telemetry/counters.ts'
 import { regionOf, type Attempted } from './attempt.ts'
-import { backOffMs, longestBackOffMs, LONGEST_WAIT_MS } from './back-off.ts'
+import { LONGEST_WAIT_MS } from './back-off.ts'
+import { afterRefusal, conclude, concludeFirst, reasonToRest, type Conclusion, type Course } from './conclude.ts'
+import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import type { Judgement } from './judge.ts'
 import type {
   Appended,
@@ -12,7 +11,6 @@ import type {
   NewRow,
   NewRowState,
   OpenMailbox,
-  Progress,
   Settlement,
   Spool,
   WaitingRow,
@@ -21,21 +19,12 @@ import type {
 /** How often the store is asked whether another process has paused, resumed or replayed anything. */
 const LOOK_MS = 1000
 const SWEEP_MS = 60_000
-const SWEEP_ROWS = 1000
 /** How long a mailbox rests when the store could not be asked, or another instance works on it. */
 const ASK_AGAIN_MS = 1000
-/** How long a delivery rests that could not even be tried, and up to as long again. */
-const NOT_TRIED_MS = 500
 /** A mailbox makes room for the next one after so many rows: a long backlog must not keep the others waiting. */
 const ROWS_A_TURN = 16
 /** Mailboxes whose home is still to be found ask the directory, which bounds itself; this bounds what waits for it. */
 const UNRESOLVED_AT_ONCE = 4
-
-/** From this share of a region's quota on, somebody should look. */
-const QUOTA_ALARM = 0.8
-const REFUSALS_THAT_PAUSE = 10
-const POISON_FAILURES = 8
-const POISON_MS = 600_000
 
 /** What the mailboxes have to know of a region to be easy on it. */
 export interface Lane {
@@ -44,19 +33,12 @@ export interface Lane {
   readonly breaker: 'closed' | 'open' | 'half_open'
 }
 
-export interface MailboxParts {
+export interface MailboxParts extends HousekeepingParts {
   readonly spool: Spool
   readonly attempt: (address: MailboxAddress, row: WaitingRow) => Promise<Attempted>
   /** Undefined where nothing may be sent: the region is down, or nobody knows it. */
   readonly lane: (region: string) => Lane | undefined
-  readonly clock: Clock
-  readonly alarms: Alarms
-  readonly counters: Counters
   readonly random: () => number
-  readonly maxAgeMs: () => number
-  readonly deadLetterMs: () => number
-  /** Bytes that may wait for a region; undefined where nobody says. */
-  readonly maxSpoolBytes: (region: string) => number | undefined
   /** Whether anything else of the store is this instance's, so that its lease has to be kept. */
   readonly holdsMore: () => boolean
 }
@@ -123,6 +105,12 @@ interface LaneState {
   /** Grows with each success: a region that has just come back is not met with everything at once. */
   ramp: number
 }
+
+type TurnEnd =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'rest'; readonly why: Rest; readonly ms: number }
 
 export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   const { spool, clock, alarms, counters, random } = parts
@@ -249,12 +237,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     return cancel
   }
 
-  type TurnEnd =
-    | { readonly kind: 'more' }
-    | { readonly kind: 'empty' }
-    | { readonly kind: 'paused' }
-    | { readonly kind: 'rest'; readonly why: Rest; readonly ms: number }
-
   function afterTurn(box: Box, end: TurnEnd): void {
     box.state = { kind: 'idle' }
     switch (end.kind) {
@@ -302,104 +284,55 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       const waitMs = untilDue(box, next.row)
       if (waitMs > 0 || stopped) {
         await spool.release(id, next.fence)
-        return { kind: 'rest', why: restOf(waitMs, next.row), ms: Math.max(waitMs, 1) }
+        return { kind: 'rest', why: reasonToRest(waitMs, next.row), ms: Math.max(waitMs, 1) }
       }
       // The process may have been stopped for a minute between the store's answer and now: somebody else's turn.
       if (clock.monotonic() >= next.validUntil) return { kind: 'more' }
       const attempted = await parts.attempt(box.address, next.row)
-      const conclusion = conclude(box, next.row, attempted)
-      const settling = settle(box, claim, conclusion.settlement, next.fence)
-      const goesOn = conclusion.end === undefined && row < ROWS_A_TURN && !stopped
+      if (attempted.kind === 'judged') tellRejection(box, attempted.judgement)
+      const conclusion = concludeFor(box, next.row, attempted)
+      const { settlement, course } = conclusion
+      const settling = settle(box, claim, settlement, next.fence)
+      const goesOn = course.kind === 'next' && row < ROWS_A_TURN && !stopped
       storedBefore = box.stored
       // Asked for in the same breath: the end of one delivery and the next one share a commit.
       if (goesOn) coming = spool.next(id)
       if (goesOn) coming.catch(() => {})
       await settling
-      if (conclusion.pause !== undefined) await pause(box, conclusion.pause)
+      if (course.kind === 'pause') await pause(box, course.reason)
       // A success may have made room for more of the region's mailboxes.
       pump(box.lane)
       if (goesOn) continue
       if (someMoved) await refresh()
-      return conclusion.end ?? { kind: 'more' }
+      return endOf(course)
     }
   }
 
-  interface Conclusion {
-    /** Undefined: nothing has become of the row. */
-    readonly settlement: Settlement | undefined
-    readonly end?: TurnEnd
-    readonly pause?: string
-  }
-
-  /** What an attempt means for the row, for its mailbox and for the others of its region. */
-  function conclude(box: Box, row: WaitingRow, attempted: Attempted): Conclusion {
-    const tell = (result: string): void =>
-      counters.count('deferred_deliveries_total', { region: box.lane.region, result })
-    switch (attempted.kind) {
-      case 'moved':
-        tell('moved')
-        return { settlement: { kind: 'moved', rows: attempted.rows } }
-      case 'dead':
-        return { settlement: died(box, attempted.reason, row.attempts) }
-      case 'stuck':
-        return { settlement: undefined, pause: attempted.reason, end: { kind: 'paused' } }
-      case 'judged':
-    }
-    const { judgement } = attempted
-    switch (judgement.kind) {
-      case 'delivered':
-        tell('delivered')
-        box.head = undefined
-        box.refusals = 0
-        box.lane.ramp = Math.min(box.lane.ramp + 1, parts.lane(box.lane.region)?.atMost ?? 1)
-        return { settlement: judgement }
-      case 'refused': {
-        box.head = undefined
-        box.refusals += 1
-        const settlement = died(box, judgement.reason, row.attempts + 1)
-        if (box.refusals < REFUSALS_THAT_PAUSE) return { settlement }
-        return { settlement, pause: tooManyRefusals(box), end: { kind: 'paused' } }
-      }
-      case 'transient': {
-        tell(judgement.why)
-        return failed(box, row, judgement)
-      }
-    }
-  }
-
-  function concludeFirst(box: Box, judgement: Judgement): Settlement {
-    switch (judgement.kind) {
-      case 'delivered':
-        box.refusals = 0
-        return judgement
-      case 'refused':
-        box.refusals += 1
-        return died(box, judgement.reason, 1)
-      case 'transient':
-        return { kind: 'again', ...progressAfterFirst(judgement, { random, now: clock.now() }) }
-    }
-  }
-
-  function failed(box: Box, row: WaitingRow, judgement: Judgement & { kind: 'transient' }): Conclusion {
-    const { why, reason } = judgement
+  /** What an attempt means for the mailbox, and for the others of its region. */
+  function concludeFor(box: Box, row: WaitingRow, attempted: Attempted): Conclusion {
+    const { lane, refusals } = box
     const now = clock.monotonic()
-    if (why === 'not_tried') {
-      return { settlement: undefined, end: { kind: 'rest', why: 'region', ms: NOT_TRIED_MS * (1 + random()) } }
+    const sinceLastMs = box.head?.row === row.id ? now - box.head.failedAt : 0
+    const conclusion = conclude(attempted, row, { refusals, sinceLastMs, random, now: clock.now() })
+    const { told, course } = conclusion
+    take(box, conclusion)
+    box.head = undefined
+    if (course.kind === 'rest') {
+      box.head = { row: row.id, failedAt: course.failed ? now : now - sinceLastMs, dueAt: now + course.ms }
+      if (course.failed) lane.ramp = Math.max(1, Math.floor(lane.ramp / 2))
+    } else if (told === 'delivered') {
+      lane.ramp = Math.min(lane.ramp + 1, parts.lane(lane.region)?.atMost ?? 1)
     }
-    const attempts = row.attempts + 1
-    const lastFailedAt = box.head?.row === row.id ? box.head.failedAt : now
-    const answeredFailures = row.answeredFailures + (why === 'answered' ? 1 : 0)
-    const failingMs = row.failingMs + (row.answeredFailures > 0 ? now - lastFailedAt : 0)
-    if (why === 'answered') tellRejection(box, reason)
-    if (answeredFailures >= POISON_FAILURES && failingMs >= POISON_MS) {
-      box.head = undefined
-      return { settlement: died(box, 'poison', attempts) }
-    }
-    box.lane.ramp = Math.max(1, Math.floor(box.lane.ramp / 2))
-    const waitMs = backOffMs(attempts, random, judgement.retryAfterMs)
-    box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }
-    const settlement = { kind: 'again' as const, attempts, answeredFailures, failingMs, retryAt: clock.now() + waitMs }
-    return { settlement, end: { kind: 'rest', why: restOf(waitMs, settlement), ms: waitMs } }
+    return conclusion
+  }
+
+  /** What every attempt changes, a first one as well. */
+  function take(box: Box, { told, settlement, refusals, course }: Conclusion): void {
+    const { region } = box.lane
+    counters.count('deferred_deliveries_total', { region, result: told })
+    if (settlement?.kind === 'dead') counters.count('dead_letters_total', { region, reason: settlement.reason })
+    box.refusals = refusals
+    if (course.kind === 'pause') tellPause(box, course.reason)
   }
 
   async function settle(box: Box, claim: Claim, settlement: Settlement | undefined, fence: number): Promise<void> {
@@ -428,23 +361,21 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     return waitMs
   }
 
-  function died(box: Box, reason: string, attempts: number): Settlement {
-    counters.count('dead_letters_total', { region: box.lane.region, reason })
-    return { kind: 'dead', reason, attempts }
-  }
-
-  function tooManyRefusals(box: Box): string {
+  function tellPause(box: Box, reason: string): void {
     alarms.raise(
       'error',
-      `spool: refused ${box.key}`,
-      { mailbox: box.id, region: box.lane.region },
-      'A region has refused ten deliveries of a mailbox in a row: it is paused, so that the rest is not refused as well',
+      `spool: paused ${box.key}`,
+      { mailbox: box.id, region: box.lane.region, reason },
+      reason === 'refused'
+        ? 'A region has refused ten deliveries of a mailbox in a row: it is paused, so that the rest is not refused as well'
+        : 'A mailbox is paused: what waits in it cannot be sent with the keys and secrets there are',
     )
-    return 'refused'
   }
 
   /** Statuses that say something of us rather than of the delivery: a secret, a path or a deploy that is wrong. */
-  function tellRejection(box: Box, reason: string): void {
+  function tellRejection(box: Box, judgement: Judgement): void {
+    if (judgement.kind !== 'transient') return
+    const { reason } = judgement
     if (!['http_401', 'http_403', 'http_404'].includes(reason)) return
     alarms.raise(
       'error',
@@ -457,7 +388,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   async function pause(box: Box, reason: string): Promise<void> {
     if (box.paused !== undefined || box.id === undefined) return
     box.paused = reason
-    alarms.raise('error', `spool: paused ${box.key}`, { mailbox: box.id, reason }, 'A mailbox is paused')
     try {
       await spool.pause(box.id, reason)
     } catch (error) {
@@ -519,47 +449,20 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (someMoved) await refresh()
       const list = await spool.changed()
       if (list !== undefined && !stopped) adoptAll(list)
-      if (byId.size > 0) await watchQuotas()
+      if (byId.size > 0) await watchQuotas(parts)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
     }
   }
 
-  async function watchQuotas(): Promise<void> {
-    for (const [region, bytes] of await spool.usage()) {
-      const maxBytes = parts.maxSpoolBytes(region)
-      if (maxBytes === undefined || bytes < QUOTA_ALARM * maxBytes) continue
-      const share = `${Math.floor((100 * bytes) / maxBytes)} %`
-      alarms.raise(
-        'error',
-        `spool: quota of ${region}`,
-        { region, bytes, maxBytes, share },
-        'What waits for a region nears its max_spool_mb',
-      )
-    }
-  }
-
   function everyMinute(): void {
     after(SWEEP_MS, () => {
-      void sweep().finally(everyMinute)
+      // Where it fails the store is away, which is told each second.
+      void sweep(parts)
+        .catch(() => {})
+        .finally(everyMinute)
     })
-  }
-
-  async function sweep(): Promise<void> {
-    const now = clock.now()
-    const before = { waitingSince: now - parts.maxAgeMs(), diedBefore: now - parts.deadLetterMs(), limit: SWEEP_ROWS }
-    try {
-      for (;;) {
-        const { died, removed } = await spool.sweep(before)
-        for (let one = 0; one < died; one++) counters.count('dead_letters_total', { region: '', reason: 'too_old' })
-        if (died > 0)
-          alarms.raise('error', 'spool: too old', { died }, 'Deliveries waited for too long and are dead letters now')
-        if ((died < SWEEP_ROWS && removed < SWEEP_ROWS) || stopped) return
-      }
-    } catch {
-      // The store is away, which is told each second.
-    }
   }
 
   return {
@@ -641,8 +544,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
 
   async function settleFirst(address: MailboxAddress, row: number, judgement: Judgement): Promise<void> {
     const box = boxAt(address)
-    const settlement = concludeFirst(box, judgement)
-    const pauses = box.refusals >= REFUSALS_THAT_PAUSE
+    const conclusion = concludeFirst(judgement, { refusals: box.refusals, random, now: clock.now() })
+    const { settlement, course } = conclusion
+    take(box, conclusion)
     for (;;) {
       try {
         await spool.settle({ kind: 'held', row }, settlement)
@@ -655,7 +559,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       }
     }
     held -= 1
-    if (pauses) await pause(box, 'refused').catch(() => {})
+    if (course.kind === 'pause') await pause(box, course.reason).catch(() => {})
     if (box.state.kind === 'resting' && box.state.why === 'held') makeReady(box)
     else if (box.state.kind === 'idle' && !box.isEmpty) makeReady(box)
     pump(box.lane)
@@ -667,16 +571,20 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     makeReady(box)
   }
 
+  function takeRefusal(box: Box): void {
+    const { refusals, course } = afterRefusal(box.refusals)
+    box.refusals = refusals
+    if (course.kind !== 'pause') return
+    tellPause(box, course.reason)
+    void pause(box, course.reason).catch(() => {})
+  }
+
   function noteStored(box: Box, { id, mailbox }: { id: number; mailbox: number }, state: NewRowState): void {
     identify(box, mailbox)
     switch (state.kind) {
       case 'dead':
         counters.count('dead_letters_total', { region: box.lane.region, reason: state.reason })
-        box.refusals += 1
-        if (box.refusals >= REFUSALS_THAT_PAUSE) {
-          tooManyRefusals(box)
-          void pause(box, 'refused').catch(() => {})
-        }
+        takeRefusal(box)
         return
       case 'held':
         held += 1
@@ -692,25 +600,22 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (waitMs === 0) return makeReady(box)
         const now = clock.monotonic()
         box.head = { row: id, failedAt: now, dueAt: now + waitMs }
-        rest(box, restOf(waitMs, state), waitMs)
+        rest(box, reasonToRest(waitMs, state), waitMs)
       }
     }
   }
 }
 
-/** Where a delivery stands after a first attempt that has to be made again. `now`: unix milliseconds. */
-export function progressAfterFirst(
-  { why, retryAfterMs }: Judgement & { kind: 'transient' },
-  { random, now }: { random: () => number; now: number },
-): Progress {
-  if (why === 'not_tried') return { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
-  const retryAt = now + backOffMs(1, random, retryAfterMs)
-  return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt }
-}
-
-/** A wait that is longer than any of our own is one that the region has asked for. */
-function restOf(waitMs: number, { attempts }: Pick<Progress, 'attempts'>): 'asked' | 'region' {
-  return waitMs > longestBackOffMs(attempts) ? 'asked' : 'region'
+/** How a mailbox's turn ends that is not to be followed by its next delivery. */
+function endOf(course: Course): TurnEnd {
+  switch (course.kind) {
+    case 'next':
+      return { kind: 'more' }
+    case 'pause':
+      return { kind: 'paused' }
+    case 'rest':
+      return { kind: 'rest', why: course.why, ms: course.ms }
+  }
 }
 
 function keyOf(address: MailboxAddress): string {

@@ -1,0 +1,51 @@
+import type { Clock } from '../clock.ts'
+import type { Alarms } from '../telemetry/alarm.ts'
+import type { Counters } from '../telemetry/counters.ts'
+import type { Mailboxes } from './spool.ts'
+
+/** Rows of a kind in one go: what else is to be written waits no longer than that takes. */
+const SWEEP_ROWS = 1000
+/** From this share of a region's quota on, somebody should look. */
+const QUOTA_ALARM = 0.8
+
+export interface HousekeepingParts {
+  readonly spool: Pick<Mailboxes, 'sweep' | 'usage'>
+  readonly clock: Clock
+  readonly alarms: Alarms
+  readonly counters: Counters
+  readonly maxAgeMs: () => number
+  readonly deadLetterMs: () => number
+  /** Bytes that may wait for a region; undefined where nobody says. */
+  readonly maxSpoolBytes: (region: string) => number | undefined
+}
+
+/**
+ * Lets die what has waited for too long, and removes dead letters that nobody has replayed in their time. Rejects when
+ * the store is away.
+ */
+export async function sweep({ spool, clock, alarms, counters, ...parts }: HousekeepingParts): Promise<void> {
+  const now = clock.now()
+  const before = { waitingSince: now - parts.maxAgeMs(), diedBefore: now - parts.deadLetterMs(), limit: SWEEP_ROWS }
+  for (;;) {
+    const { died, removed } = await spool.sweep(before)
+    for (let one = 0; one < died; one++) counters.count('dead_letters_total', { region: '', reason: 'too_old' })
+    if (died > 0) {
+      alarms.raise('error', 'spool: too old', { died }, 'Deliveries waited for too long and are dead letters now')
+    }
+    if (died < SWEEP_ROWS && removed < SWEEP_ROWS) return
+  }
+}
+
+/** Raises an alarm for each region whose quota is nearly used up. Rejects when the store is away. */
+export async function watchQuotas({ spool, alarms, maxSpoolBytes }: HousekeepingParts): Promise<void> {
+  for (const [region, bytes] of await spool.usage()) {
+    const maxBytes = maxSpoolBytes(region)
+    if (maxBytes === undefined || bytes < QUOTA_ALARM * maxBytes) continue
+    alarms.raise(
+      'error',
+      `spool: quota of ${region}`,
+      { region, bytes, maxBytes, share: `${Math.floor((100 * bytes) / maxBytes)} %` },
+      'What waits for a region nears its max_spool_mb',
+    )
+  }
+}
