@@ -37,7 +37,7 @@ class Gone extends Error {}
 class Replaced extends Error {}
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sqlite-spool.ts starts it with this
-const { path, instance, maxPages } = workerData as ThreadOptions
+const { path, instance, maxPages, newTables } = workerData as ThreadOptions
 
 if (parentPort === null) throw new Error('this is no main program')
 const port = parentPort
@@ -128,7 +128,7 @@ function isOfOneCall(error: unknown): boolean {
 
 async function connect(): Promise<Opened> {
   identityOf(path)
-  const connection = await connectSpool(path, { waitMs: WAIT_MS })
+  const connection = await connectSpool(path, { waitMs: WAIT_MS, newTables })
   if (maxPages !== undefined) connection.database.exec(`PRAGMA max_page_count = ${maxPages}`)
   return { ...connection, file: identityOf(path) }
 }

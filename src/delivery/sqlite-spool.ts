@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Clock } from '../clock.ts'
-import { migrateFile } from '../database/migrations.ts'
+import { migrateFile, newTables } from '../database/migrations.ts'
 import { spoolOf } from './direct-spool.ts'
 import type { StoredRow } from './spool-tables.ts'
 import type { Appended, NewRow, Sealed, Spool } from './spool.ts'
@@ -10,6 +10,8 @@ import type { Arguments, Operation, Result, SpoolCall } from './spool-transactio
 export interface ThreadOptions {
   readonly path: string
   readonly instance: string
+  /** The statements that make the tables of a database in memory. */
+  readonly newTables?: readonly string[]
   /** So that a test can have a full database. */
   readonly maxPages?: number
 }
@@ -58,9 +60,10 @@ interface Call {
  * @throws an error that names the database when it cannot be opened.
  */
 export async function openSqliteSpool(path: string, options: SqliteSpoolOptions): Promise<Spool> {
-  const { clock, instance, startThread = startSpoolThread } = options
+  const { clock, instance } = options
   // Only here is a file made: an empty one in the place of one that is missing would hide that everything in it is.
   if (path !== ':memory:') await migrateFile(path, clock)
+  const startThread = options.startThread ?? (await spoolThread(path, clock))
   const pending = new Map<number, Call>()
   const late = new Map<number, (result: unknown) => void>()
   let lastId = 0
@@ -195,10 +198,12 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   return spool
 }
 
-function startSpoolThread(workerData: ThreadOptions): Worker {
+async function spoolThread(path: string, clock: Clock): Promise<(options: ThreadOptions) => Worker> {
+  const inMemory = path === ':memory:' ? { newTables: await newTables(clock) } : undefined
   // The build leaves this name alone, and changes that of the file.
   const file = import.meta.url.endsWith('.ts') ? './spool-thread.ts' : './spool-thread.js'
-  return new Worker(new URL(file, import.meta.url), { workerData, execArgv: [] })
+  return (options) =>
+    new Worker(new URL(file, import.meta.url), { workerData: { ...options, ...inMemory }, execArgv: [] })
 }
 
 /** A crash at this point would leave it there as well. A webhook that is sent again is then a duplicate of it. */
