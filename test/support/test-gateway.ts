@@ -12,6 +12,8 @@ import { signSlack } from './slack-signer.ts'
 
 export const SIGNING_SECRET = 'a-signing-secret-for-tests'
 
+const SPOOL_KEY = `tests:${Buffer.alloc(32, 7).toString('base64')}`
+
 /** Posts after which a second is used again; Slack's window is 300 s wide. */
 const SECONDS_APART = 250
 
@@ -82,6 +84,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
     ...collaborators,
     env: {
       SLACK_SIGNING_SECRETS: SIGNING_SECRET,
+      SPOOL_KEYS: SPOOL_KEY,
       DATABASE_URL: 'sqlite::memory:',
       REGIONS_FILE: regionsFile,
       ...env,
