@@ -8,10 +8,12 @@ import { startSilo, type Silo } from '../support/silo.ts'
 import {
   appRateLimited,
   blockActions,
+  blockSuggestion,
   eventCallback,
   slashCommand,
   urlVerification,
 } from '../support/slack-payloads.ts'
+import { passBudget, passTime } from '../support/steps.ts'
 import { workspace } from '../support/test-gateway.ts'
 
 const SINGLE = '/slack/events'
@@ -104,8 +106,11 @@ describe('a region that fails', () => {
   it('is told to the user of a command, which is no success', () =>
     expectEnding('command', 'told_failure', 'warn', () => silo.deliver(SINGLE, slashCommand())))
 
+  it('leaves an event waiting for it, which is no success either', () =>
+    expectEnding('event', 'spooled', 'warn', () => silo.deliver(SINGLE, eventCallback())))
+
   it('is an error to everybody else', () =>
-    expectEnding('event', 'silo_client_error', 'error', () => silo.deliver(SINGLE, eventCallback())))
+    expectEnding('options', 'silo_client_error', 'error', () => silo.deliver(SINGLE, blockSuggestion())))
 })
 
 describe('a region that cannot be reached', () => {
@@ -113,7 +118,7 @@ describe('a region that cannot be reached', () => {
   afterAll(() => silo.close())
 
   it('is logged with the code of the error, which no caller sees', async () => {
-    const { reply, record } = await silo.deliver(SINGLE, eventCallback())
+    const { reply, record } = await silo.deliver(SINGLE, blockSuggestion())
     expect(record.regions).toMatchObject([{ region: 'us', result: 'connect_refused', cause: 'ECONNREFUSED' }])
     expect(silo.logs.at(-1)?.fields['regions']).toBe(record.regions)
     expect([reply.json(), reply.text]).toEqual([
@@ -124,11 +129,18 @@ describe('a region that cannot be reached', () => {
 })
 
 describe('a region that is late', () => {
-  beforeAll(() => start({ answers: { us: () => clock.advance(2500) } }))
+  beforeAll(() =>
+    start({ answers: { us: (res) => void passBudget({ clock, gateway: silo.gateway }).then(() => res.end()) } }),
+  )
   afterAll(() => silo.close())
 
-  it('is told to the user of a command, which is no success', () =>
-    expectEnding('command', 'told_failure', 'warn', () => silo.deliver(SINGLE, slashCommand())))
+  it('is told to the user of a command that cannot be answered later, which is no success', () =>
+    expectEnding('command', 'told_failure', 'warn', () =>
+      silo.deliver(SINGLE, slashCommand({ response_url: undefined })),
+    ))
+
+  it('is waited for where the answer can come later, which is no success yet', () =>
+    expectEnding('command', 'late', 'warn', () => silo.deliver(SINGLE, slashCommand())))
 })
 
 describe('a region that failed behind an answer', () => {
@@ -141,19 +153,14 @@ describe('a region that failed behind an answer', () => {
 
 describe('a fault of our own', () => {
   const fault = new Error('no entropy')
-  beforeAll(() =>
-    start({
-      ids: {
-        ...createIds(),
-        hex() {
-          throw fault
-        },
-      },
-    }),
-  )
+  const ids = createIds()
+  beforeAll(() => start({ ids }))
   afterAll(() => silo.close())
 
   it('is logged with its error', async () => {
+    ids.hex = () => {
+      throw fault
+    }
     await expectEnding('command', 'internal_error', 'error', () => silo.deliver(SINGLE, slashCommand()))
     expect(silo.logs.at(-1)?.fields['err']).toBe(fault)
   })
@@ -171,7 +178,7 @@ describe('a flood', () => {
   ])('of %s is a line each, and one alarm in ten seconds with how many were left out', async (_, deliver) => {
     const { lines } = await told(async () => {
       for (let count = 0; count < 4; count++) await deliver()
-      clock.advance(10_000)
+      await passTime({ clock, gateway: silo.gateway }, 10)
       await deliver()
     })
     const alarms = lines.filter(({ message }) => message !== 'webhook')

@@ -37,16 +37,18 @@ async function hostApp(
     before?: readonly RequestHandler[]
     answer?: Answer
     env?: Record<string, string>
+    slack?: Record<string, unknown>
     middleware?: MiddlewareOptions
     /** Where the gateway is mounted. */
     at?: string
   } = {},
 ): Promise<Host> {
-  const { before = [], answer = (res) => res.end('from the region'), env, middleware, at = '/' } = options
+  const { before = [], answer = (res) => res.end('from the region'), env, slack: rules, middleware, at = '/' } = options
   const region = await startFakeRegion(answer)
   const inside = await startTestGateway({
     regions: [{ name: 'us', address: region.url }],
     directory: workspace({ acme: 'us' }),
+    ...(rules && { slack: rules }),
     env: { PAGE_SIGNING_SECRET: PAGE_SECRET, ...env },
   })
   opened.push(region, inside)
@@ -336,9 +338,13 @@ describe('when no region could answer', () => {
 
   it.each([
     ['a view submission', ACTION, viewSubmission()],
-    ['an event', EVENT, eventCallback()],
+    ['an event that may fail', EVENT, eventCallback()],
   ])("errors: 'next' hands the SiloClientError of %s to the host's error handler", async (_, path, body) => {
-    const host = await hostApp({ answer: failing, middleware: { errors: 'next' } })
+    const host = await hostApp({
+      answer: failing,
+      middleware: { errors: 'next' },
+      slack: { events_on_failure: 'fail' },
+    })
     const reply = await slack(host, path, body)
     expect([reply.status, reply.text]).toEqual([500, 'the host handled it'])
     expect(reply.headers['x-request-id']).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/)
@@ -348,6 +354,12 @@ describe('when no region could answer', () => {
       status: 502,
       results: [{ region: 'us', kind: 'failed', reason: 'http_503' }],
     })
+  })
+
+  it("errors: 'next' hands on nothing of an event that is taken over", async () => {
+    const host = await hostApp({ answer: failing, middleware: { errors: 'next' } })
+    const reply = await slack(host, EVENT, eventCallback())
+    expect([reply.status, reply.text, host.errors]).toEqual([200, '', []])
   })
 
   it("errors: 'next' hands on that of a team page too", async () => {

@@ -2,7 +2,8 @@ import type { Gateway } from '../../src/gateway.ts'
 
 /**
  * Moves a clock on in small steps until something is so: what time sets off goes over real sockets and a real disk, and
- * gets a few turns of the event loop after each step.
+ * gets some turns of the event loop after each step. A busy machine may still get less done in a step than in earnest, so
+ * that calls time out or leases lapse: what is waited for must be true in that case, too.
  */
 export async function until(
   clock: { readonly advance: (ms: number) => void },
@@ -12,7 +13,7 @@ export async function until(
   for (let step = 0; !(await isSo()); step++) {
     if (step > steps) throw new Error(`it never came to this in ${step * stepMs} ms`)
     clock.advance(stepMs)
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
 }
 
@@ -31,4 +32,21 @@ export async function passBudget({
   await gateway.spool.usage()
   await new Promise((resolve) => setImmediate(resolve))
   clock.advance(100)
+}
+
+/** Moves a clock on, a second at a time, with real time in between for what the store is asked meanwhile. */
+export async function passTime(
+  {
+    clock,
+    gateway,
+  }: {
+    readonly clock: { readonly advance: (ms: number) => void }
+    readonly gateway: Gateway
+  },
+  seconds: number,
+): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    clock.advance(1000)
+    await gateway.spool.usage()
+  }
 }
