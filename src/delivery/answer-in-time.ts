@@ -3,8 +3,11 @@ import type { Dispatched, Outcome } from '../dispatch/region-result.ts'
 import type { LateAnswers } from './late-answers.ts'
 import type { LateCase } from './late-case.ts'
 
-/** Ahead of the deadline, so that the empty answer need not wait for the disk; at most a tenth of the time there is. */
-const WRITE_AHEAD_MS = 100
+/**
+ * Ahead of the deadline, so that the empty answer need not wait for the disk: a sync on a disk that is shared or far away
+ * takes a fifth of a second, and this one may have to wait for the end of another. At most a fifth of the time there is.
+ */
+const WRITE_AHEAD_MS = 500
 
 /** `late`: nobody had answered by the deadline, it is on disk that an answer is owed, and the calls go on. */
 export type InTime = { readonly kind: 'decided'; readonly outcome: Outcome } | { readonly kind: 'late' }
@@ -29,7 +32,7 @@ export async function answerInTime(
   const { promise: atDeadline, resolve } = Promise.withResolvers<InTime>()
   const { promise: untilDeadline, resolve: deadlineCame } = Promise.withResolvers<void>()
   let owing: Promise<void> | undefined
-  const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 10)
+  const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 5)
   const cancelWrite = clock.after(Math.max(0, deadline - writeAhead - clock.monotonic()), () => {
     owing = late.owe(what, undefined, deadline).then(
       () => void (written = true),

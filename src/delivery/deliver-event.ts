@@ -13,10 +13,11 @@ import type { Sealer } from './seal.ts'
 import type { Appended, MailboxAddress, NewRow, NewRowState } from './spool.ts'
 
 /**
- * How long before the deadline what has not been answered is written down, so that the answer need not wait for the
- * disk: many times what a commit takes, and little of a budget. At most a tenth of the time there is.
+ * How long before the deadline what has not been answered is written down: a sync on a disk that is shared or far away
+ * takes a fifth of a second, this one may have to wait for the end of another, and what is not stored by the deadline is
+ * refused. At most a fifth of the time there is.
  */
-const WRITE_AHEAD_MS = 100
+const WRITE_AHEAD_MS = 500
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
 const LEAST_WRITE_MS = 50
 
@@ -85,7 +86,7 @@ export function deliverEvent(
 
   async function makeSafe(): Promise<Safe> {
     if (asked.length > 0) {
-      const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 10)
+      const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 5)
       await firstOf(outcome, clock, deadline - writeAhead - clock.monotonic())
     }
     const rows = plan.regions.flatMap((region) => {

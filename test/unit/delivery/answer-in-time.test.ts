@@ -131,3 +131,14 @@ describe('a failure that comes while it is being written down that an answer is 
     expect(webhook.steps).toEqual(['owe', 'decided'])
   })
 })
+
+describe('an answer that is late', () => {
+  it('is owed even where the disk takes nearly half a second', async () => {
+    const webhook = begin()
+    await webhook.at(2000, 'nothing')
+    expect(webhook.steps).toEqual(['owe'])
+    await webhook.at(2499, 'written')
+    await webhook.at(BUDGET_MS, 'lost')
+    expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+  })
+})
