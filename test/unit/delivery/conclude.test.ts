@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest'
+import {
+  afterRefusal,
+  conclude,
+  concludeFirst,
+  progressAfterFirst,
+  reasonToRest,
+} from '../../../src/delivery/conclude.ts'
+import type { Judgement } from '../../../src/delivery/judge.ts'
+import type { Progress, WaitingRow } from '../../../src/delivery/spool.ts'
+
+const NOW = 1_700_000_000_000
+const MINUTE = 60_000
+const circumstances = { refusals: 0, random: () => 0.5, now: NOW }
+const transient = (
+  why: 'not_tried' | 'unreachable' | 'answered',
+  retryAfterMs?: number,
+): Judgement & { kind: 'transient' } => ({
+  kind: 'transient',
+  reason: why,
+  why,
+  retryAfterMs,
+})
+const judged = (judgement: Judgement) => ({ kind: 'judged', judgement }) as const
+
+function row(progress: Partial<Progress> = {}): WaitingRow {
+  return {
+    id: 1,
+    delivery: '01D',
+    dedupKey: 'key',
+    organizations: ['10'],
+    receivedAt: NOW,
+    spooledAt: NOW,
+    payload: { keyId: undefined, bytes: Buffer.alloc(0) },
+    attempts: 0,
+    answeredFailures: 0,
+    failingMs: 0,
+    retryAt: 0,
+    ...progress,
+  }
+}
+
+describe("what an attempt means for its mailbox's head", () => {
+  it('delivered: it is gone, the next one comes, and refusals are not in a row any more', () => {
+    expect(conclude(judged({ kind: 'delivered' }), row(), { ...circumstances, refusals: 9, sinceLastMs: 0 })).toEqual({
+      told: 'delivered',
+      settlement: { kind: 'delivered' },
+      refusals: 0,
+      course: { kind: 'next' },
+    })
+  })
+
+  it('refused: it is a dead letter, and the next one comes', () => {
+    const refused = judged({ kind: 'refused', reason: 'http_422' })
+    expect(conclude(refused, row({ attempts: 4 }), { ...circumstances, sinceLastMs: 0 })).toEqual({
+      told: 'refused',
+      settlement: { kind: 'dead', reason: 'http_422', attempts: 5 },
+      refusals: 1,
+      course: { kind: 'next' },
+    })
+  })
+
+  it('refused for the tenth time in a row: nothing more is sent', () => {
+    const refused = judged({ kind: 'refused', reason: 'http_422' })
+    const conclusion = conclude(refused, row(), { ...circumstances, refusals: 9, sinceLastMs: 0 })
+    expect(conclusion).toMatchObject({ refusals: 10, course: { kind: 'pause', reason: 'refused' } })
+    expect(afterRefusal(8).course).toEqual({ kind: 'next' })
+  })
+
+  it('failed: it stays the head, and rests for its back-off', () => {
+    const conclusion = conclude(judged(transient('unreachable')), row({ attempts: 2 }), {
+      ...circumstances,
+      sinceLastMs: 0,
+    })
+    expect(conclusion).toEqual({
+      told: 'unreachable',
+      settlement: { kind: 'again', attempts: 3, answeredFailures: 0, failingMs: 0, retryAt: NOW + 2000 },
+      refusals: 0,
+      course: { kind: 'rest', why: 'region', ms: 2000, failed: true },
+    })
+  })
+
+  it('asked to wait: it rests for as long as the region says, well or not', () => {
+    const conclusion = conclude(judged(transient('answered', 90_000)), row(), { ...circumstances, sinceLastMs: 0 })
+    expect(conclusion.course).toEqual({ kind: 'rest', why: 'asked', ms: 90_000, failed: true })
+  })
+
+  it('not tried: nothing is written, no attempt is counted', () => {
+    const conclusion = conclude(judged(transient('not_tried')), row(), { ...circumstances, sinceLastMs: 0 })
+    expect(conclusion).toMatchObject({ settlement: undefined, course: { kind: 'rest', why: 'region', failed: false } })
+  })
+
+  it('adds up how long a region has failed on it, from its first failure on', () => {
+    const first = conclude(judged(transient('answered')), row(), { ...circumstances, sinceLastMs: MINUTE })
+    expect(first.settlement).toMatchObject({ answeredFailures: 1, failingMs: 0 })
+    const second = conclude(judged(transient('answered')), row({ answeredFailures: 1, failingMs: 5 }), {
+      ...circumstances,
+      sinceLastMs: MINUTE,
+    })
+    expect(second.settlement).toMatchObject({ answeredFailures: 2, failingMs: MINUTE + 5 })
+  })
+
+  it.each([
+    [7, 10 * MINUTE, 0, { kind: 'dead', reason: 'poison' }],
+    [7, 9 * MINUTE, MINUTE, { kind: 'dead', reason: 'poison' }],
+    [7, 9 * MINUTE, MINUTE - 1, { kind: 'again' }],
+    [6, 60 * MINUTE, 0, { kind: 'again' }],
+  ])(
+    'after %i failures over %i ms, the last %i ms ago, one more: %o',
+    (answeredFailures, failingMs, sinceLastMs, end) => {
+      const { settlement } = conclude(judged(transient('answered')), row({ answeredFailures, failingMs }), {
+        ...circumstances,
+        sinceLastMs,
+      })
+      expect(settlement).toMatchObject(end)
+    },
+  )
+
+  it('is not poison by failures to reach the region', () => {
+    const worn = row({ answeredFailures: 7, failingMs: 60 * MINUTE })
+    const { settlement } = conclude(judged(transient('unreachable')), worn, { ...circumstances, sinceLastMs: MINUTE })
+    expect(settlement).toMatchObject({ kind: 'again', answeredFailures: 7 })
+  })
+
+  it('stuck: it stays, and nothing more is sent until an operator says so', () => {
+    const conclusion = conclude({ kind: 'stuck', reason: 'unknown_key' }, row(), { ...circumstances, sinceLastMs: 0 })
+    expect(conclusion).toMatchObject({ settlement: undefined, course: { kind: 'pause', reason: 'unknown_key' } })
+  })
+})
+
+describe('what a first attempt means for the row it held', () => {
+  it.each(['delivered', 'refused', 'transient'] as const)('%s: it is settled in any case', (kind) => {
+    const judgements = {
+      delivered: { kind: 'delivered' },
+      refused: { kind: 'refused', reason: 'http_400' },
+      transient: transient('answered'),
+    } as const
+    const kinds = { delivered: 'delivered', refused: 'dead', transient: 'again' }
+    expect(concludeFirst(judgements[kind], circumstances).settlement.kind).toBe(kinds[kind])
+  })
+
+  it('was not tried: it is as if nothing had been sent', () => {
+    expect(progressAfterFirst(transient('not_tried'), circumstances)).toEqual({
+      attempts: 0,
+      answeredFailures: 0,
+      failingMs: 0,
+      retryAt: 0,
+    })
+  })
+
+  it('failed: one attempt has been made', () => {
+    expect(progressAfterFirst(transient('answered', 5000), circumstances)).toEqual({
+      attempts: 1,
+      answeredFailures: 1,
+      failingMs: 0,
+      retryAt: NOW + 5000,
+    })
+  })
+})
+
+describe('why a mailbox rests', () => {
+  it.each([
+    [1000, 1, 'region'],
+    [1001, 1, 'asked'],
+    [300_000, 12, 'region'],
+  ])('%i ms after %i attempts: %s', (waitMs, attempts, why) => {
+    expect(reasonToRest(waitMs, { attempts })).toBe(why)
+  })
+})
