@@ -578,7 +578,7 @@ function prepareStatements(database: DatabaseSync) {
         held_by, attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     head: `SELECT id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
-        answered_failures, failing_ms, retry_at, key_id, payload
+        answered_failures, failing_ms, retry_at, key_id, cast(payload as blob) payload
       FROM waiting WHERE mailbox_id = ? ORDER BY id LIMIT 1`,
     heldRow: 'SELECT 1 FROM waiting WHERE id = ? AND held_by = ?',
     claimedRow: `SELECT 1 FROM mailboxes AS box JOIN waiting AS row ON row.mailbox_id = box.id
