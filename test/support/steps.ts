@@ -50,3 +50,17 @@ export async function passTime(
     await gateway.spool.usage()
   }
 }
+
+/** Lets time pass until something is done that may have to wait for a lock on the database. */
+export async function passTime<Done>(
+  clock: { readonly advance: (ms: number) => void },
+  work: Promise<Done>,
+): Promise<Done> {
+  let isDone = false
+  const done = work.finally(() => (isDone = true))
+  while (!isDone) {
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.advance(1)
+  }
+  return await done
+}

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fake-region.ts'
 import { eventCallback } from '../../support/slack-payloads.ts'
-import { until } from '../../support/steps.ts'
+import { passTime, until } from '../../support/steps.ts'
 import { startTestGateway, workspace, type TestGateway } from '../../support/test-gateway.ts'
 
 const EVENT = '/extensions/slack/event/'
@@ -42,7 +42,7 @@ afterEach(async () => {
 async function start(env: Record<string, string | undefined>, entry: Record<string, unknown> = {}) {
   for (const before of gateways.splice(0)) await before.close()
   const clock = createManualClock({ now: Date.now() })
-  const gateway = await startTestGateway({
+  const starting = startTestGateway({
     clock,
     regions: [
       { name: 'us', address: region.url, ...entry },
@@ -51,6 +51,7 @@ async function start(env: Record<string, string | undefined>, entry: Record<stri
     directory: workspace({ acme: 'us' }),
     env: { DATABASE_URL: `sqlite:${join(folder, 'gateway.db')}`, ...env },
   })
+  const gateway = await passTime(clock, starting)
   gateways.push(gateway)
   const send = async (text: string, envelope: Record<string, unknown> = {}) => {
     const body = eventCallback(envelope, { text })
