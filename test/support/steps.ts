@@ -52,7 +52,7 @@ export async function passTime(
 }
 
 /** Lets time pass until something is done that may have to wait for a lock on the database. */
-export async function passTime<Done>(
+export async function whileTimePasses<Done>(
   clock: { readonly advance: (ms: number) => void },
   work: Promise<Done>,
 ): Promise<Done> {

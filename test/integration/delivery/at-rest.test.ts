@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fake-region.ts'
 import { eventCallback } from '../../support/slack-payloads.ts'
-import { passTime, until } from '../../support/steps.ts'
+import { whileTimePasses, until } from '../../support/steps.ts'
 import { startTestGateway, workspace, type TestGateway } from '../../support/test-gateway.ts'
 
 const EVENT = '/extensions/slack/event/'
@@ -51,7 +51,7 @@ async function start(env: Record<string, string | undefined>, entry: Record<stri
     directory: workspace({ acme: 'us' }),
     env: { DATABASE_URL: `sqlite:${join(folder, 'gateway.db')}`, ...env },
   })
-  const gateway = await passTime(clock, starting)
+  const gateway = await whileTimePasses(clock, starting)
   gateways.push(gateway)
   const send = async (text: string, envelope: Record<string, unknown> = {}) => {
     const body = eventCallback(envelope, { text })
