@@ -96,7 +96,7 @@ describe('what waits on disk', () => {
     await before.send('sealed with the old key')
     const { clock, gateway } = await start({ SPOOL_KEYS: KEYS.new })
     isUp = true
-    await until(clock, async () => (await gateway.spool.list())[0]?.paused === 'unknown_key', { steps: 100 })
+    await until(clock, async () => (await gateway.spool.list())[0]?.paused === 'unknown_key', { steps: 2000 })
     expect(await gateway.spool.deadLetters({}, { limit: 10 })).toEqual([])
 
     const mended = await start({ SPOOL_KEYS: `${KEYS.new},${KEYS.old}` })
@@ -124,7 +124,7 @@ describe('what waits on disk', () => {
     await before.send('anybody could have written this')
     const { clock, gateway } = await start({ SPOOL_KEYS: KEYS.old })
     isUp = true
-    await until(clock, async () => (await gateway.spool.list())[0]?.paused === 'not_encrypted', { steps: 100 })
+    await until(clock, async () => (await gateway.spool.list())[0]?.paused === 'not_encrypted', { steps: 2000 })
     expect(delivered).toEqual([])
   })
 })
