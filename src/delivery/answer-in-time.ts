@@ -2,12 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Dispatched, Outcome } from '../dispatch/region-result.ts'
 import type { LateAnswers } from './late-answers.ts'
 import type { LateCase } from './late-case.ts'
-
-/**
- * Ahead of the deadline, so that the empty answer need not wait for the disk: a sync on a disk that is shared or far away
- * takes a fifth of a second, and this one may have to wait for the end of another. At most a fifth of the time there is.
- */
-const WRITE_AHEAD_MS = 500
+import { writeDownAt } from './write-ahead.ts'
 
 /** `late`: nobody had answered by the deadline, it is on disk that an answer is owed, and the calls go on. */
 export type InTime = { readonly kind: 'decided'; readonly outcome: Outcome } | { readonly kind: 'late' }
@@ -32,8 +27,7 @@ export async function answerInTime(
   const { promise: atDeadline, resolve } = Promise.withResolvers<InTime>()
   const { promise: untilDeadline, resolve: deadlineCame } = Promise.withResolvers<void>()
   let owing: Promise<void> | undefined
-  const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 5)
-  const cancelWrite = clock.after(Math.max(0, deadline - writeAhead - clock.monotonic()), () => {
+  const cancelWrite = clock.after(Math.max(0, writeDownAt({ startedAt, deadline }) - clock.monotonic()), () => {
     owing = late.owe(what, undefined, deadline).then(
       () => void (written = true),
       // The store is away, which it says itself: then nothing is promised, and the deadline is the end.

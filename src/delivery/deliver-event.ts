@@ -11,13 +11,8 @@ import { progressAfterFirst } from './conclude.ts'
 import type { MailboxWorker } from './mailboxes.ts'
 import type { Sealer } from './seal.ts'
 import type { Appended, MailboxAddress, NewRow, NewRowState } from './spool.ts'
+import { writeDownAt } from './write-ahead.ts'
 
-/**
- * How long before the deadline what has not been answered is written down: a sync on a disk that is shared or far away
- * takes a fifth of a second, this one may have to wait for the end of another, and what is not stored by the deadline is
- * refused. At most a fifth of the time there is.
- */
-const WRITE_AHEAD_MS = 500
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
 const LEAST_WRITE_MS = 50
 
@@ -85,10 +80,7 @@ export function deliverEvent(
   return { safe: makeSafe(), settled: Promise.all(plan.regions.map(resultOf)) }
 
   async function makeSafe(): Promise<Safe> {
-    if (asked.length > 0) {
-      const writeAhead = Math.min(WRITE_AHEAD_MS, (deadline - startedAt) / 5)
-      await firstOf(outcome, clock, deadline - writeAhead - clock.monotonic())
-    }
+    if (asked.length > 0) await firstOf(outcome, clock, writeDownAt(event) - clock.monotonic())
     const rows = plan.regions.flatMap((region) => {
       const state = fateOf(region)
       return state === undefined ? [] : [{ region, row: rowFor(region, state) }]
