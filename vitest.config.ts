@@ -27,6 +27,16 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          setupFiles,
+          // After all others: its threads leave no time to anybody.
+          sequence: { groupOrder: 1 },
+          fileParallelism: false,
+        },
+      },
       // What the fault matrix calls a failure, and that it does.
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], setupFiles, testTimeout: 120_000 } },
     ],

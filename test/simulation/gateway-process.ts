@@ -1,0 +1,248 @@
+import { createDedup } from '../../src/dedup/dedup.ts'
+import { attempt } from '../../src/delivery/attempt.ts'
+import { createLateAnswers, type LateAnswersParts } from '../../src/delivery/late-answers.ts'
+import { createMailboxWorker, type MailboxParts } from '../../src/delivery/mailboxes.ts'
+import { createAnswerPoster } from '../../src/delivery/post-answer.ts'
+import { createSealer } from '../../src/delivery/seal.ts'
+import { LEASE_MS, type MailboxAddress, type Spool, type WaitingRow } from '../../src/delivery/spool.ts'
+import { openSqliteSpool } from '../../src/delivery/sqlite-spool.ts'
+import { cacheDirectory } from '../../src/directory/cache.ts'
+import type { DirectoryStore } from '../../src/directory/store.ts'
+import { createForward } from '../../src/dispatch/forward.ts'
+import { createRegionClient } from '../../src/dispatch/region-client.ts'
+import { mailboxSlots } from '../../src/dispatch/slots.ts'
+import { handleWebhook, type Answer, type Arrival, type Rooms } from '../../src/handle-webhook.ts'
+import type { Ids } from '../../src/ids.ts'
+import type { Provider } from '../../src/provider.ts'
+import type { Region, Topology } from '../../src/regions/regions.ts'
+import { resolve } from '../../src/resolve/resolve.ts'
+import { createAlarms } from '../../src/telemetry/alarm.ts'
+import { createCounters } from '../../src/telemetry/counters.ts'
+import type { Log } from '../../src/telemetry/log.ts'
+import type { WebhookTrace } from '../../src/telemetry/trace.ts'
+import type { Mutation } from './mutations.ts'
+import { BUDGET_MS } from './virtual-provider.ts'
+import { startVirtualThread, type ThreadParts, type VirtualThread } from './virtual-thread.ts'
+import type { Owner } from './virtual-time.ts'
+import { withNetwork, type Network } from './virtual-undici.ts'
+
+/** What surrounds every process of a world. */
+export interface Surroundings extends Omit<ThreadParts, 'owner' | 'instance' | 'committed' | 'leased'> {
+  readonly network: Network
+  readonly directory: Pick<DirectoryStore, 'find' | 'ping'>
+  readonly topology: () => Topology
+  readonly provider: Provider
+  readonly random: () => number
+  readonly encrypted: boolean
+  readonly maxAgeMs: number
+  readonly mutation: Mutation
+}
+
+/** What a process tells whoever watches it. */
+export interface Watcher {
+  /** Before anything of it runs. */
+  born(owner: Owner): void
+  committed(of: GatewayProcess, ...call: Parameters<ThreadParts['committed']>): void
+  log(of: GatewayProcess, level: string, fields: Record<string, unknown>, message: string): void
+  /** Just before its lease is renewed. */
+  leased(of: GatewayProcess): void
+  /** A mailbox's head is being tried, until the promise it comes to ends. */
+  attempts(of: GatewayProcess, address: MailboxAddress, row: WaitingRow): () => void
+}
+
+/** One gateway, put together as src/gateway.ts does it, over a virtual network, store and clock. */
+export interface GatewayProcess extends Owner {
+  readonly name: string
+  accepting: boolean
+  /** Until when the store takes what it holds for its own. */
+  leasedUntil: number
+  readonly counters: ReturnType<typeof createCounters>
+  readonly regions: ReadonlyMap<string, ReturnType<typeof createRegionClient>>
+  readonly spool: Spool
+  readonly owed: () => number
+  handle(arrival: Arrival, trace: WebhookTrace): Promise<Answer>
+  track(work: Promise<unknown>): void
+  look(): void
+  /** Lets nothing more in, and ends when nothing goes on any more; what is owed is left. */
+  drain(): Promise<void>
+  die(wasCommitted: boolean): void
+}
+
+/** Keys for what is encrypted; any 32 bytes will do. */
+const KEYS = [{ id: 'k1', key: Buffer.alloc(32, 7) }]
+
+export async function startGateway(name: string, around: Surroundings, watcher: Watcher): Promise<GatewayProcess> {
+  const { time, network, topology, provider, random, mutation } = around
+  const owner: Owner & { name: string; accepting: boolean; leasedUntil: number } = {
+    name,
+    state: 'running',
+    accepting: false,
+    leasedUntil: 0,
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- completed below, and nobody is told of it before
+  const gateway = owner as GatewayProcess
+  watcher.born(owner)
+  const clock = time.clockOf(owner)
+  const counters = createCounters()
+  const tell = (level: string) => (fields: Record<string, unknown>, message: string) =>
+    watcher.log(gateway, level, fields, message)
+  const log: Log = { debug: tell('debug'), info: tell('info'), warn: tell('warn'), error: tell('error') }
+  const alarms = createAlarms({ clock, log })
+  const ids = countedIds(name)
+  const sealer = createSealer(around.encrypted ? KEYS : [])
+  const underWay = new Set<Promise<unknown>>()
+  let thread: VirtualThread | undefined
+  let draining = false
+  const startThread = ({ instance }: { instance: string }) => {
+    thread = startVirtualThread({
+      ...around,
+      owner,
+      instance,
+      committed: (call, result) => watcher.committed(gateway, call, result),
+      leased(until) {
+        watcher.leased(gateway)
+        owner.leasedUntil = until
+      },
+    })
+    return thread as ReturnType<typeof startVirtualThread>
+  }
+
+  const spool = mutation.spool(
+    await openSqliteSpool(':memory:', { clock, instance: mutation.instance(name), startThread }),
+  )
+  const directory = cacheDirectory(around.directory, {
+    entries: 100,
+    freshMs: 30_000,
+    hardMs: 60_000,
+    staleMs: 86_400_000,
+    clock,
+    counters,
+    log,
+  })
+  const regionNamed = (region: string): Region | undefined => topology().byName.get(region)
+  const dedup = mutation.dedup(createDedup<Answer>({ maxEntries: 64, clock, counters }))
+  const mailboxParts: MailboxParts = {
+    spool,
+    clock,
+    alarms,
+    counters,
+    random,
+    attempt: async (address, row) => {
+      const ended = watcher.attempts(gateway, address, row)
+      try {
+        return await attempt(address, row, {
+          clock,
+          alarms,
+          directory,
+          topology,
+          resolve: (request) => resolve(request, directory, topology()),
+          provider: () => provider,
+          sealer: () => sealer,
+          forward: (...call) => forward(...call),
+        })
+      } finally {
+        ended()
+      }
+    },
+    lane(region) {
+      const client = regions.get(region)
+      const known = regionNamed(region)
+      if (client === undefined || known === undefined || known.state === 'down') return undefined
+      return { atMost: mailboxSlots(known.maxConcurrency), breaker: client.breaker.state }
+    },
+    maxAgeMs: () => around.maxAgeMs,
+    deadLetterMs: () => 30 * 86_400_000,
+    maxSpoolBytes: (region) => regionNamed(region)?.maxSpoolBytes,
+    holdsMore: () => late.owed() > 0,
+  }
+  const mailboxes = createMailboxWorker(mailboxParts)
+  const poster = withNetwork({ owner, time, network }, () => createAnswerPoster({ clock }))
+  const lateParts: LateAnswersParts = mutation.late({
+    owed: spool,
+    sealer: () => sealer,
+    poster,
+    provider: () => provider,
+    idempotent: (region) => regionNamed(region)?.idempotent === true,
+    ask: ({ integration, kept: { what } }, { name: region, organizations }, number) =>
+      forward(
+        what,
+        { integration, destination: { name: region, region: regionNamed(region), organizations } },
+        { kind: 'deferred', priority: 'interactive', number },
+      ),
+    clock,
+    log,
+    counters,
+    random,
+  })
+  const late = createLateAnswers(lateParts)
+  const regions = withNetwork(
+    { owner, time, network },
+    () =>
+      new Map(
+        topology().regions.map((region) => {
+          const limits = { clock, maxReplyBytes: 10_000, longestCallMs: BUDGET_MS, watch: mailboxes.watch(region.name) }
+          return [region.name, createRegionClient(region, limits)]
+        }),
+      ),
+  )
+  const forward = createForward({ clock, ids, client: ({ name: region }) => regions.get(region) })
+  const rooms = (): Rooms => ({
+    clock,
+    ids,
+    random,
+    dedup,
+    directory,
+    topology: topology(),
+    forward,
+    mailboxes,
+    late,
+    sealer,
+    maxBodyBytes: 10_000,
+  })
+
+  let cancelTakeOver = (): void => {}
+  async function takeOver(): Promise<void> {
+    await late.takeOver()
+    if (!draining) cancelTakeOver = clock.after(LEASE_MS, () => void takeOver())
+  }
+
+  Object.assign(gateway, {
+    counters,
+    regions,
+    spool,
+    owed: () => late.owed(),
+    handle: (arrival: Arrival, trace: WebhookTrace) => handleWebhook(arrival, rooms(), trace),
+    track(work: Promise<unknown>) {
+      const tracked = work.catch(() => {}).finally(() => underWay.delete(tracked))
+      underWay.add(tracked)
+    },
+    look: () => mailboxes.look(),
+    async drain() {
+      draining = true
+      gateway.accepting = false
+      while (underWay.size > 0) await Promise.all(underWay)
+      cancelTakeOver()
+      await Promise.all([mailboxes.stop(), late.stop()])
+      await Promise.all([...regions.values()].map((client) => client.close()).concat(poster.close()))
+      await spool.close()
+    },
+    die(wasCommitted: boolean) {
+      gateway.state = 'dead'
+      gateway.accepting = false
+      thread?.die(wasCommitted)
+    },
+  })
+  await mailboxes.start()
+  void takeOver()
+  gateway.accepting = true
+  return gateway
+}
+
+function countedIds(name: string): Ids {
+  let next = 0
+  return {
+    delivery: () => `${name}-${next++}`,
+    nonce: () => `${name}-${next++}`,
+    hex: (bytes) => (next++).toString(16).padStart(2 * bytes, '0'),
+  }
+}

@@ -1,0 +1,81 @@
+import type { Dedup } from '../../src/dedup/dedup.ts'
+import type { LateAnswersParts } from '../../src/delivery/late-answers.ts'
+import type { NewRow, Spool } from '../../src/delivery/spool.ts'
+import type { Answer } from '../../src/handle-webhook.ts'
+
+/** A way to break the gateway at one of its seams, so that what the simulation holds to be true is seen to be false. */
+export interface Mutation {
+  readonly instance: (name: string) => string
+  readonly spool: (spool: Spool) => Spool
+  readonly dedup: (dedup: Dedup<Answer>) => Dedup<Answer>
+  readonly late: (parts: LateAnswersParts) => LateAnswersParts
+}
+
+export const intact: Mutation = {
+  instance: (name) => name,
+  spool: (spool) => spool,
+  dedup: (dedup) => dedup,
+  late: (parts) => parts,
+}
+
+const never = new Promise<never>(() => {})
+const spoolWith = (change: (spool: Spool) => Partial<Spool>): Mutation => ({
+  ...intact,
+  spool: (spool) => ({ ...spool, ...change(spool) }),
+})
+
+export const mutations = {
+  /** Says that it has stored what it has not. */
+  forgets_rows: spoolWith((spool) => ({
+    append: async (rows, options) => {
+      const stored = await spool.append([], options)
+      return stored.concat(rows.map((_, at) => ({ kind: 'stored', id: 1_000_000 + at, mailbox: 1_000_000 })))
+    },
+  })),
+  /** What could not be delivered goes behind what came after it. */
+  loses_its_place: spoolWith((spool) => {
+    const rows = new Map<number, NewRow>()
+    return {
+      async append(given, options) {
+        const results = await spool.append(given, options)
+        for (const [at, row] of given.entries()) {
+          const stored = results[at]
+          if (stored?.kind === 'stored') rows.set(stored.id, row)
+        }
+        return results
+      },
+      settle(claim, settlement) {
+        const row = rows.get(claim.row)
+        if (settlement.kind !== 'again' || row === undefined) return spool.settle(claim, settlement)
+        const { kind: _, ...progress } = settlement
+        return spool.settle(claim, { kind: 'moved', rows: [{ ...row, state: { kind: 'waiting', ...progress } }] })
+      },
+    }
+  }),
+  /** Does not write down that it is about to post. */
+  forgets_posting: spoolWith(() => ({ posting: () => Promise.resolve(true) })),
+  /** Two processes that the store takes for one. */
+  one_identity: { ...intact, instance: () => 'the same' },
+  /** Does what comes again once more. */
+  forgets_duplicates: {
+    ...intact,
+    dedup: () => ({ once: async (_request, work) => ({ kind: 'first', done: await work() }) }),
+  },
+  /** Asks every region again, whatever it said of itself. */
+  asks_again: { ...intact, late: (parts) => ({ ...parts, idempotent: () => true }) },
+  /** Never says that it could not write. */
+  never_gives_up: spoolWith((spool) => ({
+    append: (rows, options) => spool.append(rows, options).catch(() => never),
+  })),
+  /** Says that it has written down that an answer is owed. */
+  forgets_debts: spoolWith(() => ({ owe: () => Promise.resolve() })),
+  /** Never writes down that something was delivered. */
+  forgets_endings: spoolWith(() => ({ settle: () => Promise.resolve(true) })),
+  /** Lets what failed go without a word. */
+  drops_what_fails: spoolWith((spool) => ({
+    settle: (claim, settlement) =>
+      spool.settle(claim, settlement.kind === 'again' ? { kind: 'delivered' } : settlement),
+  })),
+} as const satisfies Record<string, Mutation>
+
+export type MutationName = keyof typeof mutations
