@@ -11,6 +11,12 @@ import { connectSpool, transact, type SpoolCall, type SpoolConnection } from './
  * All calls that have come meanwhile share the next transaction, and so its sync.
  */
 
+/**
+ * The least time from the beginning of one transaction to that of the next. One that has been idle begins at once;
+ * under load, where a sync is done before two calls have come, this is what gives calls company: a third less CPU.
+ */
+const PERIOD_MS = 2
+
 /** After that long behind another process's lock it looks who has given up meanwhile. */
 const WAIT_MS = 250
 
@@ -43,7 +49,10 @@ if (parentPort === null) throw new Error('this is no main program')
 const port = parentPort
 const inFile = path !== ':memory:'
 const waiting = new Map<number, SpoolCall>()
+/** Never written to: what is waited for is the time. */
+const still = new Int32Array(new SharedArrayBuffer(4))
 let opened: Opened | undefined
+let begunAt = 0
 let working = false
 let ending = false
 let handedOver: { monotonic: number; now: number } | undefined
@@ -77,6 +86,7 @@ async function work(): Promise<void> {
   // How many of those that wait are carried out one by one, since one of them is at fault.
   let apart = 0
   while (waiting.size > 0) {
+    if (apart === 0) gather()
     const batch = [...waiting].slice(0, apart > 0 ? 1 : undefined)
     const wasOpen = opened !== undefined
     const done = (reply: (id: number, index: number) => Reply): void => {
@@ -104,12 +114,26 @@ async function work(): Promise<void> {
       }
     }
     // What has come while this batch was written is the next one.
-    for (let more = received(); more !== undefined; more = received()) take(more)
+    takeAll()
   }
   working = false
   if (!ending) return
   disconnect()
   port.close()
+}
+
+/** Waits until the next transaction may begin, and takes what comes until then. */
+function gather(): void {
+  const early = begunAt + PERIOD_MS - performance.now()
+  if (inFile && early > 0) {
+    Atomics.wait(still, 0, 0, early)
+    takeAll()
+  }
+  begunAt = performance.now()
+}
+
+function takeAll(): void {
+  for (let more = received(); more !== undefined; more = received()) take(more)
 }
 
 function received(): ToThread | undefined {
