@@ -70,6 +70,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   let worker: Worker | undefined
   let locked = false
   let ended = false
+  let closed: Promise<void> | undefined
   let calls: { id: number; call: SpoolCall }[] = []
   let givenUp: number[] = []
   let flush: NodeJS.Immediate | undefined
@@ -154,6 +155,15 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     })
   }
 
+  async function shut(): Promise<void> {
+    const gaveBack = enqueue('giveBack', [])
+    try {
+      await gaveBack
+    } finally {
+      await end()
+    }
+  }
+
   /** The thread closes the file behind everything that was sent to it before. */
   async function end(): Promise<void> {
     ended = true
@@ -180,14 +190,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
       })
     },
     posting: (delivery, message) => enqueue('posting', [delivery, apart(message)]),
-    async close() {
-      const gaveBack = enqueue('giveBack', [])
-      try {
-        await gaveBack
-      } finally {
-        await end()
-      }
-    },
+    close: () => (closed ??= shut()),
   }
   try {
     await spool.renew()
