@@ -23,6 +23,11 @@ export interface Delivered {
 /** A gateway with a recording region behind each name. */
 export interface Silo extends TestGateway {
   deliver(path: string, body: SlackBody, options?: PostOptions): Promise<Delivered>
+  /**
+   * The regions that were sent something since the last `deliver` began. An event may be later there than its answer:
+   * where the one before is not quite crossed out yet, it waits behind that.
+   */
+  asked(): readonly string[]
 }
 
 export interface SiloOptions extends Omit<TestGatewayOptions, 'regions'> {
@@ -51,6 +56,7 @@ export async function startSilo({ regions, answers = {}, ...options }: SiloOptio
       const requests = started.flatMap(([name, region]) => region.requests.map((request) => [name, request] as const))
       return { reply, record, asked: requests.map(([name]) => name), sent: Object.fromEntries(requests) }
     },
+    asked: () => started.flatMap(([name, region]) => region.requests.map(() => name)),
     async close() {
       await gateway.close()
       for (const [, region] of started) await region.close()

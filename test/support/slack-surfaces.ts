@@ -27,11 +27,13 @@ export interface Surface {
   readonly name: string
   readonly kind: 'event' | 'command' | 'action' | 'view' | 'dialog' | 'shortcut' | 'other' | 'options'
   readonly paths: readonly string[]
-  /** The request as the workspace with this id sends it. */
-  from(team: string): SlackBody
+  /** The request as the workspace with this id sends it, without the fields that are given as `undefined`. */
+  from(team: string, without?: Without): SlackBody
   /** The request with nothing in it that could name a workspace or an enterprise. */
   fromNobody(): SlackBody
 }
+
+type Without = Readonly<Record<string, undefined>>
 
 type BuildInteraction = (fields: Record<string, unknown>, view?: Record<string, unknown>) => SlackBody
 
@@ -39,8 +41,8 @@ const interactive = (name: string, kind: Surface['kind'], build: BuildInteractio
   name,
   kind,
   paths: kind === 'options' ? [OPTIONS_LOAD, ACTION] : [ACTION],
-  from: (team) => {
-    const own = { team: { id: team, domain: 'acme' }, user: { id: 'U0WANDA0001', team_id: team } }
+  from: (team, without) => {
+    const own = { team: { id: team, domain: 'acme' }, user: { id: 'U0WANDA0001', team_id: team }, ...without }
     return kind === 'view' ? build(own, { team_id: team, app_installed_team_id: team }) : build(own)
   },
   fromNobody: () => {
@@ -54,14 +56,15 @@ export const surfaces: readonly Surface[] = [
     name: 'event',
     kind: 'event',
     paths: [EVENT],
-    from: (team) => eventCallback({ team_id: team, authorizations: [{ enterprise_id: null, team_id: team }] }),
+    from: (team, without) =>
+      eventCallback({ team_id: team, authorizations: [{ enterprise_id: null, team_id: team }], ...without }),
     fromNobody: () => eventCallback({ team_id: null, enterprise_id: null, authorizations: [] }),
   },
   {
     name: 'command',
     kind: 'command',
     paths: [COMMANDS],
-    from: (team) => slashCommand({ team_id: team }),
+    from: (team, without) => slashCommand({ team_id: team, ...without }),
     fromNobody: () => slashCommand({ team_id: undefined }),
   },
   interactive('block_actions', 'action', (fields) => blockActions(fields)),

@@ -15,6 +15,7 @@ const LIMIT = 8192
 // Time stands still: whatever is answered here was not answered because a deadline came.
 let clock: ManualClock
 let silo: Silo
+let atRest: number
 beforeAll(async () => {
   clock = createManualClock()
   silo = await startSilo({
@@ -23,6 +24,7 @@ beforeAll(async () => {
     directory: workspace({ acme: 'us' }),
     env: { MAX_BODY_BYTES: String(LIMIT) },
   })
+  atRest = clock.pending()
 })
 afterAll(() => silo.close())
 
@@ -54,8 +56,9 @@ function begin(path: string, given: Record<string, string>, firstBytes = ''): Pr
   }).finally(() => request.destroy())
 }
 
+/** Until so many wait, besides those of a gateway that has nothing to do. */
 async function timers(count: number): Promise<void> {
-  while (clock.pending() !== count) await nextTurn()
+  while (clock.pending() - atRest !== count) await nextTurn()
 }
 
 const nobodyAsked = (delivered: { asked: readonly string[] }) => expect(delivered.asked).toEqual([])
@@ -213,7 +216,7 @@ describe('row 3: a body that is not complete when the budget ends', () => {
     const reply = begin(path, { ...head(), 'Content-Length': '20' }, 'ssl_check=1')
     await timers(1)
     clock.advance(2499)
-    expect(clock.pending()).toBe(1)
+    expect(clock.pending() - atRest).toBe(1)
     clock.advance(1)
     expectProblem(await reply, 408, 'body_timeout')
     expect((await reply).headers.connection).toBe('close')

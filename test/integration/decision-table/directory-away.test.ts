@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectProblem } from '../../support/expect-problem.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
-import { startSilo, type Silo } from '../../support/silo.ts'
+import { startSilo, type Delivered, type Silo } from '../../support/silo.ts'
 import { ACTION, everywhere, EVENT, SINGLE, surfaces } from '../../support/slack-surfaces.ts'
 import {
   appRateLimited,
   blockActions,
   eventCallback,
+  slashCommand,
   sslCheck,
   TEAM,
   urlVerification,
@@ -14,6 +15,24 @@ import {
 import { workspace } from '../../support/test-gateway.ts'
 
 const HOUR = 3_600_000
+const events = everywhere.filter(({ surface }) => surface.kind === 'event')
+const everyOther = everywhere.filter(({ surface }) => surface.kind !== 'event')
+
+/** How many events wait for each workspace to be found. */
+async function unresolved({ gateway }: Silo): Promise<Record<string, number>> {
+  const waiting: Record<string, number> = {}
+  for (const { address, depth } of await gateway.spool.list()) {
+    if (address.kind !== 'unresolved') continue
+    const { externalId } = JSON.parse(address.installation) as { externalId: string }
+    waiting[externalId] = depth
+  }
+  return waiting
+}
+
+function expectTaken({ reply, asked, record }: Delivered): void {
+  expect([reply.status, reply.text, asked]).toEqual([200, '', []])
+  expect([record.outcome, record.verdict]).toEqual(['spooled', 'unknown'])
+}
 
 describe('row 14: the directory cannot be asked and nothing is cached', () => {
   let silo: Silo
@@ -27,16 +46,23 @@ describe('row 14: the directory cannot be asked and nothing is cached', () => {
   })
   afterAll(() => silo.close())
 
-  it.each(everywhere)('is 503 without regions: $what at $path', async ({ path, surface }) => {
+  it.each(events)('an event is taken, and waits until it can be resolved: at $path', async ({ path, surface }) => {
+    const before = await unresolved(silo)
+    expectTaken(await silo.deliver(path, surface.from(TEAM)))
+    expect(await unresolved(silo)).toEqual({ [TEAM]: (before[TEAM] ?? 0) + 1 })
+  })
+
+  it('an event of another installation key has a mailbox of its own', async () => {
+    const before = await unresolved(silo)
+    expectTaken(await silo.deliver(EVENT, eventCallback({ authorizations: [{ team_id: 'T0OTHER0001' }] })))
+    expect(await unresolved(silo)).toEqual({ ...before, T0OTHER0001: 1 })
+  })
+
+  it.each(everyOther)('is 503 without regions: $what at $path', async ({ path, surface }) => {
     const { reply, asked } = await silo.deliver(path, surface.from(TEAM))
     expectProblem(reply, 503, 'silo_client_error')
     expect(reply.json()).toMatchObject({ regions: {} })
     expect(asked).toEqual([])
-  })
-
-  it('tells Slack never to stop trying', async () => {
-    const { reply } = await silo.deliver(EVENT, eventCallback(), { headers: { 'X-Slack-Retry-Num': '3' } })
-    expect([reply.status, reply.headers['x-slack-no-retry']]).toEqual([503, undefined])
   })
 
   it.each([
@@ -54,6 +80,28 @@ describe('row 14: the directory cannot be asked and nothing is cached', () => {
 
   it('makes the gateway not ready', async () => {
     expect(await silo.gateway.ready()).toBe(false)
+  })
+})
+
+describe('row 14: and what waits cannot be stored either', () => {
+  let silo: Silo
+  beforeAll(async () => {
+    silo = await startSilo({ regions: { us: {} }, directory: workspace({ acme: 'us' }) })
+    await silo.gateway.store.close()
+    await silo.gateway.spool.close()
+  })
+  afterAll(() => silo.close())
+
+  it.each(everywhere)('is 503 without regions: $what at $path', async ({ path, surface }) => {
+    const { reply, asked } = await silo.deliver(path, surface.from(TEAM))
+    expectProblem(reply, 503, 'silo_client_error')
+    expect(reply.json()).toMatchObject({ regions: {} })
+    expect(asked).toEqual([])
+  })
+
+  it('tells Slack never to stop trying', async () => {
+    const { reply } = await silo.deliver(EVENT, eventCallback(), { headers: { 'X-Slack-Retry-Num': '3' } })
+    expect([reply.status, reply.headers['x-slack-no-retry']]).toEqual([503, undefined])
   })
 })
 
@@ -93,7 +141,8 @@ describe('a directory that goes away', () => {
 
   it('is no reason to call a workspace unknown that was not there', async () => {
     const body = eventCallback({ authorizations: [{ team_id: 'T0NOBODY001' }] })
-    const { reply } = await silo.deliver(SINGLE, body, { headers: { 'X-Slack-Retry-Num': '3' } })
+    expectTaken(await silo.deliver(SINGLE, body, { headers: { 'X-Slack-Retry-Num': '3' } }))
+    const { reply } = await silo.deliver(SINGLE, slashCommand({ team_id: 'T0NOBODY001' }))
     expectProblem(reply, 503, 'silo_client_error')
   })
 
@@ -101,9 +150,10 @@ describe('a directory that goes away', () => {
     beforeAll(() => clock.advance(HOUR))
 
     it.each(surfaces)('is used no more: $name', async (surface) => {
-      const { reply, asked } = await silo.deliver(SINGLE, surface.from(TEAM))
-      expectProblem(reply, 503, 'silo_client_error')
-      expect(asked).toEqual([])
+      const delivered = await silo.deliver(SINGLE, surface.from(TEAM))
+      if (surface.kind === 'event') return expectTaken(delivered)
+      expectProblem(delivered.reply, 503, 'silo_client_error')
+      expect(delivered.asked).toEqual([])
     })
   })
 })

@@ -60,9 +60,12 @@ afterAll(() => silo.close())
 
 type Case = readonly [what: string, body: SlackBody, region: Region | 'unknown']
 
-function itReaches(paths: readonly string[], cases: readonly Case[]): void {
+/** The cases are made anew for each path: the same event again would be a duplicate. */
+function itReaches(paths: readonly string[], cases: () => readonly Case[]): void {
   it.each(
-    paths.flatMap(bothSpellings).flatMap((path) => cases.map(([what, body, region]) => ({ what, path, body, region }))),
+    paths
+      .flatMap(bothSpellings)
+      .flatMap((path) => cases().map(([what, body, region]) => ({ what, path, body, region }))),
   )('$what → $region, at $path', async ({ path, body, region }) => {
     const { asked, record } = await silo.deliver(path, body)
     expect(asked).toEqual(region === 'unknown' ? [] : [region])
@@ -89,104 +92,98 @@ describe('an event', () => {
       context_enterprise_id: federation,
     })
 
-  itReaches(
-    [EVENT, SINGLE],
+  itReaches([EVENT, SINGLE], () => [
+    ['of the workspace that installed the app', event({ team_id: acme }, { team_id: acme }), 'acme'],
     [
-      ['of the workspace that installed the app', event({ team_id: acme }, { team_id: acme }), 'acme'],
-      [
-        'posted by another company in a shared channel',
-        event({ team_id: acme }, { team_id: rival, enterprise_id: federation, is_ext_shared_channel: true }),
-        'acme',
-      ],
-      ['posted by a company nobody knows', event({ team_id: acme }, { team_id: STRANGER }), 'acme'],
-      [
-        'of an org-wide installation, its team null',
-        event({ enterprise_id: grid, is_enterprise_install: true }, { team_id: MEMBER, enterprise_id: grid }),
-        'grid',
-      ],
-      [
-        'of an org-wide installation, in a workspace with an installation of its own',
-        event({ enterprise_id: grid, team_id: branch, is_enterprise_install: true }, { team_id: branch }),
-        'grid',
-      ],
-      [
-        'of an org-wide installation, posted from another company',
-        event({ enterprise_id: grid, is_enterprise_install: true }, { team_id: rival, enterprise_id: federation }),
-        'grid',
-      ],
-      [
-        'of one workspace of a grid',
-        event({ enterprise_id: grid, team_id: branch, is_enterprise_install: false }, { team_id: branch }),
-        'branch',
-      ],
-      [
-        'of an installation that says "true" as a text, which is not true',
-        event({ enterprise_id: grid, team_id: acme, is_enterprise_install: 'true' }, {}),
-        'acme',
-      ],
-      [
-        'of a workspace without a row, its enterprise beside it',
-        event({ enterprise_id: grid, team_id: MEMBER }, { team_id: MEMBER }),
-        'grid',
-      ],
-      [
-        'of a workspace without a row, an enterprise elsewhere in the body',
-        event({ team_id: STRANGER }, { team_id: STRANGER, enterprise_id: grid }),
-        'unknown',
-      ],
-      [
-        'of a workspace without a row, with the poster known',
-        event({ team_id: STRANGER }, { team_id: acme, enterprise_id: grid }),
-        'unknown',
-      ],
-      ['of a workspace that is recorded as the grid’s', event({ team_id: recorded }, {}), 'grid'],
-      ['with an enterprise id as its team', event({ team_id: grid }, { team_id: acme }), 'grid'],
-      ['without authorizations', event(undefined, { team_id: acme }), 'acme'],
-      ['with an empty list of authorizations', eventCallback({ team_id: acme, authorizations: [] }), 'acme'],
-      ['without authorizations, of a member', event(undefined, { team_id: MEMBER, enterprise_id: grid }), 'grid'],
-      ['without authorizations or team', event(undefined, { team_id: undefined, enterprise_id: grid }), 'grid'],
-      [
-        'with two authorizations: the first',
-        eventCallback({ team_id: rival, authorizations: [{ team_id: acme }, { team_id: rival }] }),
-        'acme',
-      ],
-      [
-        'with an authorization that names nothing',
-        event({ is_enterprise_install: true }, { team_id: acme, enterprise_id: grid }),
-        'acme',
-      ],
-      [
-        'app_uninstalled of an org-wide installation',
-        eventCallback(
-          { team_id: undefined, enterprise_id: grid, authorizations: undefined, is_enterprise_install: true },
-          { type: 'app_uninstalled' },
-        ),
-        'grid',
-      ],
+      'posted by another company in a shared channel',
+      event({ team_id: acme }, { team_id: rival, enterprise_id: federation, is_ext_shared_channel: true }),
+      'acme',
     ],
-  )
+    ['posted by a company nobody knows', event({ team_id: acme }, { team_id: STRANGER }), 'acme'],
+    [
+      'of an org-wide installation, its team null',
+      event({ enterprise_id: grid, is_enterprise_install: true }, { team_id: MEMBER, enterprise_id: grid }),
+      'grid',
+    ],
+    [
+      'of an org-wide installation, in a workspace with an installation of its own',
+      event({ enterprise_id: grid, team_id: branch, is_enterprise_install: true }, { team_id: branch }),
+      'grid',
+    ],
+    [
+      'of an org-wide installation, posted from another company',
+      event({ enterprise_id: grid, is_enterprise_install: true }, { team_id: rival, enterprise_id: federation }),
+      'grid',
+    ],
+    [
+      'of one workspace of a grid',
+      event({ enterprise_id: grid, team_id: branch, is_enterprise_install: false }, { team_id: branch }),
+      'branch',
+    ],
+    [
+      'of an installation that says "true" as a text, which is not true',
+      event({ enterprise_id: grid, team_id: acme, is_enterprise_install: 'true' }, {}),
+      'acme',
+    ],
+    [
+      'of a workspace without a row, its enterprise beside it',
+      event({ enterprise_id: grid, team_id: MEMBER }, { team_id: MEMBER }),
+      'grid',
+    ],
+    [
+      'of a workspace without a row, an enterprise elsewhere in the body',
+      event({ team_id: STRANGER }, { team_id: STRANGER, enterprise_id: grid }),
+      'unknown',
+    ],
+    [
+      'of a workspace without a row, with the poster known',
+      event({ team_id: STRANGER }, { team_id: acme, enterprise_id: grid }),
+      'unknown',
+    ],
+    ['of a workspace that is recorded as the grid’s', event({ team_id: recorded }, {}), 'grid'],
+    ['with an enterprise id as its team', event({ team_id: grid }, { team_id: acme }), 'grid'],
+    ['without authorizations', event(undefined, { team_id: acme }), 'acme'],
+    ['with an empty list of authorizations', eventCallback({ team_id: acme, authorizations: [] }), 'acme'],
+    ['without authorizations, of a member', event(undefined, { team_id: MEMBER, enterprise_id: grid }), 'grid'],
+    ['without authorizations or team', event(undefined, { team_id: undefined, enterprise_id: grid }), 'grid'],
+    [
+      'with two authorizations: the first',
+      eventCallback({ team_id: rival, authorizations: [{ team_id: acme }, { team_id: rival }] }),
+      'acme',
+    ],
+    [
+      'with an authorization that names nothing',
+      event({ is_enterprise_install: true }, { team_id: acme, enterprise_id: grid }),
+      'acme',
+    ],
+    [
+      'app_uninstalled of an org-wide installation',
+      eventCallback(
+        { team_id: undefined, enterprise_id: grid, authorizations: undefined, is_enterprise_install: true },
+        { type: 'app_uninstalled' },
+      ),
+      'grid',
+    ],
+  ])
 })
 
 describe('a command', () => {
   const command = (fields: Record<string, string | undefined>) => slashCommand(fields)
 
-  itReaches(
-    [COMMANDS, SINGLE],
-    [
-      ['with "false"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: 'false' }), 'branch'],
-      ['with "true"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: 'true' }), 'grid'],
-      ['with neither', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: undefined }), 'branch'],
-      ['with "True"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: 'True' }), 'branch'],
-      ['with "1"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: '1' }), 'branch'],
-      ['with "true" but no enterprise', command({ team_id: acme, is_enterprise_install: 'true' }), 'acme'],
-      ['of a workspace outside a grid', command({ team_id: acme, enterprise_id: '' }), 'acme'],
-      ['of a member, its enterprise beside it', command({ team_id: MEMBER, enterprise_id: grid }), 'grid'],
-      ['of a member without its enterprise', command({ team_id: MEMBER }), 'unknown'],
-      ['of a workspace that is recorded', command({ team_id: recorded }), 'grid'],
-      ['of an enterprise alone', command({ team_id: undefined, enterprise_id: grid }), 'grid'],
-      ['with an enterprise id as its team', command({ team_id: grid, enterprise_id: federation }), 'grid'],
-    ],
-  )
+  itReaches([COMMANDS, SINGLE], () => [
+    ['with "false"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: 'false' }), 'branch'],
+    ['with "true"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: 'true' }), 'grid'],
+    ['with neither', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: undefined }), 'branch'],
+    ['with "True"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: 'True' }), 'branch'],
+    ['with "1"', command({ team_id: branch, enterprise_id: grid, is_enterprise_install: '1' }), 'branch'],
+    ['with "true" but no enterprise', command({ team_id: acme, is_enterprise_install: 'true' }), 'acme'],
+    ['of a workspace outside a grid', command({ team_id: acme, enterprise_id: '' }), 'acme'],
+    ['of a member, its enterprise beside it', command({ team_id: MEMBER, enterprise_id: grid }), 'grid'],
+    ['of a member without its enterprise', command({ team_id: MEMBER }), 'unknown'],
+    ['of a workspace that is recorded', command({ team_id: recorded }), 'grid'],
+    ['of an enterprise alone', command({ team_id: undefined, enterprise_id: grid }), 'grid'],
+    ['with an enterprise id as its team', command({ team_id: grid, enterprise_id: federation }), 'grid'],
+  ])
 })
 
 describe('an interaction', () => {
@@ -194,49 +191,46 @@ describe('an interaction', () => {
   const team = (id: string, enterprise_id?: string) => ({ id, domain: 'x', ...(enterprise_id && { enterprise_id }) })
   const org = (id: string) => ({ id, name: 'x' })
 
-  itReaches(
-    [ACTION, SINGLE],
+  itReaches([ACTION, SINGLE], () => [
+    ['of a workspace', click({ team: team(acme) }), 'acme'],
+    ['of an outsider in a shared channel', click({ team: team(acme), user: { id: 'U1', team_id: rival } }), 'acme'],
+    ['org-wide, its team null', click({ team: null, enterprise: org(grid), is_enterprise_install: true }), 'grid'],
     [
-      ['of a workspace', click({ team: team(acme) }), 'acme'],
-      ['of an outsider in a shared channel', click({ team: team(acme), user: { id: 'U1', team_id: rival } }), 'acme'],
-      ['org-wide, its team null', click({ team: null, enterprise: org(grid), is_enterprise_install: true }), 'grid'],
-      [
-        'org-wide, with a team that has its own',
-        click({ team: team(branch, grid), enterprise: org(grid), is_enterprise_install: true }),
-        'grid',
-      ],
-      [
-        'org-wide, the enterprise named by the team alone',
-        click({ team: team(branch, grid), enterprise: null, is_enterprise_install: true }),
-        'grid',
-      ],
-      [
-        'that says "true" as a text',
-        click({ team: team(branch, grid), enterprise: org(grid), is_enterprise_install: 'true' }),
-        'branch',
-      ],
-      ['of a grid’s workspace', click({ team: team(branch, grid), enterprise: org(grid) }), 'branch'],
-      ['without a team: the user’s', click({ team: null, user: { id: 'U1', team_id: acme } }), 'acme'],
-      ['without a team: an E… id of the user', click({ team: null, user: { id: 'U1', team_id: grid } }), 'grid'],
-      ['with an E… id as its team', click({ team: team(grid) }), 'grid'],
-      ['of a member, the enterprise in its team', click({ team: team(MEMBER, grid) }), 'grid'],
-      ['of a member, the enterprise elsewhere', click({ team: team(MEMBER), enterprise: org(grid) }), 'unknown'],
-      [
-        'of a member without a team, an enterprise elsewhere',
-        click({ team: null, enterprise: org(grid), user: { id: 'U1', team_id: STRANGER } }),
-        'unknown',
-      ],
-      ['of a workspace that is recorded', click({ team: team(recorded) }), 'grid'],
-      ['of nobody but an enterprise', click({ team: null, enterprise: org(grid) }), 'grid'],
-      ['a shortcut, which names no app', globalShortcut({ team: team(acme) }), 'acme'],
-      [
-        'an org-wide shortcut',
-        globalShortcut({ team: null, enterprise: org(grid), is_enterprise_install: true }),
-        'grid',
-      ],
-      ['a dialog', dialogSubmission({ team: team(branch, grid), enterprise: org(grid) }), 'branch'],
+      'org-wide, with a team that has its own',
+      click({ team: team(branch, grid), enterprise: org(grid), is_enterprise_install: true }),
+      'grid',
     ],
-  )
+    [
+      'org-wide, the enterprise named by the team alone',
+      click({ team: team(branch, grid), enterprise: null, is_enterprise_install: true }),
+      'grid',
+    ],
+    [
+      'that says "true" as a text',
+      click({ team: team(branch, grid), enterprise: org(grid), is_enterprise_install: 'true' }),
+      'branch',
+    ],
+    ['of a grid’s workspace', click({ team: team(branch, grid), enterprise: org(grid) }), 'branch'],
+    ['without a team: the user’s', click({ team: null, user: { id: 'U1', team_id: acme } }), 'acme'],
+    ['without a team: an E… id of the user', click({ team: null, user: { id: 'U1', team_id: grid } }), 'grid'],
+    ['with an E… id as its team', click({ team: team(grid) }), 'grid'],
+    ['of a member, the enterprise in its team', click({ team: team(MEMBER, grid) }), 'grid'],
+    ['of a member, the enterprise elsewhere', click({ team: team(MEMBER), enterprise: org(grid) }), 'unknown'],
+    [
+      'of a member without a team, an enterprise elsewhere',
+      click({ team: null, enterprise: org(grid), user: { id: 'U1', team_id: STRANGER } }),
+      'unknown',
+    ],
+    ['of a workspace that is recorded', click({ team: team(recorded) }), 'grid'],
+    ['of nobody but an enterprise', click({ team: null, enterprise: org(grid) }), 'grid'],
+    ['a shortcut, which names no app', globalShortcut({ team: team(acme) }), 'acme'],
+    [
+      'an org-wide shortcut',
+      globalShortcut({ team: null, enterprise: org(grid), is_enterprise_install: true }),
+      'grid',
+    ],
+    ['a dialog', dialogSubmission({ team: team(branch, grid), enterprise: org(grid) }), 'branch'],
+  ])
 
   const view = (app_installed_team_id: string | null, fields: Record<string, unknown>) =>
     viewSubmission({ user: { id: 'U1', team_id: rival }, ...fields }, { team_id: rival, app_installed_team_id })
@@ -273,7 +267,7 @@ describe('an interaction', () => {
     ['a modal of a workspace that is recorded', view(recorded, { team: team(rival, federation) }), 'grid'],
     ['a modal of a member, opened at home', view(MEMBER, { team: team(MEMBER, grid) }), 'grid'],
   ]
-  itReaches([ACTION, SINGLE], cases)
+  itReaches([ACTION, SINGLE], () => cases)
 
   it('a closed modal belongs to its installer as well', async () => {
     const body = viewClosed({ team: team(rival) }, { app_installed_team_id: acme })
@@ -285,18 +279,15 @@ describe('an interaction', () => {
     expect((await silo.deliver(ACTION, body)).asked).toEqual(['acme'])
   })
 
-  itReaches(
-    [OPTIONS_LOAD, ACTION, SINGLE],
+  itReaches([OPTIONS_LOAD, ACTION, SINGLE], () => [
+    ['options of a workspace', blockSuggestion({ team: team(acme) }), 'acme'],
+    ['options whose user’s team is an E… id', blockSuggestion({ team: null, user: { team_id: grid } }), 'grid'],
     [
-      ['options of a workspace', blockSuggestion({ team: team(acme) }), 'acme'],
-      ['options whose user’s team is an E… id', blockSuggestion({ team: null, user: { team_id: grid } }), 'grid'],
-      [
-        'options in a modal opened from another workspace',
-        blockSuggestion({ team: team(rival), view: { app_installed_team_id: acme } }),
-        'acme',
-      ],
+      'options in a modal opened from another workspace',
+      blockSuggestion({ team: team(rival), view: { app_installed_team_id: acme } }),
+      'acme',
     ],
-  )
+  ])
 })
 
 describe('a disabled integration', () => {

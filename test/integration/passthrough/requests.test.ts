@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { verifyForwarded } from '../../../src/region-kit/index.ts'
-import type { RegionRequest } from '../../support/fake-region.ts'
+import type { Answer, RegionRequest } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { useSilos, type SilosOptions } from '../../support/silos.ts'
 import { blockActions, blockSuggestion, eventCallback, slashCommand } from '../../support/slack-payloads.ts'
@@ -270,9 +270,10 @@ describe('the signature', () => {
 })
 
 describe('Idempotency-Key', () => {
-  it('is the same when Slack sends an event again, signed anew', async () => {
+  it('is the same when Slack sends an event again that has failed, signed anew', async () => {
     const clock = createManualClock()
-    const { post, regions } = await silos({ eu: undefined }, { clock })
+    const failing: Answer = (res) => res.writeHead(500).end()
+    const { post, regions } = await silos({ eu: failing }, { clock, slack: { events_on_failure: 'fail' } })
     const event = eventCallback()
     await post('/slack/events', event.body, event)
     clock.advance(60_000)

@@ -38,6 +38,10 @@ function linked(organizations: readonly (readonly [id: number, region: string])[
 const firstOnly = surfaces.filter(({ kind }) => kind === 'command' || kind === 'options' || kind === 'event')
 const toAll = surfaces.filter((surface) => !firstOnly.includes(surface))
 
+/** So that a failure is answered as one: there is nowhere to say it later, and no event waits. */
+const nowhereElse = { response_url: undefined }
+const slack = { events_on_failure: 'fail' }
+
 /** Nobody was asked: an error of these regions, and a message where a command was typed. */
 function expectFailure({ reply, asked }: Delivered, surface: Surface, regions: Record<string, string>): void {
   expect(asked).toEqual([])
@@ -198,9 +202,9 @@ describe.each([
   const directory = workspace({ acme: 'us', beta: 'eu' })
 
   it('keeps its place: what goes to the first region fails, and the second is not asked', async () => {
-    await withSilo({ regions: states({ us: state }), directory }, async (silo) => {
+    await withSilo({ regions: states({ us: state }), directory, slack }, async (silo) => {
       for (const surface of firstOnly) {
-        expectFailure(await silo.deliver(SINGLE, surface.from(TEAM)), surface, { us: reason })
+        expectFailure(await silo.deliver(SINGLE, surface.from(TEAM, nowhereElse)), surface, { us: reason })
       }
     })
   })
@@ -208,10 +212,10 @@ describe.each([
   it('keeps its place as the default organization’s', async () => {
     const options = { default_organization_id: 11 }
     await withSilo(
-      { regions: states({ eu: state }), directory: workspace({ acme: 'us', beta: 'eu' }, options) },
+      { regions: states({ eu: state }), directory: workspace({ acme: 'us', beta: 'eu' }, options), slack },
       async (silo) => {
         for (const surface of firstOnly) {
-          expectFailure(await silo.deliver(SINGLE, surface.from(TEAM)), surface, { eu: reason })
+          expectFailure(await silo.deliver(SINGLE, surface.from(TEAM, nowhereElse)), surface, { eu: reason })
         }
       },
     )
@@ -227,13 +231,22 @@ describe.each([
     })
   })
 
-  it('fails an event to all regions only when no other takes it', async () => {
-    const event = eventCallback({}, { type: 'app_uninstalled' })
+  it('is what an event that does not fail waits for, and the second is not asked', async () => {
     await withSilo({ regions: states({ us: state }), directory }, async (silo) => {
+      const delivered = await silo.deliver(SINGLE, eventCallback())
+      expect([delivered.reply.status, delivered.reply.text]).toEqual([200, ''])
+      expect([delivered.record.outcome, resultsOf(delivered)]).toEqual(['spooled', [`us ${reason}`]])
+      expect(delivered.asked).not.toContain('eu')
+    })
+  })
+
+  it('fails an event to all regions that may fail only when no other takes it', async () => {
+    const event = eventCallback({}, { type: 'app_uninstalled' })
+    await withSilo({ regions: states({ us: state }), directory, slack }, async (silo) => {
       const { reply, asked } = await silo.deliver(SINGLE, event)
       expect([reply.status, reply.text, asked]).toEqual([200, '', ['eu']])
     })
-    await withSilo({ regions: states({ us: state }), directory, answers: { eu: refusing } }, async (silo) => {
+    await withSilo({ regions: states({ us: state }), directory, slack, answers: { eu: refusing } }, async (silo) => {
       const { reply, asked } = await silo.deliver(SINGLE, event)
       expectProblem(reply, 502, 'silo_client_error', { regions: { us: reason, eu: 'http_404' } })
       expect(asked).toEqual(['eu'])
@@ -243,7 +256,7 @@ describe.each([
   it('is 503 when there is no other', async () => {
     await withSilo({ regions: states({ us: state, eu: state }), directory }, async (silo) => {
       for (const surface of toAll) {
-        expectFailure(await silo.deliver(SINGLE, surface.from(TEAM)), surface, { us: reason, eu: reason })
+        expectFailure(await silo.deliver(SINGLE, surface.from(TEAM, nowhereElse)), surface, { us: reason, eu: reason })
       }
     })
   })
@@ -258,9 +271,11 @@ describe.each([
 
 describe('a region that regions.yaml does not know', () => {
   it('is not asked, even alone', async () => {
-    await withSilo({ regions: states({}), directory: workspace({ acme: 'atlantis' }) }, async (silo) => {
+    await withSilo({ regions: states({}), directory: workspace({ acme: 'atlantis' }), slack }, async (silo) => {
       for (const surface of surfaces) {
-        expectFailure(await silo.deliver(SINGLE, surface.from(TEAM)), surface, { atlantis: 'unknown_region' })
+        expectFailure(await silo.deliver(SINGLE, surface.from(TEAM, nowhereElse)), surface, {
+          atlantis: 'unknown_region',
+        })
       }
     })
   })
