@@ -10,7 +10,7 @@ import type { Sealer } from './delivery/seal.ts'
 import type { Directory } from './directory/directory.ts'
 import { dispatch, type Plan } from './dispatch/dispatch.ts'
 import { forwardable, type Forward } from './dispatch/forward.ts'
-import type { Outcome, RegionResult } from './dispatch/region-result.ts'
+import { wasSentInVain, type Outcome, type RegionResult } from './dispatch/region-result.ts'
 import { Refusal, SiloClientError } from './errors.ts'
 import type { Ids } from './ids.ts'
 import type {
@@ -201,7 +201,7 @@ async function apologize(
   results: readonly RegionResult[],
   { late, clock }: Rooms,
 ): Promise<Answer> {
-  const message = provider.apology('failed')
+  const message = provider.apology(results.some(wasSentInVain) ? 'unknown' : 'failed')
   try {
     await late.owe(what, message, Math.max(webhook.deadline, clock.monotonic()))
   } catch (cause) {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { isSuccess, type RegionReply, type RegionResult } from '../dispatch/region-result.ts'
+import { isSuccess, wasSentInVain, type RegionReply, type RegionResult } from '../dispatch/region-result.ts'
 import type { LateMessage } from '../provider.ts'
 import { judge } from './judge.ts'
 import type { AskedRegion } from './late-case.ts'
@@ -84,23 +84,20 @@ export function hearAnswer(
     first: RegionResult | undefined,
   ): Promise<'failed' | 'unknown' | 'left'> {
     let result = first
+    let isUnknown = false
     for (let failures = 1; ; failures++) {
       if (result === undefined) return 'unknown'
+      isUnknown ||= wasSentInVain(result)
       const until = askableUntil(region, result)
-      if (until === undefined) return wasSentInVain(result) ? 'unknown' : 'failed'
+      if (until === undefined) return isUnknown && result.kind !== 'answered' ? 'unknown' : 'failed'
       const retryAfterMs = retryAfter(result)
       if (!(await mayTryAgain({ failures, retryAfterMs, until }, asking, noMore))) {
         // Whoever comes next asks idempotent regions only, so of any other this is the end of it.
-        return stop.aborted && idempotent(region.name) ? 'left' : 'failed'
+        if (stop.aborted && idempotent(region.name)) return 'left'
+        return isUnknown ? 'unknown' : 'failed'
       }
       result = await listen(asking.ask(region, asking.attempt + failures))
     }
-  }
-
-  /** It had the request, and nobody has heard what became of it. */
-  function wasSentInVain(result: RegionResult): boolean {
-    if (result.kind === 'timed_out') return result.sent
-    return result.kind === 'failed' && result.sent && result.rawHeaders === undefined
   }
 
   /** Until when (monotonic) a region with this result may be asked again; undefined: not at all. */

@@ -86,6 +86,12 @@ export function isSuccess(result: RegionResult): result is AnsweredResult {
   return result.kind === 'answered' && result.reply.status >= 200 && result.reply.status < 300
 }
 
+/** It had the request, and nobody has heard what became of it. */
+export function wasSentInVain(result: RegionResult): boolean {
+  if (result.kind === 'timed_out') return result.sent
+  return result.kind === 'failed' && result.sent && result.rawHeaders === undefined
+}
+
 /** The stable word for a result that was not good enough, as it stands in logs and in the problem document. */
 export function reasonOf(result: RegionResult): string {
   switch (result.kind) {

@@ -222,6 +222,12 @@ describe('an action whose regions are late', () => {
     await expect.poll(heard).toMatchObject([{ response_type: 'ephemeral', replace_original: false }])
   })
 
+  it('is told that it is not known where one broke off in the middle', async () => {
+    const { action, heard } = await setUp({ us: (res) => res.writeHead(503).end(), eu: (res) => res.destroy() })
+    expect(await action()).toMatchObject({ status: 200, text: '' })
+    await expect.poll(heard).toMatchObject([{ text: expect.stringContaining('not known') as string }])
+  })
+
   it('is an error without a response_url', async () => {
     const { deadline, action, regions } = await setUp({ us: late().answer })
     const reply = action({ response_url: undefined })

@@ -15,5 +15,5 @@ export function refused(region: string): RegionResult {
 }
 
 export function failed(region: string): RegionResult {
-  return { kind: 'failed', reason: 'http_500', sent: true, region, timing }
+  return { kind: 'failed', reason: 'http_500', sent: true, rawHeaders: [], region, timing }
 }
