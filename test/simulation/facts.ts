@@ -22,6 +22,7 @@ export interface Arrived {
   readonly deadline: number
   /** When its body was there: from then on it can be known for one that has come before. */
   readAt: number
+  plannedAt: number
   plan: Plan | undefined
   /** `untold`: nobody said that there would be any. `gone`: its process was, before they came. */
   results: readonly RegionResult[] | 'untold' | 'awaited' | 'failed' | 'gone'

@@ -156,6 +156,10 @@ function checkAnswers({ webhook, arrivals, calls, posts, endings }: Story, sched
   }
   const said = calls.filter(({ says }) => says).map(({ region }) => `${region} has done ${webhook.key}`)
   for (const { body } of heardLate) {
+    const done = calls.find(({ carriedOut }) => carriedOut)
+    if (body === APOLOGIES.failed && done !== undefined) {
+      fail('wrong answer', `the user was told that it failed, and ${done.region} has done it`)
+    }
     const isOurs = Object.values<string>(APOLOGIES).includes(body)
     if (!isOurs && !said.includes(body)) fail('wrong answer', `the user was told "${body}"`)
   }

@@ -18,7 +18,7 @@ const breaks: Record<MutationName, readonly string[]> = {
 
 describe('the simulation can fail', () => {
   it.each(Object.entries(breaks) as [MutationName, readonly string[]][])(
-    'a gateway that %s is found out',
+    '%s: found out',
     { timeout: 120_000 },
     async (mutation, broken) => {
       const { failed } = await runInThreads({ first: 1, count: 5000, mutation, tell: false }, 1)

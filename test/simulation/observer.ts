@@ -65,6 +65,8 @@ export function createObserver(
   const hasMoves = schedule.faults.some(({ kind }) => kind === 'move')
   /** The order in which a mailbox got its deliveries first. */
   const ranks = new Map<string, number>()
+  /** Who stored a row, and when. */
+  const stored = new Map<number, { readonly by: GatewayProcess; readonly at: number }>()
 
   const keyOfDelivery = (delivery: string): string => delivery.slice(0, delivery.indexOf('.'))
   const storyOf = (key: string): Story => {
@@ -112,10 +114,12 @@ export function createObserver(
     },
     append(of, [rows], results) {
       for (const [at, row] of rows.entries()) {
-        const { kind = 'nothing' } = results[at] ?? {}
-        cover(`append:${row.state.kind} ${kind}`)
-        note(`${of.name} appends ${row.state.kind} to ${keyOf(row.mailbox)}: ${kind}`, row.delivery)
-        if (kind === 'stored' && row.state.kind !== 'dead') rank(row)
+        const result = results[at]
+        cover(`append:${row.state.kind} ${result?.kind ?? 'nothing'}`)
+        note(`${of.name} appends ${row.state.kind} to ${keyOf(row.mailbox)}: ${JSON.stringify(result)}`, row.delivery)
+        if (result?.kind !== 'stored' || row.state.kind === 'dead') continue
+        rank(row)
+        stored.set(result.id, { by: of, at: time.monotonic })
       }
     },
     next(of, [mailbox], next) {
@@ -218,9 +222,32 @@ export function createObserver(
       )
     }
     for (const other of running) {
-      if (other === call || other.orphaned || other.mailbox === undefined || keyOf(other.mailbox) !== where) continue
+      const isSame = other.mailbox === undefined ? isFirstOf(other, call) : keyOf(other.mailbox) === where
+      if (other === call || other.orphaned || !isSame) continue
       if (!isAlive(other.from) || time.monotonic >= other.from.leasedUntil) continue
       fail('two at once', `${from.name} sends ${delivery} of ${where} while ${other.from.name} sends ${other.delivery}`)
+    }
+  }
+
+  function isFirstOf(first: Called, call: Called): boolean {
+    return first.delivery === call.delivery && first.region === call.region
+  }
+
+  /** What comes for a mailbox that its process knows something to wait in goes behind that. */
+  function checkTurn({ from, delivery, region, mailbox }: Called): void {
+    const arrived = arrivals.get(delivery)
+    const { integration, surface } = storyOf(keyOfDelivery(delivery)).webhook
+    if (mailbox !== undefined || surface !== 'event' || arrived === undefined) return
+    const waiting = database
+      .prepare(
+        `SELECT row.id, row.delivery FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+         WHERE box.integration_id = ? AND box.region = ? AND row.delivery <> ?`,
+      )
+      .all(Number(integration), region, delivery)
+    for (const { id, delivery: before } of waiting) {
+      const known = stored.get(Number(id))
+      if (known?.by !== from || known.at >= arrived.plannedAt) continue
+      fail('out of turn', `${from.name} sends ${delivery} to ${region} at once, while ${String(before)} waits`)
     }
   }
 
@@ -277,6 +304,7 @@ export function createObserver(
         at,
         deadline,
         readAt: Infinity,
+        plannedAt: Infinity,
         plan: undefined,
         results,
         answer: undefined,
@@ -346,6 +374,7 @@ export function createObserver(
       note(`${from.name} calls ${host} with ${delivery}${call.mailbox ? ' (deferred)' : ''}`, key)
       lookAtBreaker(from, host)
       checkAlone(call)
+      checkTurn(call)
     },
     over(request: VirtualRequest) {
       const call = calls.get(request)
@@ -357,6 +386,8 @@ export function createObserver(
       // The breaker hears of it in the same turn, after this.
       time.in(0, () => lookAtBreaker(call.from, call.region))
     },
+    hasDone: (region: string, key: string) =>
+      storyOf(key).calls.some((call) => call.region === region && call.carriedOut),
     callOf: (request: VirtualRequest) => calls.get(request),
     postOf: (request: VirtualRequest) => posts.get(request),
 

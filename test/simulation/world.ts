@@ -15,8 +15,10 @@ import { BUDGET_MS, OURS, PROVIDER, virtualProvider } from './virtual-provider.t
 import { createVirtualTime, type Owner } from './virtual-time.ts'
 import type { Connecting, Network, Replying, VirtualRequest } from './virtual-undici.ts'
 
-/** After all faults are over: how long anything may still go on. Answers may be given for 25 min. */
-const PATIENCE_MS = 40 * 60_000
+/** After all faults are over: how long anything may still go on. Nothing waits longer than 5 min for its next attempt. */
+const PATIENCE_MS = 12 * 60_000
+/** But for what is refused again and again, which is given up after eight times and ten minutes. */
+const POISON_MS = 40 * 60_000
 /** DRAIN_TIMEOUT_MS, and what is left of it to give back what is owed. */
 const DRAIN_MS = 10_000
 const GIVE_BACK_MS = 500
@@ -153,6 +155,7 @@ export async function simulate(
       left.set(name, known)
       return known
     }
+    const isIdempotent = (name: string): boolean => schedule.regions.some((one) => one.name === name && one.idempotent)
     const hostOf = (origin: string): string => origin.slice(origin.indexOf('/') + 2).split('.')[0] ?? ''
     const keyOf = (path: string): string => path.slice(1)
 
@@ -189,7 +192,10 @@ export async function simulate(
         if (outage.how === 'refuses' || outage.how === 'resets') return { kind: 'reset', ms: 1 }
         return reply(Number(outage.how), false, 5)
       }
-      const behaviour = behaviours(region, key).shift() ?? usual
+      const next = behaviours(region, key).shift() ?? usual
+      // One that knows what it has done does not answer that it will not do it.
+      const isKnown = observer.hasDone(region, key) && next.kind === 'reply' && next.status < 500
+      const behaviour = isKnown && isIdempotent(region) ? usual : next
       observer.behaved(key, behaviour.kind === 'reply' ? `${behaviour.status}` : behaviour.kind)
       switch (behaviour.kind) {
         case 'reply':
@@ -318,6 +324,7 @@ export async function simulate(
       resolved() {},
       planned(plan) {
         arrived.plan = plan
+        arrived.plannedAt = time.monotonic
       },
       dispatched(all) {
         arrived.results = 'awaited'
@@ -544,7 +551,8 @@ export async function simulate(
     if (!quiet) time.in(1000, look)
   }
   look()
-  await time.run(() => quiet || time.monotonic - healedAt > PATIENCE_MS || observer.hasFailed())
+  const patienceMs = schedule.flavour === 'poison' ? POISON_MS : PATIENCE_MS
+  await time.run(() => quiet || time.monotonic - healedAt > patienceMs || observer.hasFailed())
   if (!quiet && !observer.hasFailed()) observer.fail('waits for ever', observer.remains())
 
   if (!observer.hasFailed()) {
