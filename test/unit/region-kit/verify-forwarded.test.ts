@@ -415,7 +415,8 @@ describe('whatever else arrives', () => {
     fc.assert(
       fc.property(fc.nat({ max: input.length }), text, (at, rest) => {
         const changed = input.slice(0, at) + rest
-        fc.pre(changed.trim() !== input)
+        // Behind a comma stands somebody else's signature, which is no concern of ours.
+        fc.pre(!changed.startsWith(input) || !/^[ \t]*(?:,|$)/.test(changed.slice(input.length)))
         expect(refusal(withHeaders(forwarded(), { 'signature-input': changed }))).toBeDefined()
       }),
       { numRuns: 1000 },
