@@ -89,7 +89,7 @@ export function hearAnswer(
       if (result === undefined) return 'unknown'
       isUnknown ||= wasSentInVain(result)
       const until = askableUntil(region, result)
-      if (until === undefined) return isUnknown && result.kind !== 'answered' ? 'unknown' : 'failed'
+      if (until === undefined) return isUnknown ? 'unknown' : 'failed'
       const retryAfterMs = retryAfter(result)
       if (!(await mayTryAgain({ failures, retryAfterMs, until }, asking, noMore))) {
         // Whoever comes next asks idempotent regions only, so of any other this is the end of it.

@@ -229,6 +229,15 @@ describe('following the calls of a webhook', () => {
     expectNothingOwed(world, instance)
   })
 
+  it('does not take a refusal later on for the end of what was sent in vain before', async () => {
+    const world = createWorld({ regions: { eu: idempotent(says(timedOut('eu')), says(answered('eu', 401, 'no'))) } })
+    const instance = await follow(world)
+    await world.run(MINUTE)
+    expect(attemptsAt(world, 'eu')).toEqual([1, 2])
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expectNothingOwed(world, instance)
+  })
+
   it('asks no sooner than a region wants to be asked', async () => {
     const world = createWorld({ regions: { eu: idempotent(says(http503('200')), ok('done')) } })
     await follow(world)
