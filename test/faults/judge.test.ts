@@ -214,9 +214,8 @@ describe('whoever clicks', () => {
 
   it('may get nothing where the gateway was killed while it posted and says so', () => {
     const ledger = openLedger()
-    const sent = send(ledger, 'command', late)
-    reach(ledger, sent)
-    ledger.unknownPosts.add(`of ${sent.mark}`)
+    send(ledger, 'command', { ...late, requestId: 'the request' })
+    ledger.unknownPosts.add('the request')
     expect(judged(ledger, { mayHangUp: true })).toMatchObject({ row: { toldNo: 1 }, failures: [] })
   })
 

@@ -156,7 +156,7 @@ function fateOfClick(sent: Sent, { executions, messages, unknownPosts }: Facts, 
   if (isCarriedOutTwice && excuses.idempotent !== true) return 'more'
   if (seen > 1) return 'more'
   if (heard === undefined && excuses.mayHangUp === true) return seen === 1 ? 'once' : 'toldNo'
-  if (seen === 0) return asked.some(({ delivery }) => unknownPosts.has(delivery)) ? 'toldNo' : 'lost'
+  if (seen === 0) return heard?.requestId !== undefined && unknownPosts.has(heard.requestId) ? 'toldNo' : 'lost'
   const says = posted[0]?.body ?? heard?.body ?? ''
   return says.includes(`taken: ${sent.mark}`) ? 'once' : 'toldNo'
 }

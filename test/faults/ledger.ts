@@ -5,6 +5,8 @@ import type { RegionName, Team } from './teams.ts'
 export interface Heard {
   readonly status: number
   readonly body: string
+  /** The gateway's own id of the request, by which its log speaks of it. */
+  readonly requestId?: string | undefined
 }
 
 /** One time that Slack sent a webhook. Times are milliseconds of the harness's own monotonic clock. */

@@ -4,7 +4,7 @@
  * order within its mailbox, or was answered later than Slack waits.
  *
  *   npm run faults [-- --quick] [--only <fault>] [--seed <number>] [--jobs <number>] [--json]
- *                     [--sabotage <module>] [--patience <seconds>] [--list]
+ *                     [--sabotage <module>] [--patience <seconds>] [--logs <folder>] [--list]
  */
 import { parseArgs } from 'node:util'
 import { faults } from './faults.ts'
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     jobs: { type: 'string' },
     json: { type: 'boolean', default: false },
     sabotage: { type: 'string' },
+    logs: { type: 'string' },
     // Back-off, a lapsed lease and a busy machine together stay far below; what has not arrived by then is lost.
     patience: { type: 'string', default: '60' },
     list: { type: 'boolean', default: false },
@@ -41,6 +42,7 @@ const good = await runMatrix(chosen, {
   jobs: Number(values.jobs ?? (form === 'quick' ? 4 : 1)),
   json: values.json,
   sabotage: values.sabotage,
+  logs: values.logs,
   patienceMs: Number(values.patience) * 1000,
 })
 process.exit(good ? 0 : 1)

@@ -1,10 +1,11 @@
-import { pathToFileURL } from 'node:url'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { Skipped, type Fault, type Form } from './fault.ts'
 import { judge, type Verdict } from './judge.ts'
 import { seeded } from './seeded.ts'
 import { heading, legend, lineOf } from './table.ts'
-import { importDirectory, openWorld, type Load } from './world.ts'
+import { importDirectory, openWorld, type Load, type World } from './world.ts'
 
 export interface MatrixOptions {
   readonly form: Form
@@ -14,6 +15,8 @@ export interface MatrixOptions {
   readonly json: boolean
   /** A module of this folder that breaks the gateway on purpose, to see that it is noticed. */
   readonly sabotage: string | undefined
+  /** A folder for the whole log of the gateway wherever something is wrong, and for what is known of each request. */
+  readonly logs: string | undefined
   /** How long to wait for what has not arrived, in milliseconds. */
   readonly patienceMs: number
 }
@@ -88,7 +91,7 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
 
 async function runFault(
   fault: Fault,
-  { form, seed, sabotage, template, patienceMs }: MatrixOptions & { template: string },
+  { form, seed, sabotage, template, patienceMs, logs }: MatrixOptions & { template: string },
 ): Promise<Result> {
   const { excuses = {}, world: settings = {} } = fault
   const begun = performance.now()
@@ -110,13 +113,21 @@ async function runFault(
     await world.settled(patienceMs)
     if (!world.gateway.running) world.ledger.complaints.push('the gateway has ended')
     const seconds = (performance.now() - begun) / 1000
-    return { kind: 'judged', verdict: judge(world.ledger, excuses), log: world.gateway.log, seconds }
+    const verdict = judge(world.ledger, excuses)
+    if (logs !== undefined && verdict.failures.length > 0) await writeLogs(join(logs, fault.name), world)
+    return { kind: 'judged', verdict, log: world.gateway.log, seconds }
   } catch (error) {
     if (error instanceof Skipped) return { kind: 'skipped', why: error.message }
     return { kind: 'broken', error: error as Error, log: world.gateway.log }
   } finally {
     await world.close()
   }
+}
+
+async function writeLogs(file: string, { gateway, ledger }: World): Promise<void> {
+  await writeFile(`${file}.log`, gateway.log.join('\n'))
+  const { sent, executions, messages } = ledger
+  await writeFile(`${file}.json`, JSON.stringify({ sent: [...sent.values()], executions, messages }, undefined, 1))
 }
 
 /** What the gateway said last, besides its line of each webhook. */

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault, Form } from './fault.ts'
 import { well, type Behaviour } from './fault-region.ts'
 import { acceptedAt } from './ledger.ts'
+import type { ResponseBehaviour } from './response-server.ts'
 import { interactive } from './surfaces.ts'
 import { hurtTeams, teamEverywhere, type Team } from './teams.ts'
 import type { World } from './world.ts'
 
 /** So that what is late, and what is owed then, comes about many times in a second. */
-const shortBudget = { SLACK_BUDGET_MS: '300' }
+const BUDGET_MS = 800
+const shortBudget = { SLACK_BUDGET_MS: String(BUDGET_MS) }
 const away = { mayRepeat: true, mayHangUp: true } as const
 const ROUNDS = { quick: 3, full: 50 } as const
 const teams = [...hurtTeams, teamEverywhere]
@@ -46,7 +48,7 @@ function moody(random: () => number): () => Behaviour {
   return () => {
     const mood = random()
     if (mood < 0.75) return { kind: 'answers', afterMs: random() * 20 }
-    if (mood < 0.9) return { kind: 'answers', afterMs: 300 + random() * 900 }
+    if (mood < 0.9) return { kind: 'answers', afterMs: BUDGET_MS + random() * 900 }
     return mood < 0.95 ? { kind: 'resets' } : { kind: 'status', status: 503 }
   }
 }
@@ -60,15 +62,25 @@ function noteUnknownPosts({ gateway, ledger }: World): void {
   }
 }
 
+/** Like regions, whoever takes late answers has moods: refused ones may come again, those that hang may have been seen. */
+function moodyResponses(random: () => number): () => ResponseBehaviour {
+  return () => {
+    const mood = random()
+    if (mood < 0.8) return { kind: 'takes' }
+    return mood < 0.9 ? { kind: 'status', status: 503 } : { kind: 'hangs' }
+  }
+}
+
 async function killedAtRandom(world: World, rounds: number): Promise<void> {
   const { gateway, random, regions } = world
+  world.responses.behave(moodyResponses(random))
   const load = keepSending(world)
   let owed = 0
   for (let round = 0; round < rounds; round++) {
     const isDown = random() < 0.3
     if (isDown) await regions.hurt.refuse()
     else regions.hurt.behave(moody(random))
-    await sleep(100 + random() * 900)
+    await sleep(100 + random() * 2000)
     owed += answersOwed(world)
     await gateway.kill()
     if (isDown) await regions.hurt.heal()
@@ -77,7 +89,7 @@ async function killedAtRandom(world: World, rounds: number): Promise<void> {
   regions.hurt.behave(well)
   await sleep(300)
   await load.stop()
-  await regions.hurt.heal()
+  await Promise.all([regions.hurt.heal(), world.responses.heal()])
   await world.retryRefused()
   await leasesLapse(world, rounds)
   world.ledger.notes.push(`killed ${rounds} times, with ${owed} answers owed in all`)
@@ -102,9 +114,9 @@ async function leasesLapse(world: World, rounds: number): Promise<void> {
 /** Under load, told to stop: everything that is under way has to come to its end, and a new process goes on. */
 async function stopped(world: World, form: Form, { twice }: { twice: boolean }): Promise<void> {
   const { gateway, random, regions, ledger } = world
-  regions.hurt.behave(moody(random))
+  regions.hurt.behave(twice ? moody(random) : () => ({ kind: 'answers', afterMs: random() * 1800 }))
   const load = keepSending(world)
-  await sleep(1500)
+  await sleep(2500)
   if (twice) regions.hurt.behave({ kind: 'hangs_before_headers' })
   if (twice) await sleep(200)
   const begun = performance.now()
@@ -135,8 +147,39 @@ function complainOfUnanswered({ ledger }: World, toldAt: number): void {
 }
 
 /** How long a connection may stand in the system's queue: what is closed there never reached the gateway. */
-const ACCEPTED_MS = 100
+const ACCEPTED_MS = 500
 const DRAIN_TIMEOUT_MS = 10_000
+
+/**
+ * Stands still for longer than its lease while it empties mailboxes and owes answers, and another one takes all of that
+ * over; then it goes on, and has to notice.
+ */
+async function suspended(world: World): Promise<void> {
+  const { gateway, regions, ledger } = world
+  const successor = await world.another()
+  await regions.hurt.refuse()
+  await world.wave()
+  await regions.hurt.heal()
+  await world.recovered()
+  regions.hurt.behave({ kind: 'answers', afterMs: 3700 })
+  await Promise.all(hurtTeams.map((team) => world.send('command', team)))
+  regions.hurt.behave({ kind: 'status', status: 503 })
+  await world.wave({ perSurface: 0, perMailbox: 5 })
+  // One at a time, so that each mailbox is in the middle of it.
+  regions.hurt.behave({ kind: 'answers', afterMs: 300 })
+  await sleep(500)
+  gateway.signal('SIGSTOP')
+  const before = ledger.executions.length
+  await successor.start()
+  const giveUpAt = performance.now() + 15_000
+  while (ledger.executions.length === before && performance.now() < giveUpAt) await sleep(20)
+  if (ledger.executions.length === before) ledger.complaints.push('nobody took over what a suspended gateway had')
+  gateway.signal('SIGCONT')
+  await world.wave()
+  await world.settled(30_000)
+  noteUnknownPosts(world)
+  await regions.hurt.heal()
+}
 
 export const processFaults: readonly Fault[] = [
   {
@@ -150,12 +193,18 @@ export const processFaults: readonly Fault[] = [
     excuses: { ...away, idempotent: true },
     fullOnly: true,
     world: { env: shortBudget, entries: { idempotent: true } },
-    run: (world, form) => killedAtRandom(world, ROUNDS[form] / 5),
+    run: (world, form) => killedAtRandom(world, Math.ceil(ROUNDS[form] / 5)),
+  },
+  {
+    name: 'gateway suspended',
+    // What was on its way when it stopped.
+    excuses: { mayRepeat: true },
+    fullOnly: true,
+    run: suspended,
   },
   {
     name: 'SIGTERM under load',
     excuses: { mayHangUp: true },
-    world: { env: shortBudget },
     run: (world, form) => stopped(world, form, { twice: false }),
   },
   {

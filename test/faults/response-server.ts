@@ -8,18 +8,20 @@ export type ResponseBehaviour =
   | { readonly kind: 'takes' | 'hangs' }
   | { readonly kind: 'status'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
 
+const takes: ResponseBehaviour = { kind: 'takes' }
+
 /** Where Slack's response_urls lead. */
 export interface ResponseServer {
   readonly host: string
   readonly url: string
-  readonly behave: (behaviour: ResponseBehaviour) => void
+  readonly behave: (behaviour: ResponseBehaviour | (() => ResponseBehaviour)) => void
   readonly refuse: () => Promise<void>
   readonly heal: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export async function startResponseServer(ledger: Ledger): Promise<ResponseServer> {
-  let behaviour: ResponseBehaviour = { kind: 'takes' }
+  let behaviourNow: () => ResponseBehaviour = () => takes
   const sockets = new Set<Socket>()
   const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
     let body = ''
@@ -28,9 +30,10 @@ export async function startResponseServer(ledger: Ledger): Promise<ResponseServe
     res.on('error', () => {})
     req.on('end', () => {
       ledger.touchedAt = performance.now()
+      const behaviour = behaviourNow()
       const refused = behaviour.kind === 'status'
       ledger.messages.push({ mark: markOf(req.url ?? '') ?? 'no mark', body, refused })
-      answer(res)
+      answer(res, behaviour)
     })
   })
   server.on('connection', (socket) => {
@@ -40,7 +43,7 @@ export async function startResponseServer(ledger: Ledger): Promise<ResponseServe
   })
   const port = await listenSomewhere(server)
 
-  function answer(res: ServerResponse): void {
+  function answer(res: ServerResponse, behaviour: ResponseBehaviour): void {
     switch (behaviour.kind) {
       case 'takes':
         res.end('ok')
@@ -64,11 +67,11 @@ export async function startResponseServer(ledger: Ledger): Promise<ResponseServe
     host: `127.0.0.1:${port}`,
     url: `http://127.0.0.1:${port}/respond`,
     behave(next) {
-      behaviour = next
+      behaviourNow = typeof next === 'function' ? next : () => next
     },
     refuse: close,
     async heal() {
-      behaviour = { kind: 'takes' }
+      behaviourNow = () => takes
       if (!server.listening) await listenAt(server, port)
     },
     close,

@@ -1,4 +1,6 @@
 import { request } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Heard, Try } from './ledger.ts'
 import type { Webhook } from './surfaces.ts'
@@ -9,6 +11,8 @@ const PATIENCE_MS = 15_000
 export interface SendOptions {
   /** Sends the body in pieces over this long. */
   readonly slowlyOverMs?: number
+  /** The head as well. */
+  readonly headToo?: boolean
   /** Leaves out the end of the body. */
   readonly neverEnds?: boolean
   readonly headers?: Readonly<Record<string, string>>
@@ -23,26 +27,47 @@ export async function sendWebhook(port: number, webhook: Webhook, options: SendO
     ...options.headers,
     ...(method === 'POST' && { 'Content-Length': String(bytes.length) }),
   }
+  const { slowlyOverMs = 0, neverEnds = false, headToo = false } = options
   const startedAt = performance.now()
   const heard = await new Promise<Heard | undefined>((resolve) => {
+    if (headToo) {
+      const lines = Object.entries({ Host: 'gateway', Connection: 'close', ...headers }).map((pair) => pair.join(': '))
+      const head = Buffer.from([`${method} ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'))
+      const socket = connect(port, '127.0.0.1')
+      readReply(socket, resolve)
+      void drip(socket, Buffer.concat([head, bytes]), { overMs: slowlyOverMs, ends: false })
+      return
+    }
     const sending = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (res) => {
       let text = ''
       res.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-      res.on('end', () => resolve({ status: res.statusCode ?? 0, body: text }))
+      const requestId = res.headers['x-request-id']?.toString()
+      res.on('end', () => resolve({ status: res.statusCode ?? 0, body: text, requestId }))
       res.on('error', () => resolve(undefined))
       res.on('close', () => resolve(undefined))
     })
     sending.on('error', () => resolve(undefined))
     sending.setTimeout(PATIENCE_MS, () => sending.destroy())
-    const { slowlyOverMs = 0, neverEnds = false } = options
     if (slowlyOverMs === 0) sending.end(bytes)
     else void drip(sending, neverEnds ? bytes.subarray(0, -1) : bytes, { overMs: slowlyOverMs, ends: !neverEnds })
   })
   return { startedAt, endedAt: performance.now(), heard }
 }
 
+/** What is heard on a connection that the other end closes after its answer. */
+function readReply(socket: Socket, tell: (heard: Heard | undefined) => void): void {
+  let text = ''
+  socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  socket.on('error', () => tell(undefined))
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy())
+  socket.on('close', () => {
+    const [, status, body = ''] = /^HTTP\/1\.1 (\d{3}) [^]*?\r\n\r\n([^]*)$/.exec(text) ?? []
+    tell(status === undefined ? undefined : { status: Number(status), body })
+  })
+}
+
 async function drip(
-  sending: ReturnType<typeof request>,
+  sending: Writable,
   bytes: Buffer,
   { overMs, ends }: { overMs: number; ends: boolean },
 ): Promise<void> {

@@ -15,7 +15,7 @@ async function sendIdentical(world: World, surface: Surface, team: Team): Promis
   const request = webhook(surface, mark, team, responses.url)
   const tries = await Promise.all(Array.from({ length: IDENTICAL }, () => sendWebhook(gateway.port, request)))
   ledger.sent.set(mark, { mark, surface, team, tries })
-  const answers = new Set(tries.map(({ heard }) => JSON.stringify(heard)))
+  const answers = new Set(tries.map(({ heard }) => `${heard?.status} ${heard?.body}`))
   if (answers.size > 1) {
     ledger.complaints.push(
       `${surface}: identical requests got ${answers.size} answers: ${[...answers].join(' ').slice(0, 400)}`,
@@ -50,13 +50,14 @@ export const slackFaults: readonly Fault[] = [
   },
   {
     name: 'slow-loris Slack',
-    // Bodies that take most of the budget to arrive, some of them never, and a region that uses up the rest.
+    // Requests that take most of the budget to arrive, some of them never, and a region that uses up the rest.
     async run(world) {
       world.regions.hurt.behave({ kind: 'hangs_before_headers' })
       const posted = surfaces.filter((surface) => surface !== 'page')
       const drips = posted.flatMap((surface) =>
         hurtTeams.flatMap((team) => [
           world.send(surface, team, { slowlyOverMs: 2000 }),
+          world.send(surface, team, { slowlyOverMs: 2000, headToo: true }),
           world.send(surface, team, { slowlyOverMs: 2000, neverEnds: true }),
         ]),
       )

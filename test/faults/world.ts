@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { SIGNING_SECRET } from '../support/test-gateway.ts'
 import { startFaultRegion, type FaultRegion } from './fault-region.ts'
-import { createGatewayProcess, gatewayProgram, type GatewayProcess } from './gateway-process.ts'
+import { createGatewayProcess, gatewayProgram, type GatewayOptions, type GatewayProcess } from './gateway-process.ts'
 import { isPending, type Excuses } from './judge.ts'
 import { acceptedAt, openLedger, type Heard, type Ledger, type Sent } from './ledger.ts'
 import { startResponseServer, type ResponseServer } from './response-server.ts'
@@ -20,6 +20,8 @@ export interface World {
   /** Where the gateway's database is. */
   readonly store: string
   readonly gateway: GatewayProcess
+  /** A second gateway on the same store, not started yet. Slack knows nothing of it. */
+  another(): Promise<GatewayProcess>
   readonly regions: Readonly<Record<RegionName, FaultRegion>>
   readonly responses: ResponseServer
   readonly ledger: Ledger
@@ -95,7 +97,13 @@ export async function openWorld(template: string, options: WorldOptions): Promis
   const writeRegions = (hurtAddress: string): Promise<void> =>
     writeFile(join(folder, 'regions.yaml'), regionsYaml([hurtAddress, regions.well.address], entries))
   await writeRegions(options.hurtAddress ?? regions.hurt.address)
-  const gateway = await createGatewayProcess({
+  const gateways: GatewayProcess[] = []
+  const createGateway = async (): Promise<GatewayProcess> => {
+    const created = await createGatewayProcess(gatewayOptions)
+    gateways.push(created)
+    return created
+  }
+  const gatewayOptions: GatewayOptions = {
     folder,
     preload: options.preload ?? [],
     ...(options.within && { within: options.within(store) }),
@@ -109,7 +117,8 @@ export async function openWorld(template: string, options: WorldOptions): Promis
       LOG_SAMPLE: '0',
       ...options.env,
     },
-  })
+  }
+  const gateway = await createGateway()
   await gateway.start()
 
   async function attempt(sent: Sent, options: SendOptions = {}): Promise<Heard | undefined> {
@@ -129,6 +138,7 @@ export async function openWorld(template: string, options: WorldOptions): Promis
     folder,
     store,
     gateway,
+    another: createGateway,
     regions,
     responses,
     ledger,
@@ -176,15 +186,18 @@ export async function openWorld(template: string, options: WorldOptions): Promis
     writeRegions,
     async recovered() {
       const giveUpAt = performance.now() + RECOVERY_PATIENCE_MS
-      while (performance.now() < giveUpAt) {
-        const probe = webhook('options', 'mark-0000000', hurtTeams[0] ?? neighbour, responses.url)
-        const { heard } = await sendWebhook(gateway.port, probe)
-        if (heard?.status === 200 && heard.body.includes('taken')) return await expectAnswers()
+      for (;;) {
+        const unanswered = (await isReached()) ? await clickAll() : ['no probe']
+        if (unanswered.length === 0) return
+        if (performance.now() > giveUpAt) {
+          const what = unanswered.join(', ')
+          ledger.complaints.push(
+            `the region is well again, and ${RECOVERY_PATIENCE_MS} ms later it does not answer: ${what}`,
+          )
+          return
+        }
         await sleep(100)
       }
-      ledger.complaints.push(
-        `the region is well again, and ${RECOVERY_PATIENCE_MS} ms later its answers do not come through`,
-      )
     },
     async settled(patienceMs) {
       const giveUpAt = performance.now() + patienceMs
@@ -195,23 +208,24 @@ export async function openWorld(template: string, options: WorldOptions): Promis
       }
     },
     async close() {
-      await gateway.kill()
+      await Promise.all(gateways.map((one) => one.kill()))
       await Promise.all([...regionNames.map((name) => regions[name].close()), responses.close()])
       await rm(folder, { recursive: true, force: true })
     },
   }
   return world
 
-  async function expectAnswers(): Promise<void> {
-    const [team] = hurtTeams
-    const clicks = await Promise.all(interactive.map((surface) => world.send(surface, team ?? neighbour)))
-    for (const { surface, mark, tries } of clicks) {
-      const heard = tries[0]?.heard
-      if (heard?.body.includes(`taken: ${mark}`) === true) continue
-      ledger.complaints.push(
-        `the region is well again, and a ${surface} got ${heard?.status} ${heard?.body.slice(0, 200)}`,
-      )
-    }
+  async function isReached(): Promise<boolean> {
+    const probe = webhook('options', 'mark-0000000', hurtTeams[0] ?? neighbour, responses.url)
+    const { heard } = await sendWebhook(gateway.port, probe)
+    return heard?.body.includes('taken') === true
+  }
+
+  /** One request of each surface; returns those that the region has not answered. */
+  async function clickAll(): Promise<string[]> {
+    const clicks = await Promise.all(interactive.map((surface) => world.send(surface, hurtTeams[0] ?? neighbour)))
+    const unanswered = clicks.filter(({ mark, tries }) => tries[0]?.heard?.body.includes(`taken: ${mark}`) !== true)
+    return unanswered.map(({ surface, tries }) => `${surface} got ${JSON.stringify(tries[0]?.heard).slice(0, 200)}`)
   }
 
   async function retry(event: Sent): Promise<void> {
