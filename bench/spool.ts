@@ -35,6 +35,8 @@ const WARM_UP = { perSecond: 2000, events: 20_000 }
 /** What is served while memory is looked at. */
 const TRAFFIC = { perSecond: 500, seconds: 15 }
 const SAMPLE_MS = 200
+/** At which a store is filled through the front door. */
+const ARRIVING_PER_SECOND = 3000
 /** Longer than a breaker stays open. */
 const PATIENCE_MS = 30_000
 
@@ -85,6 +87,13 @@ interface Remembered {
   readonly drainingMiB: number
 }
 
+/** All of them having come as events do, instead of having been put into the store. */
+interface Arrived {
+  readonly idleMiB: number
+  /** The most, from the first to the last. */
+  readonly arrivingMiB: number
+}
+
 export async function benchSpool(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -93,7 +102,7 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      // Of spool, drain and memory; all of them where it is not said.
+      // Of spool, drain, memory and front-door; the first three where it is not said.
       only: { type: 'string', multiple: true },
       // A folder for CPU profiles of the gateway's threads.
       profile: { type: 'string' },
@@ -110,7 +119,7 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
     drained: values.quick ? 20_000 : 100_000,
     waiting: values.quick ? 100_000 : 1_000_000,
   }
-  const wants = (part: string): boolean => values.only?.includes(part) ?? true
+  const parts = values.only ?? ['spool', 'drain', 'memory']
 
   const stage = openStage(
     values.profile === undefined ? {} : { nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] },
@@ -123,11 +132,12 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
     const spooled: Spooled[] = []
     const drained: Drained[] = []
     for (let round = 0; round < sizes.rounds; round += 1) {
-      if (wants('spool')) spooled.push(told(await spool(actors)))
-      if (wants('drain')) drained.push(told(await drain(actors)))
+      if (parts.includes('spool')) spooled.push(told(await spool(actors)))
+      if (parts.includes('drain')) drained.push(told(await drain(actors)))
     }
-    const remembered = wants('memory') ? await remember(actors) : []
-    const measured = { sizes, targets: TARGETS, spooled, drained, remembered }
+    const remembered = parts.includes('memory') ? await remember(actors) : []
+    const arrived = parts.includes('front-door') ? [told(await arrive(actors))] : []
+    const measured = { sizes, targets: TARGETS, spooled, drained, remembered, arrived }
     console.log(values.json ? JSON.stringify(measured, null, 2) : table(measured))
   } finally {
     await stage.leave()
@@ -248,9 +258,31 @@ async function remember(actors: Actors): Promise<Remembered[]> {
   return rounds
 }
 
-async function serveTraffic({ slack }: Actors, { url }: ServingGateway): Promise<void> {
-  const { perSecond, seconds } = TRAFFIC
-  const load = { url, perSecond, events: perSecond * seconds, mailboxes: MAILBOXES, afresh: true }
+/** Takes minutes, of which each event is one that Slack has sent. */
+async function arrive(actors: Actors): Promise<Arrived> {
+  const { stage, regionPort, sizes } = actors
+  const scene = await prepare(stage, { regionPort, regions: ['us', 'de'] })
+  const gateway = await stage.serve(scene.env)
+  const idleMiB = await residentWhile(gateway, serveTraffic(actors, gateway))
+  const all = serveTraffic(actors, gateway, {
+    perSecond: ARRIVING_PER_SECOND,
+    seconds: sizes.waiting / ARRIVING_PER_SECOND,
+    afresh: false,
+  })
+  const arrivingMiB = await residentWhile(gateway, all)
+  await gateway.stop()
+  const { waiting } = await countIn(scene.database)
+  expect('the events on disk', waiting, Math.round(sizes.waiting) + TRAFFIC.perSecond * TRAFFIC.seconds)
+  scene.clear()
+  return { idleMiB, arrivingMiB }
+}
+
+async function serveTraffic(
+  { slack }: Actors,
+  { url }: ServingGateway,
+  { perSecond, seconds, afresh } = { ...TRAFFIC, afresh: true },
+): Promise<void> {
+  const load = { url, perSecond, events: Math.round(perSecond * seconds), mailboxes: MAILBOXES, afresh }
   const { failures } = await slack.ask(load)
   expect('what failed', JSON.stringify(failures), '{}')
 }
@@ -314,11 +346,13 @@ function table({
   spooled,
   drained,
   remembered,
+  arrived,
 }: {
   sizes: Sizes
   spooled: readonly Spooled[]
   drained: readonly Drained[]
   remembered: readonly Remembered[]
+  arrived: readonly Arrived[]
 }): string {
   const rows: [name: string, figures: string, target: string][] = []
   const of = <Round>(rounds: readonly Round[], figure: (round: Round) => number, digits = 0): string =>
@@ -361,6 +395,10 @@ function table({
       ['  while some were delivered', of(remembered, ({ drainingMiB }) => drainingMiB), ''],
       ['  ms to start with all', of(remembered, ({ startedInMs }) => startedInMs), ''],
     )
+  }
+  if (arrived.length > 0) {
+    const growth = of(arrived, ({ arrivingMiB, idleMiB }) => arrivingMiB - idleMiB)
+    rows.push([`MiB more while ${sizes.waiting} arrived`, growth, ''])
   }
   const head = `${sizes.rounds} rounds; median (least to most); ${MAILBOXES} mailboxes`
   return [head, ...rows.map(([name, figures, target]) => `${name.padEnd(40)} ${figures.padEnd(34)} ${target}`)].join(
