@@ -60,7 +60,6 @@ export async function startFaultRegion(name: RegionName, ledger: Ledger): Promis
       mark,
       region: name,
       deferred: Number(req.headers['silo-attempt']) > 1 || Number(req.headers['silo-deadline']) > BUDGET_MS,
-      delivery: String(req.headers['silo-delivery']),
       signed: req.method === 'GET' || isSignedNow(req.headers, body),
       takenAt: undefined,
     }

@@ -25,7 +25,7 @@ function again(sent: Sent, heard: Heard | undefined, tookMs = 1): void {
 }
 
 function reach(ledger: Ledger, { mark }: Sent, more: Partial<Execution> = {}): void {
-  const execution = { mark, region: 'hurt', deferred: false, delivery: `of ${mark}`, signed: true } as const
+  const execution = { mark, region: 'hurt', deferred: false, signed: true } as const
   ledger.executions.push({ ...execution, takenAt: undefined, ...more })
 }
 

@@ -30,7 +30,6 @@ export interface Execution {
   readonly region: RegionName
   /** From a mailbox, or asked again: not the call for which Slack was waiting. */
   readonly deferred: boolean
-  readonly delivery: string
   /** Slack's own signature, good now. */
   readonly signed: boolean
   takenAt: number | undefined
