@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Clock } from './clock.ts'
 import type { Dedup } from './dedup/dedup.ts'
 import { answerInTime } from './delivery/answer-in-time.ts'
-import { deliverEvent, keepUnresolved, unresolvedMailbox } from './delivery/deliver-event.ts'
+import { deliverEvent, keepUnresolved, LEAST_WRITE_MS, unresolvedMailbox } from './delivery/deliver-event.ts'
 import type { LateAnswers } from './delivery/late-answers.ts'
 import type { LateCase } from './delivery/late-case.ts'
 import type { MailboxWorker } from './delivery/mailboxes.ts'
@@ -203,7 +203,7 @@ async function apologize(
 ): Promise<Answer> {
   const message = provider.apology(results.some(wasSentInVain) ? 'unknown' : 'failed')
   try {
-    await late.owe(what, message, Math.max(webhook.deadline, clock.monotonic()))
+    await late.owe(what, message, Math.max(webhook.deadline, clock.monotonic() + LEAST_WRITE_MS))
   } catch (cause) {
     throw new SiloClientError(results, { cause })
   }

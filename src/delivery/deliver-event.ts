@@ -14,7 +14,7 @@ import type { Appended, MailboxAddress, NewRow, NewRowState } from './spool.ts'
 import { writeDownAt } from './write-ahead.ts'
 
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
-const LEAST_WRITE_MS = 50
+export const LEAST_WRITE_MS = 50
 
 export interface EventParts {
   readonly clock: Clock
