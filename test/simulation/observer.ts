@@ -104,6 +104,10 @@ export function createObserver(
     return Number(database.prepare(sql).get()?.['n'])
   }
 
+  function disown(of: GatewayProcess): void {
+    for (const call of running) if (call.from === of) call.orphaned = true
+  }
+
   /** What is noted of each call of the store. */
   const told: { readonly [Named in Operation]?: Told<Named> } = {
     settle(of, [claim, settlement], isDone) {
@@ -153,6 +157,10 @@ export function createObserver(
       cover('owed:paid')
       note(`${of.name} owes nothing any more`, delivery)
     },
+    giveBack(of) {
+      of.leasedUntil = 0
+      disown(of)
+    },
     sweep(of, _, { died, removed }) {
       if (died + removed > 0) note(`${of.name} sweeps ${died} that waited too long, and ${removed} letters`)
     },
@@ -166,7 +174,7 @@ export function createObserver(
     },
     leased(of) {
       if (time.monotonic < of.leasedUntil) return
-      for (const call of running) if (call.from === of) call.orphaned = true
+      disown(of)
       if (of.leasedUntil > 0) cover('lease:lapsed and renewed')
     },
     log(of, level, fields, message) {
