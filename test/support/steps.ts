@@ -56,9 +56,9 @@ export async function whileTimePasses<Done>(
   clock: { readonly advance: (ms: number) => void },
   work: Promise<Done>,
 ): Promise<Done> {
-  let isDone = false
-  const done = work.finally(() => (isDone = true))
-  while (!isDone) {
+  const progress = { isDone: false }
+  const done = work.finally(() => (progress.isDone = true))
+  while (!progress.isDone) {
     await new Promise((resolve) => setImmediate(resolve))
     clock.advance(1)
   }
