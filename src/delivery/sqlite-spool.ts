@@ -45,6 +45,12 @@ interface SqliteSpoolOptions {
 /** How long a call that has no time of its own waits for another process's lock. */
 const WAIT_MS = 5000
 
+/**
+ * How long a call that is given up may still turn out to have been carried out: the sync that was under way then has to
+ * end, or the caller says that nothing was stored of what is. Less than the 100 ms by which an answer may be late.
+ */
+const LAST_SYNC_MS = 80
+
 interface Call {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: Error) => void
@@ -109,14 +115,19 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   }
 
   function giveUp(id: number): void {
-    const undo = pending.get(id)?.undo
+    const call = pending.get(id)
     givenUp.push(id)
     flush ??= setImmediate(send)
-    // Its caller has to answer now, and cannot wait to hear whether the thread was just about to.
-    if (undo === undefined) return
-    const why = locked ? 'is locked by another process' : 'did not take it in time'
-    settle({ id, error: `the database ${path} ${why}` })
-    late.set(id, undo)
+    if (call?.undo === undefined) return
+    const { undo } = call
+    const leave = (): void => {
+      const why = locked ? 'is locked by another process' : 'did not take it in time'
+      settle({ id, error: `the database ${path} ${why}` })
+      late.set(id, undo)
+    }
+    // Its caller has to answer, and cannot wait for a lock; for the end of a sync it can.
+    if (locked) leave()
+    else pending.set(id, { ...call, stopTimer: clock.after(LAST_SYNC_MS, leave) })
   }
 
   function send(end = false): void {
