@@ -159,7 +159,7 @@ function checkAnswers({ webhook, arrivals, calls, posts, endings }: Story, sched
     const done = calls.find(({ carriedOut }) => carriedOut)
     // A known limit: a process that was suspended, and is taken for gone, may ask again what another has told of.
     const isTakenOver = endings.some(({ result }) => result === 'taken_over')
-    if (body === APOLOGIES.failed && done !== undefined && !isTakenOver) {
+    if (body === APOLOGIES.failed && done !== undefined && own.length === 1 && !isTakenOver) {
       fail('wrong answer', `the user was told that it failed, and ${done.region} has done it`)
     }
     const isOurs = Object.values<string>(APOLOGIES).includes(body)
