@@ -103,6 +103,7 @@ export function hearAnswer(
   /** Until when (monotonic) a region with this result may be asked again; undefined: not at all. */
   function askableUntil({ name }: AskedRegion, result: RegionResult): number | undefined {
     if (result.kind === 'answered' || result.kind === 'spooled') return undefined
+    if (judge(result, clock.now()).kind === 'refused') return undefined
     if (idempotent(name)) return asking.startedAt + ANSWERABLE_MS
     const sent = result.kind !== 'refused' && result.sent
     return sent ? undefined : asking.startedAt + NEVER_SENT_MS

@@ -4,16 +4,17 @@ import { retryAfterMs } from './retry-after.ts'
 /** What a region's answer to a delivery that has to arrive says of it. */
 export type Judgement =
   | { readonly kind: 'delivered' }
-  /** The region has seen it and will not take it, however often it is sent. */
+  /** The region will never have it, however often it is sent. */
   | { readonly kind: 'refused'; readonly reason: string }
   | {
       readonly kind: 'transient'
       readonly reason: string
       /**
-       * `not_tried`: nothing was sent, and nothing is known of the region that was not known before. `unreachable`: no
-       * complete answer came. `answered`: a region that can be reached failed on this very delivery.
+       * `not_tried`: nothing was sent, and nothing is known of the region that was not known before. `unreachable`: there
+       * never was a connection. `unanswered`: it was sent, and no complete answer came. `answered`: a region that can be
+       * reached failed on this very delivery.
        */
-      readonly why: 'not_tried' | 'unreachable' | 'answered'
+      readonly why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered'
       /** What the region asked for. */
       readonly retryAfterMs: number | undefined
     }
@@ -33,12 +34,17 @@ export function judge(result: RegionResult, now: number): Judgement {
     }
     case 'failed': {
       const { reason, rawHeaders } = result
-      const why = rawHeaders !== undefined || reason === 'response_too_large' ? 'answered' : 'unreachable'
+      // It cannot even be written, which no region can help: it must not block what comes behind it.
+      if (reason === 'invalid_request') return { kind: 'refused', reason }
+      // Nor can it be written as HTTP the next time.
+      if (reason === 'invalid_request') return { kind: 'refused', reason }
+      const answered = rawHeaders !== undefined || reason === 'response_too_large'
+      const why = answered ? 'answered' : result.sent ? 'unanswered' : 'unreachable'
       return { kind: 'transient', reason, why, retryAfterMs: retryAfterMs(rawHeaders ?? [], now) }
     }
     case 'timed_out': {
       // One that never got a slot says something of our own queue only.
-      const why = result.timing.slotMs === undefined ? 'not_tried' : 'unreachable'
+      const why = result.timing.slotMs === undefined ? 'not_tried' : result.sent ? 'unanswered' : 'unreachable'
       return { kind: 'transient', reason: reasonOf(result), why, retryAfterMs: undefined }
     }
     case 'refused':

@@ -49,6 +49,11 @@ describe('what a region makes of a delivery that has to arrive', () => {
     },
   )
 
+  it('invalid_request: what cannot be written as HTTP today cannot be tomorrow, and the next one moves up', () => {
+    const result: RegionResult = { kind: 'failed', region: 'eu', timing, reason: 'invalid_request', sent: false }
+    expect(judge(result, NOW)).toEqual({ kind: 'refused', reason: 'invalid_request' })
+  })
+
   it('a call that had its slot and ran out of time: it could not be reached', () => {
     const result: RegionResult = { kind: 'timed_out', region: 'eu', timing: { ...timing, slotMs: 0 }, sent: true }
     expect(judge(result, NOW)).toMatchObject({ kind: 'transient', reason: 'timeout', why: 'unreachable' })

@@ -204,6 +204,14 @@ describe('following the calls of a webhook', () => {
     expectNothingOwed(world, instance)
   })
 
+  it.each([true, false])('never asks again what cannot be written as HTTP (idempotent: %s)', async (isIdempotent) => {
+    const unwritable = says({ ...unreachable, reason: 'invalid_request' })
+    const world = createWorld({ regions: { eu: { idempotent: isIdempotent, says: [unwritable] } } })
+    const instance = await follow(world)
+    expect(texts(world)).toEqual(['sorry: failed'])
+    expectNothingOwed(world, instance)
+  })
+
   it('never asks it once more when a later attempt was sent', async () => {
     const world = createWorld({ regions: { eu: once(says(unreachable), says(timedOut('eu'), 10_000), ok('done')) } })
     await follow(world)
