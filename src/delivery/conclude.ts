@@ -1,7 +1,7 @@
 import type { Attempted } from './attempt.ts'
 import { backOffMs, longestBackOffMs } from './back-off.ts'
 import type { Judgement } from './judge.ts'
-import type { Progress, Settlement, WaitingRow } from './spool.ts'
+import { NO_PROGRESS, type Progress, type Settlement, type WaitingRow } from './spool.ts'
 
 const REFUSALS_THAT_PAUSE = 10
 /** A head that a reachable region has failed on so often, over so long, will not get any better. */
@@ -9,6 +9,9 @@ const POISON_FAILURES = 8
 const POISON_MS = 600_000
 /** How long a delivery rests that could not even be tried, and up to as long again. */
 const NOT_TRIED_MS = 500
+/** The same where nothing is sent to the region: it is woken when that is over. */
+const NOTHING_SENT_MS = 30_000
+const nothingIsSent: ReadonlySet<string> = new Set(['circuit_open', 'region_down', 'unknown_region'])
 
 /** What an attempt at a mailbox's head means for it. */
 export interface Conclusion {
@@ -26,7 +29,12 @@ export type Course =
   | { readonly kind: 'next' }
   | { readonly kind: 'pause'; readonly reason: string }
   /** `failed`: its attempt counts, and the wait is the back-off after it. */
-  | { readonly kind: 'rest'; readonly why: 'region' | 'asked'; readonly ms: number; readonly failed: boolean }
+  | {
+      readonly kind: 'rest'
+      readonly why: 'connection' | 'region' | 'asked'
+      readonly ms: number
+      readonly failed: boolean
+    }
 
 export interface Circumstances {
   /** Refusals in a row before. */
@@ -88,7 +96,7 @@ export function progressAfterFirst(
   { why, retryAfterMs }: Judgement & { kind: 'transient' },
   { random, now }: Pick<Circumstances, 'random' | 'now'>,
 ): Progress {
-  if (why === 'not_tried') return { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+  if (why === 'not_tried') return NO_PROGRESS
   const retryAt = now + backOffMs(1, random, retryAfterMs)
   return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt }
 }
@@ -110,13 +118,14 @@ function refused(reason: string, attempts: number, refusals: number): Conclusion
 }
 
 function failed(
-  { why, retryAfterMs }: Judgement & { kind: 'transient' },
+  { why, reason, retryAfterMs }: Judgement & { kind: 'transient' },
   row: WaitingRow,
   sinceLastMs: number,
   { refusals, random, now }: Circumstances,
 ): Conclusion {
   if (why === 'not_tried') {
-    const course = { kind: 'rest', why: 'region', ms: NOT_TRIED_MS * (1 + random()), failed: false } as const
+    const ms = (nothingIsSent.has(reason) ? NOTHING_SENT_MS : NOT_TRIED_MS) * (1 + random())
+    const course = { kind: 'rest', why: 'connection', ms, failed: false } as const
     return { told: why, settlement: undefined, refusals, course }
   }
   const attempts = row.attempts + 1
@@ -126,11 +135,12 @@ function failed(
     return { told: why, settlement: dead('poison', attempts), refusals, course: { kind: 'next' } }
   }
   const ms = backOffMs(attempts, random, retryAfterMs)
+  const asked = reasonToRest(ms, { attempts })
   return {
     told: why,
     settlement: { kind: 'again', attempts, answeredFailures, failingMs, retryAt: now + ms },
     refusals,
-    course: { kind: 'rest', why: reasonToRest(ms, { attempts }), ms, failed: true },
+    course: { kind: 'rest', why: asked === 'region' && why === 'unreachable' ? 'connection' : asked, ms, failed: true },
   }
 }
 

@@ -10,7 +10,7 @@ import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
 import type { MailboxWorker } from './mailboxes.ts'
 import type { Sealer } from './seal.ts'
-import type { Appended, MailboxAddress, NewRow, NewRowState } from './spool.ts'
+import { NO_PROGRESS, type Appended, type MailboxAddress, type NewRow, type NewRowState } from './spool.ts'
 import { writeDownAt } from './write-ahead.ts'
 
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
@@ -104,7 +104,7 @@ export function deliverEvent(
 
   /** What is to be written of a region: nothing where it has the event. */
   function fateOf(region: RoutedRegion): NewRowState | undefined {
-    if (waits.has(region)) return { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+    if (waits.has(region)) return { kind: 'waiting', ...NO_PROGRESS }
     const result = ended.get(region)
     if (result === undefined) return { kind: 'held' }
     const judgement = judge(result, clock.now())
@@ -190,7 +190,7 @@ export async function keepUnresolved(
     receivedAt,
     payload: sealer.seal(packUnresolved(unresolved, kept), { delivery, region: '' }),
     maxSpoolBytes: undefined,
-    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+    state: { kind: 'waiting', ...NO_PROGRESS },
   }
   try {
     await mailboxes.append([row], { giveUpAt: Math.max(deadline, clock.monotonic() + LEAST_WRITE_MS) })

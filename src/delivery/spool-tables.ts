@@ -2,6 +2,7 @@ import type { DatabaseSync } from '../database/sqlite.ts'
 import { toStored } from '../directory/id.ts'
 import {
   LEASE_MS,
+  NO_PROGRESS,
   type Appended,
   type Claim,
   type DeadLetter,
@@ -14,7 +15,6 @@ import {
   type Next,
   type OpenMailbox,
   type OrphanedAnswer,
-  type Progress,
   type Sealed,
   type Settlement,
   type WaitingRow,
@@ -367,8 +367,6 @@ const TWIN_WAIT_MS = 1000
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written from ids, above
 const allOf = (stored: string, more: readonly string[]) => [...new Set([...(JSON.parse(stored) as string[]), ...more])]
-
-const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
 
 type Statement = ReturnType<DatabaseSync['prepare']>
 type Value = null | number | bigint | string | Uint8Array

@@ -63,6 +63,9 @@ export interface Progress {
   readonly retryAt: number
 }
 
+/** Of what nobody has tried yet. */
+export const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+
 /**
  * `duplicate`: it waits already, or is one more dead letter of the same. `id`: the row's, or the dead letter's.
  * `full`: nothing was kept of it, since its region's quota is used up.
