@@ -32,7 +32,9 @@ export interface BreakerParts {
   /**
    * Whether something in a mailbox would be the probe. If so, nothing else may be for one more `openMs`: what waits
    * already loses less by a region that is still broken than somebody who clicks. And no longer, since a mailbox that
-   * does not come must not keep the region closed to everybody.
+   * does not come must not keep the region closed to everybody. Nor must one delivery that the region fails on however
+   * well it is: when a mailbox was the probe in vain and others have been refused meanwhile, the next turn is theirs,
+   * for as long.
    */
   readonly wantsProbe: () => boolean
 }
@@ -40,8 +42,8 @@ export interface BreakerParts {
 export function createBreaker(limits: Region['breaker'], { now, wantsProbe }: BreakerParts): Breaker {
   let phase: Phase = createClosed(limits.windowMs)
 
-  const open = (): 'opened' => {
-    phase = { kind: 'broken', until: now() + limits.openMs, probing: false }
+  const open = (turn: Broken['turn']): 'opened' => {
+    phase = { kind: 'broken', until: now() + limits.openMs, probing: false, turn, refusedOthers: false }
     return 'opened'
   }
 
@@ -51,16 +53,16 @@ export function createBreaker(limits: Region['breaker'], { now, wantsProbe }: Br
     end(verdict) {
       if (phase !== closed || verdict === 'none') return 'nothing'
       const { calls, failures } = closed.count(now(), verdict)
-      return calls >= limits.minimumCalls && failures / calls >= limits.failureRate ? open() : 'nothing'
+      return calls >= limits.minimumCalls && failures / calls >= limits.failureRate ? open('mailbox') : 'nothing'
     },
   })
 
-  const probePass = (broken: Broken): Pass => {
+  const probePass = (broken: Broken, isMailbox: boolean): Pass => {
     broken.probing = true
     return {
       isProbe: true,
       end(verdict) {
-        if (verdict === 'failure') return open()
+        if (verdict === 'failure') return open(isMailbox && broken.refusedOthers ? 'others' : 'mailbox')
         if (verdict === 'none') {
           broken.probing = false
           return 'nothing'
@@ -78,10 +80,14 @@ export function createBreaker(limits: Region['breaker'], { now, wantsProbe }: Br
     },
     admit(priority) {
       if (phase.kind === 'closed') return countedPass(phase)
+      const isMailbox = priority === 'mailbox'
       const overdueMs = now() - phase.until
-      if (overdueMs < 0 || phase.probing) return undefined
-      if (priority !== 'mailbox' && overdueMs < limits.openMs && wantsProbe()) return undefined
-      return probePass(phase)
+      const isTurnOf = phase.turn === 'others' ? !isMailbox : isMailbox || !wantsProbe()
+      if (overdueMs < 0 || phase.probing || (overdueMs < limits.openMs && !isTurnOf)) {
+        phase.refusedOthers ||= !isMailbox
+        return undefined
+      }
+      return probePass(phase, isMailbox)
     },
   }
 }
@@ -97,7 +103,10 @@ interface Closed {
 interface Broken {
   readonly kind: 'broken'
   readonly until: number
+  /** Who may be the probe first. */
+  readonly turn: 'mailbox' | 'others'
   probing: boolean
+  refusedOthers: boolean
 }
 
 /** The window moves on by a bucket at a time: what is counted is between nine and ten tenths of it. */

@@ -263,3 +263,45 @@ describe('whatever has happened', () => {
     )
   })
 })
+
+describe('a breaker whose mailbox has failed as the probe', () => {
+  function failedOnce({ isClicked }: { isClicked: boolean }) {
+    const all = breakerWith()
+    all.watcher.wantsProbe = true
+    all.broken()
+    if (isClicked) all.breaker.admit('interactive')
+    all.clock.advance(500)
+    expect(all.admitted('mailbox').end('failure')).toBe('opened')
+    return all
+  }
+
+  it('lets somebody who clicks be the next, so that one bad delivery cannot keep the region from everybody', () => {
+    const { breaker, clock, admitted } = failedOnce({ isClicked: true })
+    clock.advance(500)
+    expect(breaker.admit('mailbox')).toBeUndefined()
+    expect(admitted('interactive').end('success')).toBe('closed')
+  })
+
+  it('asks the mailbox again where nobody comes for as long again', () => {
+    const { breaker, clock } = failedOnce({ isClicked: true })
+    clock.advance(999)
+    expect(breaker.admit('mailbox')).toBeUndefined()
+    clock.advance(1)
+    expect(breaker.admit('mailbox')).toMatchObject({ isProbe: true })
+  })
+
+  it('asks the mailbox again at once where nobody has clicked meanwhile', () => {
+    const { breaker, clock } = failedOnce({ isClicked: false })
+    clock.advance(500)
+    expect(breaker.admit('mailbox')).toMatchObject({ isProbe: true })
+  })
+
+  it('asks the mailbox first again when the click has failed too', () => {
+    const { breaker, clock, admitted } = failedOnce({ isClicked: true })
+    clock.advance(500)
+    expect(admitted('interactive').end('failure')).toBe('opened')
+    clock.advance(500)
+    expect(breaker.admit('interactive')).toBeUndefined()
+    expect(breaker.admit('mailbox')).toMatchObject({ isProbe: true })
+  })
+})
