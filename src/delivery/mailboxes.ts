@@ -513,7 +513,12 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         wantsProbe: () => !stopped && lane.boxes.values().some(waits),
         probeDue() {
           const resting = lane.ready.size === 0 ? lane.boxes.values().find(waitsForRegion) : undefined
-          if (resting !== undefined) wakeNow(resting)
+          if (resting !== undefined) {
+            // By turns: a head that the region fails on, however well it is, must not be every probe.
+            lane.boxes.delete(resting)
+            lane.boxes.add(resting)
+            wakeNow(resting)
+          }
           pump(lane)
         },
         recovered() {
