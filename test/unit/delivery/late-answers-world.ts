@@ -70,6 +70,8 @@ export interface World {
   calls(instance: Instance): Parameters<LateAnswers['follow']>[1]
   /** Lets time pass, each timer at its own time, with everything that follows from it. */
   run(ms: number): Promise<void>
+  /** The machine's processes stand still so long: each timer that fell due meanwhile runs only then. */
+  suspend(ms: number): Promise<void>
   /** Moves the wall clock only. */
   stepWallClock(ms: number): void
 }
@@ -85,10 +87,12 @@ export function createWorld(
 ): World {
   const manual = createManualClock()
   let wallOffset = 0
+  let suspendedMs = 0
   const dues = new Set<{ at: number }>()
   const clock: ManualClock = {
     ...manual,
-    now: () => manual.now() + wallOffset,
+    now: () => manual.now() + suspendedMs + wallOffset,
+    monotonic: () => manual.monotonic() + suspendedMs,
     after(ms, then) {
       const due = { at: manual.monotonic() + Math.max(0, ms) }
       dues.add(due)
@@ -159,15 +163,20 @@ export function createWorld(
       })
     },
     async run(ms) {
-      const end = clock.monotonic() + ms
+      const end = manual.monotonic() + ms
       for (;;) {
         for (let turn = 0; turn < 3; turn++) await nextTurn()
         const next = Math.min(...[...dues].map(({ at }) => at))
         if (next > end) break
-        clock.advance(next - clock.monotonic())
+        clock.advance(next - manual.monotonic())
       }
-      clock.advance(end - clock.monotonic())
+      clock.advance(end - manual.monotonic())
       await nextTurn()
+    },
+    async suspend(ms) {
+      const due = [...dues].map(({ at }) => at - manual.monotonic()).filter((inMs) => inMs <= ms)
+      suspendedMs += ms - Math.max(0, ...due)
+      await world.run(Math.max(0, ...due))
     },
     stepWallClock(ms) {
       wallOffset += ms

@@ -246,6 +246,25 @@ describe('following the calls of a webhook', () => {
     expectNothingOwed(world, instance)
   })
 
+  it('does not call a failure what an idempotent region may have done at the very last attempt', async () => {
+    const later = Array.from({ length: 5 }, () => says(http503('300')))
+    const world = createWorld({ regions: { eu: idempotent(...later, says(timedOut('eu'), 10_000)) } })
+    const instance = await follow(world)
+    await world.run(26 * MINUTE)
+    expect(world.asked.at(-1)?.at).toBe(25 * MINUTE)
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expectNothingOwed(world, instance)
+  })
+
+  it.each([idempotent, once])('asks nobody any more when it wakes after the last moment for it', async (script) => {
+    const world = createWorld({ regions: { eu: script(says(unreachable), ok('done')) } })
+    const instance = await follow(world)
+    await world.suspend(26 * MINUTE)
+    expect(attemptsAt(world, 'eu')).toEqual([1])
+    expect(texts(world)).toEqual(['sorry: failed'])
+    expectNothingOwed(world, instance)
+  })
+
   it('asks no sooner than a region wants to be asked', async () => {
     const world = createWorld({ regions: { eu: idempotent(says(http503('200')), ok('done')) } })
     await follow(world)
@@ -380,6 +399,19 @@ describe('posting an answer', () => {
     const instance = await follow(world)
     await world.run(MINUTE)
     expect(world.heard()).toEqual(['done'])
+    expectNothingOwed(world, instance)
+  })
+
+  it('is not tried again when it wakes after the last moment for it', async () => {
+    const posts = [
+      { kind: 'again', reason: 'http_500' },
+      { kind: 'posted', status: 200 },
+    ] as const
+    const world = createWorld({ regions: { eu: once(ok('done')) }, posts })
+    const instance = await follow(world)
+    await world.suspend(26 * MINUTE)
+    expect(world.posted).toHaveLength(1)
+    expect(world.counted()).toEqual({ post_gave_up: 1 })
     expectNothingOwed(world, instance)
   })
 
