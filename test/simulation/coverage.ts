@@ -29,6 +29,8 @@ export const expected: readonly string[] = [
   ...each('ending', 'taken_over, too_late'),
   ...each('takeover', 'answer waiting, answer ready, answer posting'),
   ...each('takeover', 'mailbox of one that is dead, mailbox of one that is suspended'),
+  ...each('crash', 'right after append, right after next, right after settle, right after owe, right after posting'),
+  ...each('suspended', 'right after append, right after next, right after settle, right after posting'),
   ...each('lease', 'lapsed and renewed'),
   ...each('breaker', 'closed to open, open to half_open, half_open to closed, half_open to open'),
   ...each('dedup', 'joined, stored'),

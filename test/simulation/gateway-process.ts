@@ -29,7 +29,7 @@ import { withNetwork, type Network } from './virtual-undici.ts'
 /** What surrounds every process of a world. */
 export interface Surroundings extends Omit<ThreadParts, 'owner' | 'instance' | 'committed' | 'leased'> {
   readonly network: Network
-  readonly directory: Pick<DirectoryStore, 'find' | 'ping'>
+  readonly directory: (owner: Owner) => Pick<DirectoryStore, 'find' | 'ping'>
   readonly topology: () => Topology
   readonly provider: Provider
   readonly random: () => number
@@ -110,7 +110,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   const spool = mutation.spool(
     await openSqliteSpool(':memory:', { clock, instance: mutation.instance(name), startThread }),
   )
-  const directory = cacheDirectory(around.directory, {
+  const directory = cacheDirectory(around.directory(owner), {
     entries: 100,
     freshMs: 30_000,
     hardMs: 60_000,
@@ -127,10 +127,11 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     alarms,
     counters,
     random,
-    attempt: async (address, row) => {
+    attempt: async (address, row, maySend) => {
       const ended = watcher.attempts(gateway, address, row)
       try {
         return await attempt(address, row, {
+          maySend,
           clock,
           alarms,
           directory,
@@ -167,7 +168,12 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       forward(
         what,
         { integration, destination: { name: region, region: regionNamed(region), organizations } },
-        { kind: 'deferred', priority: 'interactive', number },
+        {
+          kind: 'deferred',
+          priority: 'interactive',
+          number,
+          maySend: () => clock.monotonic() < mailboxes.leaseUntil(),
+        },
       ),
     clock,
     log,

@@ -155,11 +155,11 @@ function checkAnswers({ webhook, arrivals, calls, posts, endings }: Story, sched
       fail('no late answer', `promised, and it ended as ${why.join() || 'nothing'}`)
   }
   const said = calls.filter(({ says }) => says).map(({ region }) => `${region} has done ${webhook.key}`)
-  for (const { body } of heardLate) {
+  for (const { body, from } of heardLate) {
     const done = calls.find(({ carriedOut }) => carriedOut)
-    // A known limit: a process that was suspended, and is taken for gone, may ask again what another has told of.
-    const isTakenOver = endings.some(({ result }) => result === 'taken_over')
-    if (body === APOLOGIES.failed && done !== undefined && own.length === 1 && !isTakenOver) {
+    // Whoever took it over knows of its own attempts only, and whoever was taken for gone may ask again after all.
+    const knowsAll = own.length === 1 && own[0]?.by === from && endings.every(({ result }) => result !== 'taken_over')
+    if (body === APOLOGIES.failed && done !== undefined && knowsAll) {
       fail('wrong answer', `the user was told that it failed, and ${done.region} has done it`)
     }
     const isOurs = Object.values<string>(APOLOGIES).includes(body)

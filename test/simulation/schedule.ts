@@ -90,11 +90,14 @@ export type Fault =
   | ({ readonly kind: 'store_gone' | 'append_fails' | 'settle_fails' | 'directory_away' | 'answers_unheard' } & Lasting)
   | ({ readonly kind: 'slow_store'; readonly commitMs: number } & Lasting)
   | ({ readonly kind: 'paused'; readonly integration: string; readonly region: string } & Lasting)
-  /** Stops without notice; `ms` later another starts. */
-  | ({ readonly kind: 'crash' | 'drain'; readonly gateway: number } & Lasting)
-  | ({ readonly kind: 'suspended'; readonly gateway: number } & Lasting)
+  /** Ends; `ms` later another starts. */
+  | ({ readonly kind: 'drain'; readonly gateway: number } & Lasting)
+  /** `after`: right after the next such call to its store has been committed, before it hears of it. */
+  | ({ readonly kind: 'crash' | 'suspended'; readonly gateway: number; readonly after?: Step } & Lasting)
   | { readonly kind: 'clock_jump'; readonly at: number; readonly byMs: number }
   | { readonly kind: 'move'; readonly at: number; readonly organization: string; readonly to: string }
+
+export type Step = 'append' | 'next' | 'settle' | 'owe' | 'posting' | 'paid'
 
 export type Outage = 'refuses' | 'hangs' | 'resets' | '503' | '401' | '422'
 
@@ -308,6 +311,7 @@ function drawFaults({ regions, integrations, flavour }: Drawn, webhooks: readonl
     ])()
   const gateway = (): number => dice.between(0, 1)
   const organization = (): string => dice.pick(dice.pick(integrations).organizations).id
+  const after = (): { after?: Step } => (dice.chance(0.5) ? { after: dice.pick(steps) } : {})
   const draw = (): Fault =>
     dice.weighted<() => Fault>([
       [5, () => ({ kind: 'outage', region: region(), how: dice.pick(outages), at: at(), ms: ms() })],
@@ -322,9 +326,12 @@ function drawFaults({ regions, integrations, flavour }: Drawn, webhooks: readonl
       [2, () => ({ kind: 'directory_away', at: dice.pick([0, at()]), ms: ms() })],
       [1, () => ({ kind: 'answers_unheard', at: at(), ms: ms() })],
       [2, () => ({ kind: 'paused', integration: dice.pick(integrations).id, region: region(), at: at(), ms: ms() })],
-      [5, () => ({ kind: 'crash', gateway: gateway(), at: at(), ms: dice.between(50, 9000) })],
+      [5, () => ({ kind: 'crash', gateway: gateway(), at: at(), ms: dice.between(50, 9000), ...after() })],
       [3, () => ({ kind: 'drain', gateway: gateway(), at: at(), ms: dice.between(50, 4000) })],
-      [3, () => ({ kind: 'suspended', gateway: gateway(), at: at(), ms: dice.pick([3000, 8000, MINUTE_MS]) })],
+      [
+        3,
+        () => ({ kind: 'suspended', gateway: gateway(), at: at(), ms: dice.pick([3000, 8000, MINUTE_MS]), ...after() }),
+      ],
       [1, () => ({ kind: 'clock_jump', at: at(), byMs: dice.pick([-HOUR_MS, HOUR_MS]) })],
       [2, () => ({ kind: 'move', at: at(), organization: organization(), to: region() })],
     ])()
@@ -359,6 +366,7 @@ function drawFaults({ regions, integrations, flavour }: Drawn, webhooks: readonl
   }
 }
 
+const steps: readonly Step[] = ['append', 'next', 'settle', 'owe', 'posting', 'paid']
 const outages: readonly Outage[] = ['refuses', 'hangs', 'resets', '503', '401', '422']
 
 /** The schedule as somebody reads it who wants to know what went wrong. */

@@ -28,6 +28,8 @@ export interface VirtualThread extends EventEmitter {
   die(wasCommitted: boolean): void
 }
 
+const REPLY_MS = 0.2
+
 type Batch = readonly (readonly [id: number, call: SpoolCall])[]
 
 const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'changed', 'list', 'usage', 'deadLetters'])
@@ -78,9 +80,13 @@ export function startVirtualThread(parts: ThreadParts): VirtualThread & Worker {
       waiting.clear()
       writing = false
       const message: FromThread = { replies: carryOut(batch), locked: false }
-      emitter.emit('message', message)
+      const isLast = ending && waiting.size === 0
+      // Between the commit and the word of it anything may happen to the process.
+      time.toProcess(owner, REPLY_MS, () => {
+        emitter.emit('message', message)
+        if (isLast) emitter.emit('exit', 0)
+      })
       if (waiting.size > 0) write()
-      else if (ending) emitter.emit('exit', 0)
     })
   }
 
@@ -94,7 +100,7 @@ export function startVirtualThread(parts: ThreadParts): VirtualThread & Worker {
         time.toProcess(owner, 0, () => emitter.emit('message', { replies, locked: true } satisfies FromThread))
       }
       if (!writing && waiting.size > 0) write()
-      else if (!writing && ending) time.toProcess(owner, 0, () => emitter.emit('exit', 0))
+      else if (!writing && ending) time.toProcess(owner, REPLY_MS, () => emitter.emit('exit', 0))
     },
     ref() {},
     unref() {},

@@ -1,4 +1,4 @@
-import type { SpoolConnection } from '../../src/delivery/spool-transaction.ts'
+import type { Operation, SpoolConnection } from '../../src/delivery/spool-transaction.ts'
 import { directSpool } from '../../src/delivery/direct-spool.ts'
 import type { Installation, InstallationKey } from '../../src/directory/directory.ts'
 import { Refusal, SiloClientError } from '../../src/errors.ts'
@@ -7,7 +7,7 @@ import type { Region, Topology } from '../../src/regions/regions.ts'
 import type { WebhookTrace } from '../../src/telemetry/trace.ts'
 import { createDice } from './dice.ts'
 import type { Arrived } from './facts.ts'
-import { startGateway, type GatewayProcess, type Surroundings } from './gateway-process.ts'
+import { startGateway, type GatewayProcess, type Surroundings, type Watcher } from './gateway-process.ts'
 import type { Mutation } from './mutations.ts'
 import { createObserver, type Findings } from './observer.ts'
 import type { Behaviour, Fault, Schedule, SimWebhook } from './schedule.ts'
@@ -99,10 +99,10 @@ export async function simulate(
       }
     },
     network: createNetwork(),
-    directory: {
-      find: (key) => asked(() => installationOf(key)),
-      ping: () => asked(() => undefined),
-    },
+    directory: (owner) => ({
+      find: (key) => asked(owner, () => installationOf(key)),
+      ping: () => asked(owner, () => undefined),
+    }),
     topology: () => topology,
     provider: virtualProvider(webhooks),
     random: () => dice.float(),
@@ -111,9 +111,9 @@ export async function simulate(
     mutation,
   }
 
-  function asked<Result>(answer: () => Result): Promise<Result> {
+  function asked<Result>(owner: Owner, answer: () => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
-      time.in(dice.between(0, 3), () => {
+      time.toProcess(owner, dice.between(0, 3), () => {
         if (active('directory_away').length > 0) reject(new Error('away'))
         else resolve(answer())
       })
@@ -263,11 +263,13 @@ export async function simulate(
   }
 
   async function start(slot: Slot): Promise<void> {
+    if (slot.starting || (slot.gateway !== undefined && slot.gateway.state !== 'dead')) return
     slot.starting = true
     const name = `g${started++}`
     let born: Owner | undefined
     try {
-      const gateway = await startGateway(name, around, { ...observer.watcher, born: (owner) => (born = owner) })
+      const watcher: Watcher = { ...observer.watcher, committed, born: (owner) => (born = owner) }
+      const gateway = await startGateway(name, around, watcher)
       slot.gateway = gateway
       slot.starting = false
       observer.started(gateway)
@@ -276,6 +278,7 @@ export async function simulate(
     } catch (error) {
       note(`${name} could not start: ${error instanceof Error ? error.message : String(error)}`)
       if (born !== undefined) born.state = 'dead'
+      slot.starting = false
       later(500, () => void start(slot))
     }
   }
@@ -378,6 +381,7 @@ export async function simulate(
     const { gateway } = slot
     if (gateway === undefined || gateway.state === 'dead') return
     note(`${gateway.name} ${how}`)
+    traps.delete(gateway)
     gateway.die(dice.chance(0.5))
     observer.died(gateway)
     for (const arrived of observer.cutOff(gateway)) ended(arrived)
@@ -416,6 +420,20 @@ export async function simulate(
     observer.died(gateway)
   }
 
+  const traps = new Map<GatewayProcess, { readonly after: Operation; readonly run: () => void }>()
+  /** At once, or when the next such call of the process has been committed and it has not heard of it yet. */
+  function when(gateway: GatewayProcess, after: Operation | undefined, run: () => void): void {
+    if (after === undefined) run()
+    else traps.set(gateway, { after, run })
+  }
+  function committed(...[of, call, result]: Parameters<Watcher['committed']>): void {
+    observer.watcher.committed(of, call, result)
+    const trap = traps.get(of)
+    if (trap?.after !== call.operation) return
+    traps.delete(of)
+    time.in(0, trap.run)
+  }
+
   function begin(fault: Fault): void {
     note(`fault ${JSON.stringify(fault)}`)
     const ends = (run: () => void): void =>
@@ -427,33 +445,34 @@ export async function simulate(
     const gateway = slot?.gateway
     switch (fault.kind) {
       case 'crash':
-      case 'drain': {
-        if (slot === undefined || gateway?.state === undefined || gateway.state === 'dead' || slot.drains) return
-        observer.faulted(fault.kind)
-        const again = (): void => {
-          if (!slot.starting) void start(slot)
-        }
-        slot.starting = true
-        if (fault.kind === 'crash') {
+        if (slot === undefined || gateway === undefined) return
+        when(gateway, fault.after, () => {
+          if (gateway.state === 'dead' || slot.drains !== undefined) return
+          observer.faulted(fault.kind)
+          if (fault.after !== undefined) observer.cover(`crash:right after ${fault.after}`)
           die(slot, 'crashes')
-          slot.starting = false
-          later(fault.ms, again)
-          return
-        }
-        slot.drains = drain(slot, gateway).finally(() => {
-          slot.drains = undefined
-          slot.starting = false
-          later(fault.ms, again)
+          later(fault.ms, () => void start(slot))
         })
         return
-      }
-      case 'suspended':
-        if (gateway?.state !== 'running') return
+      case 'drain':
+        if (slot === undefined || gateway === undefined || gateway.state === 'dead' || slot.drains) return
         observer.faulted(fault.kind)
-        gateway.state = 'suspended'
-        observer.suspended(gateway)
-        ends(() => {
-          if (gateway.state === 'suspended') time.resume(gateway, dice.pick(['timer', 'input']))
+        slot.drains = drain(slot, gateway).finally(() => {
+          slot.drains = undefined
+          later(fault.ms, () => void start(slot))
+        })
+        return
+      case 'suspended':
+        if (gateway === undefined) return
+        when(gateway, fault.after, () => {
+          if (gateway.state !== 'running') return
+          observer.faulted(fault.kind)
+          if (fault.after !== undefined) observer.cover(`suspended:right after ${fault.after}`)
+          gateway.state = 'suspended'
+          observer.suspended(gateway)
+          ends(() => {
+            if (gateway.state === 'suspended') time.resume(gateway, dice.pick(['timer', 'input']))
+          })
         })
         return
       case 'clock_jump':
