@@ -19,8 +19,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     sabotage: { type: 'string' },
     logs: { type: 'string' },
-    // Back-off, a lapsed lease and a busy machine together stay far below; what has not arrived by then is lost.
-    patience: { type: 'string', default: '60' },
+    patience: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 })
@@ -39,10 +38,11 @@ if (chosen.length === 0 || values.list) {
 const good = await runMatrix(chosen, {
   form,
   seed: Number(values.seed ?? Date.now() % 1_000_000),
-  jobs: Number(values.jobs ?? (form === 'quick' ? 4 : 1)),
+  jobs: Number(values.jobs ?? (form === 'quick' ? 6 : 1)),
   json: values.json,
   sabotage: values.sabotage,
   logs: values.logs,
-  patienceMs: Number(values.patience) * 1000,
+  // Back-off, a lapsed lease and a busy machine together stay far below; what has not arrived by then is lost.
+  patienceMs: Number(values.patience ?? (form === 'quick' ? 30 : 60)) * 1000,
 })
 process.exit(good ? 0 : 1)
