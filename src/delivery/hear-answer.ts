@@ -25,6 +25,8 @@ export interface Asking {
   /** The number of the attempt that each region of `calls` is at. */
   readonly attempt: number
   readonly ask: (region: AskedRegion, attempt: number) => Promise<RegionResult>
+  /** False: somebody else may have taken the answer over by now, and told it. */
+  readonly mayAsk: () => boolean
   readonly idempotent: (regionName: string) => boolean
   readonly lateMessage: (reply: RegionReply) => LateMessage | undefined
   /** Told of a call that rejected, which no region can make it do. */
@@ -42,7 +44,8 @@ export interface Call {
 /**
  * Waits for the first 2xx that says something. When every call has ended without any 2xx, regions are asked again: each
  * that never got the request for 60 s after the webhook came, and each that is idempotent and failed for 25 min; an
- * answer below 500 is an end. Nobody is asked any more once a 2xx has come. `ended`: all calls are over as well.
+ * answer below 500 is an end. Nobody is asked any more once a 2xx has come, or once somebody else may be asking.
+ * `ended`: all calls are over as well.
  */
 export function hearAnswer(
   calls: readonly Call[],
@@ -96,6 +99,7 @@ export function hearAnswer(
         if (stop.aborted && idempotent(region.name)) return 'left'
         return isUnknown ? 'unknown' : 'failed'
       }
+      if (!asking.mayAsk()) return isUnknown ? 'unknown' : 'failed'
       result = await listen(asking.ask(region, asking.attempt + failures))
     }
   }

@@ -60,8 +60,10 @@ export interface LateAnswersParts {
   readonly sealer: () => Sealer
   readonly poster: Pick<AnswerPoster, 'post'>
   readonly provider: (name: string) => Pick<Provider, 'lateMessage' | 'apology' | 'mayPostTo'> | undefined
-  /** A deferred attempt, with the interactive priority. */
-  readonly ask: (what: LateCase, region: AskedRegion, attempt: number) => Promise<RegionResult>
+  /** A deferred attempt, with the interactive priority; `maySend` is to be asked right before it is sent. */
+  readonly ask: (what: LateCase, region: AskedRegion, attempt: number, maySend: () => boolean) => Promise<RegionResult>
+  /** What is owed by this instance now: the answer tells, whenever asked, whether nobody can have taken it over since. */
+  readonly claims: () => () => boolean
   /** Whether the region may be sent the same request twice. */
   readonly idempotent: (regionName: string) => boolean
   readonly clock: Clock
@@ -104,6 +106,8 @@ interface Debt extends Turn {
   readonly startedAt: number
   /** Whether it is in the store. */
   stored: Promise<boolean>
+  /** Whether nobody else can have taken it over. Whether somebody has, the store tells when something is to be said. */
+  isOurs: () => boolean
 }
 
 export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
@@ -127,6 +131,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       )
       try {
         await storing
+        debt.isOurs = parts.claims()
       } catch (error) {
         forget(debt)
         throw error
@@ -191,7 +196,8 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     const stop = new AbortController()
     if (stopping) stop.abort()
     const startedAt = clock.monotonic() - ageMs
-    const debt: Debt = { ...of, startedAt, stop, stored: Promise.resolve(true), lost: false, posting: false }
+    const isOurs = parts.claims()
+    const debt: Debt = { ...of, startedAt, stop, stored: Promise.resolve(true), isOurs, lost: false, posting: false }
     debts.set(of.delivery, debt)
     return debt
   }
@@ -219,6 +225,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     if (before !== undefined) {
       // Our own lease had lapsed, and it has come back to us. If somebody else was about to say something meanwhile, it
       // may have been heard; otherwise it is as if it had never been away.
+      before.isOurs = parts.claims()
       if (state.kind !== 'posting' || before.posting) return
       before.lost = true
       before.stop.abort()
@@ -250,7 +257,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
    */
   async function askOnceMore(debt: Debt, what: LateCase): Promise<void> {
     const askable = what.regions.filter(({ name }) => parts.idempotent(name))
-    const calls = askable.map((region) => ({ region, result: ask(what, region, 2) }))
+    const calls = askable.map((region) => ({ region, result: ask(debt, what, region, 2) }))
     const { answer, ended } = hear(debt, what, calls, 2)
     const heard = await answer
     const isWhole = askable.length === what.regions.length
@@ -260,15 +267,16 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
   }
 
   /** What is thrown before there is a promise is a fault of the same kind. */
-  async function ask(what: LateCase, region: AskedRegion, attempt: number): Promise<RegionResult> {
-    return await parts.ask(what, region, attempt)
+  async function ask(debt: Debt, what: LateCase, region: AskedRegion, attempt: number): Promise<RegionResult> {
+    return await parts.ask(what, region, attempt, () => debt.isOurs())
   }
 
   function hear(debt: Debt, what: LateCase, calls: readonly Call[], attempt: number): ReturnType<typeof hearAnswer> {
     return hearAnswer(calls, {
       startedAt: debt.startedAt,
       attempt,
-      ask: (region, number) => ask(what, region, number),
+      ask: (region, number) => ask(debt, what, region, number),
+      mayAsk: () => debt.isOurs(),
       idempotent: parts.idempotent,
       lateMessage: (reply) => parts.provider(what.provider)?.lateMessage(reply),
       onFault: (error) => log.error(lineOf(debt, { reason: reasonOf(error) }), 'A call for a late answer failed'),

@@ -21,7 +21,12 @@ export interface RegionScript {
   readonly says: readonly Said[]
 }
 
-export type Said = { readonly result: RegionResult | 'never' | 'fault'; readonly afterMs?: number }
+export type Said = {
+  readonly result: RegionResult | 'never' | 'fault'
+  readonly afterMs?: number
+  /** How long it waits for its turn first. */
+  readonly queuedMs?: number
+}
 
 export interface WorldOptions {
   readonly regions: Readonly<Record<string, RegionScript>>
@@ -37,6 +42,8 @@ export interface Instance {
   readonly late: LateAnswers
   /** It is gone from one moment to the next: nothing it does has an effect any more, and nothing ever answers it. */
   crash(): void
+  /** It has not renewed its lease in time, though it may have since. */
+  lapse(): void
 }
 
 /** What happens next at the border of an instance. */
@@ -186,6 +193,7 @@ export function createWorld(
 
   function start(): Instance {
     let dead = false
+    let lapses = 0
     /** Everything an instance does outside itself: it may be the last thing it does. */
     const cross = async <Value>(name: string, effect: () => Promise<Value> | Value): Promise<Value> => {
       const step = dead ? 'crash_before' : world.next(name)
@@ -206,7 +214,7 @@ export function createWorld(
       paid: (...args) => cross('paid', () => spool.paid(...args)),
       takeOver: () => cross('takeOver', () => spool.takeOver()),
     }
-    const call = (region: string, attempt: number): Promise<RegionResult> =>
+    const call = (region: string, attempt: number, maySend = () => true): Promise<RegionResult> =>
       cross(`ask ${region} ${attempt}`, () => {
         const script = regions[region]?.says ?? []
         const index = attempts.get(region) ?? 0
@@ -214,13 +222,21 @@ export function createWorld(
         const said = script[Math.min(index, script.length - 1)]
         if (said === undefined) throw new Error(`Nothing is written for ${region}`)
         world.asked.push({ region, attempt, at: clock.monotonic() })
-        if (isExecuted(said.result)) world.executions.push({ region, attempt })
         return new Promise<RegionResult>((resolve, reject) => {
-          if (said.result === 'never') return
-          const { result } = said
-          clock.after(said.afterMs ?? 0, () =>
-            result === 'fault' ? reject(new TypeError('a fault')) : resolve(result),
-          )
+          const send = (): void => {
+            if (!maySend()) {
+              resolve({ kind: 'refused', region, reason: 'lease_lapsed', timing: { startedMs: 0, endedMs: 0 } })
+              return
+            }
+            if (isExecuted(said.result)) world.executions.push({ region, attempt })
+            if (said.result === 'never') return
+            const { result } = said
+            clock.after(said.afterMs ?? 0, () =>
+              result === 'fault' ? reject(new TypeError('a fault')) : resolve(result),
+            )
+          }
+          if (said.queuedMs === undefined) send()
+          else clock.after(said.queuedMs, send)
         })
       })
     const post = (url: string, { body }: LateMessage): Promise<PostResult> =>
@@ -246,9 +262,13 @@ export function createWorld(
       sealer: () => world.config.sealer,
       poster: { post },
       provider: (name) => (name === 'test' && world.config.provider ? provider : undefined),
-      ask(_what, region, attempt) {
+      ask(_what, region, attempt, maySend) {
         if (world.config.unsignable) throw new TypeError('cannot be signed')
-        return call(region.name, attempt)
+        return call(region.name, attempt, maySend)
+      },
+      claims() {
+        const before = lapses
+        return () => lapses === before
       },
       idempotent: (name) => regions[name]?.idempotent ?? false,
       clock,
@@ -256,7 +276,7 @@ export function createWorld(
       log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       counters,
     })
-    const instance: Instance = { late, crash: () => void (dead = true) }
+    const instance: Instance = { late, crash: () => void (dead = true), lapse: () => void lapses++ }
     killers.set(instance, call)
     return instance
   }

@@ -328,6 +328,43 @@ describe('following the calls of a webhook', () => {
   })
 })
 
+describe('asking again once somebody else may have taken over', () => {
+  it('is not done, and whoever has taken over is the only one to speak', async () => {
+    const world = createWorld({ regions: { eu: once(says(unreachable)) }, random: () => 1 })
+    const slept = await follow(world)
+    await world.run(8000)
+    slept.lapse()
+    await world.start().late.takeOver()
+    await world.run(MINUTE)
+    expect(world.asked.map(({ at }) => at)).toEqual([0, 1000, 3000, 7000])
+    expect(world.counted()).toEqual({ unknown_told: 1, taken_over: 1 })
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expectNothingOwed(world, slept)
+  })
+
+  it.each([idempotent, once])('is not done, and it is told by this one where nobody has', async (script) => {
+    const world = createWorld({ regions: { eu: script(says(unreachable)) }, random: () => 1 })
+    const instance = await follow(world)
+    await world.run(8000)
+    instance.lapse()
+    await world.run(MINUTE)
+    expect(world.asked.map(({ at }) => at)).toEqual([0, 1000, 3000, 7000])
+    expect(texts(world)).toEqual(['sorry: failed'])
+    expectNothingOwed(world, instance)
+  })
+
+  it('is not done by what waited for its turn meanwhile', async () => {
+    const world = createWorld({ regions: { eu: once(says(unreachable), { ...ok('done'), queuedMs: 10_000 }) } })
+    const instance = await follow(world)
+    await world.run(8000)
+    instance.lapse()
+    await world.run(MINUTE)
+    expect(world.executions).toEqual([])
+    expect(texts(world)).toEqual(['sorry: failed'])
+    expectNothingOwed(world, instance)
+  })
+})
+
 describe('posting an answer', () => {
   it('is recorded before it is done, and the end of it after', async () => {
     const world = createWorld({ regions: { eu: once(ok('done')) } })
@@ -726,6 +763,17 @@ describe('taking over what another instance has left', () => {
       await world.run(25 * MINUTE)
       expect(texts(world)).toEqual(['done'])
       expect(world.counted()).toEqual({ posted: 1 })
+      expectNothingOwed(world, instance)
+    })
+
+    it('asks again, too', async () => {
+      const world = createWorld({ regions: { eu: idempotent(says(http503('60')), ok('done')) } })
+      const instance = await follow(world)
+      instance.lapse()
+      await overtaken(world, 'takeOver')
+      await instance.late.takeOver()
+      await world.run(MINUTE)
+      expect(texts(world)).toEqual(['done'])
       expectNothingOwed(world, instance)
     })
 
