@@ -7,10 +7,12 @@ import { writeDownAt } from './write-ahead.ts'
 /** `late`: nobody had answered by the deadline, it is on disk that an answer is owed, and the calls go on. */
 export type InTime = { readonly kind: 'decided'; readonly outcome: Outcome } | { readonly kind: 'late' }
 
+type First = InTime | { readonly kind: 'fault'; readonly error: unknown }
+
 /**
  * Waits for an outcome up to the deadline. Shortly before, that an answer is owed is written down; only where that has
  * been done by the deadline do the calls go on, and the regions' answer is posted when it comes. Where it has not, the
- * calls end with the deadline, and that is the outcome.
+ * calls end with the deadline, and that is the outcome. Rejects as `outcome` does, unless an answer is owed by then.
  */
 export async function answerInTime(
   what: LateCase,
@@ -39,20 +41,24 @@ export async function answerInTime(
     deadlineCame()
   })
   const first = await Promise.race([
-    dispatched.outcome.then((outcome): InTime => ({ kind: 'decided', outcome })),
+    dispatched.outcome.then(
+      (outcome): First => ({ kind: 'decided', outcome }),
+      (error: unknown): First => ({ kind: 'fault', error }),
+    ),
     atDeadline,
   ])
   cancelWrite()
   const inTime = owing === undefined ? first : await reconsidered(first, owing)
   cancelDeadline()
+  if (inTime.kind === 'fault') throw inTime.error
   if (inTime.kind === 'late') void late.follow(what, dispatched.calls)
   return { inTime, dispatched }
 
   /** What is on disk by now is a promise: a failure is told by it, and an answer takes it back before it is given. */
-  async function reconsidered(first: InTime, owing: Promise<void>): Promise<InTime> {
+  async function reconsidered(first: First, owing: Promise<void>): Promise<First> {
     await owing
     if (first.kind === 'late' || !written) return first
-    if (first.outcome.kind === 'lost') return { kind: 'late' }
+    if (first.kind === 'fault' || first.outcome.kind === 'lost') return { kind: 'late' }
     // Whoever took it over from here, if this process went away, would say something as well.
     await Promise.race([late.forgive(what), untilDeadline])
     return first

@@ -64,15 +64,19 @@ function begin() {
   const calls = [{ region, result: new Promise<RegionResult>(() => {}) }]
   const dispatched = { calls, outcome: outcome.promise, settled: new Promise<never>(() => {}) }
   const times = { startedAt: clock.monotonic(), deadline: clock.monotonic() + BUDGET_MS }
-  void answerInTime(what, () => dispatched, times, { late, clock }).then(({ inTime }) => steps.push(inTime.kind))
+  answerInTime(what, () => dispatched, times, { late, clock }).then(
+    ({ inTime }) => steps.push(inTime.kind),
+    () => steps.push('rejected'),
+  )
   return {
     steps,
     pending: () => clock.pending(),
-    async at(ms: number, happens: 'won' | 'lost' | 'written' | 'not written' | 'taken back' | 'nothing') {
+    async at(ms: number, happens: 'won' | 'lost' | 'fault' | 'written' | 'not written' | 'taken back' | 'nothing') {
       clock.advance(ms - clock.monotonic())
       await nextTurn()
       if (happens === 'won') outcome.resolve(won)
       if (happens === 'lost') outcome.resolve(lost)
+      if (happens === 'fault') outcome.reject(new TypeError('a fault'))
       if (happens === 'written') owing.resolve()
       if (happens === 'not written') owing.reject(new Error('no disk'))
       if (happens === 'taken back') takenBack.resolve()
@@ -129,6 +133,34 @@ describe('a failure that comes while it is being written down that an answer is 
     await webhook.at(2450, 'lost')
     await webhook.at(2460, 'not written')
     expect(webhook.steps).toEqual(['owe', 'decided'])
+  })
+})
+
+describe('a fault of our own', () => {
+  it('rejects, and nothing is promised any more', async () => {
+    const webhook = begin()
+    await webhook.at(1000, 'fault')
+    expect(webhook.steps).toEqual(['rejected'])
+    expect(webhook.pending()).toBe(0)
+    await webhook.at(BUDGET_MS, 'nothing')
+    expect(webhook.steps).toEqual(['rejected'])
+  })
+
+  it('while it is being written down that an answer is owed, is told by that one', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'fault')
+    expect(webhook.steps).toEqual(['owe'])
+    await webhook.at(2460, 'written')
+    expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+    expect(webhook.pending()).toBe(0)
+  })
+
+  it('rejects where that could not be written down', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'fault')
+    await webhook.at(2460, 'not written')
+    expect(webhook.steps).toEqual(['owe', 'rejected'])
+    expect(webhook.pending()).toBe(0)
   })
 })
 
