@@ -143,8 +143,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     alarms,
     counters,
     random: Math.random,
-    attempt: (address, row) =>
+    attempt: (address, row, maySend) =>
       attempt(address, row, {
+        maySend,
         clock,
         alarms,
         directory,
@@ -166,17 +167,36 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     holdsMore: () => late.owed() > 0,
   })
   const late = createLateAnswers({
-    owed: spool,
+    owed: {
+      ...spool,
+      async owe(answer, options) {
+        const askedAt = clock.monotonic()
+        await spool.owe(answer, options)
+        mailboxes.written(askedAt)
+      },
+      async takeOver() {
+        const askedAt = clock.monotonic()
+        const orphans = await spool.takeOver()
+        mailboxes.written(askedAt)
+        return orphans
+      },
+    },
+    claims: () => mailboxes.claims(),
     sealer: () => live.rooms.sealer,
     poster,
     provider: providerNamed,
     idempotent: (name) => regionNamed(name)?.idempotent === true,
-    ask({ provider, integration, kept: { what, signedBy } }, { name, organizations }, number) {
-      const again = { rawHeaders: what.headers, body: what.body, signedBy }
+    ask({ provider, integration, kept: { what, signedBy } }, { name, organizations }, number, maySend) {
+      const region = regionNamed(name)
+      const headers = providerNamed(provider)?.signAgain({ rawHeaders: what.headers, body: what.body, signedBy })
+      if (headers === undefined) {
+        const timing = { startedMs: 0, endedMs: 0 }
+        return Promise.resolve({ kind: 'refused', region: name, reason: 'no_signing_secret', timing })
+      }
       return live.rooms.forward(
-        { ...what, headers: providerNamed(provider)?.signAgain(again) ?? what.headers },
-        { integration, destination: { name, region: regionNamed(name), organizations } },
-        { kind: 'deferred', priority: 'interactive', number },
+        { ...what, headers },
+        { integration, destination: { name, region, organizations } },
+        { kind: 'deferred', priority: 'interactive', number, maySend },
       )
     },
     clock,
@@ -274,9 +294,19 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   /** A webhook that came before the swap may still be on its way to a region: its connections stay until it is done. */
   function retire(clients: readonly RegionClient[]): void {
     const retired = Promise.all(underWay)
+      .then(() => Promise.all(clients.map(whenIdle)))
       .then(() => closeClients(clients))
       .finally(() => retiring.delete(retired))
     retiring.add(retired)
+  }
+
+  /** Deferred calls belong to no webhook that is under way. */
+  async function whenIdle(client: RegionClient): Promise<void> {
+    while (client.inFlight + client.queued > 0) {
+      await new Promise<void>((resolve) => {
+        clock.after(IDLE_LOOK_MS, resolve)
+      })
+    }
   }
 
   async function closeClients(clients: Iterable<RegionClient>): Promise<void> {
@@ -285,13 +315,24 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     }
   }
 
+  async function giveBack(): Promise<void> {
+    try {
+      await spool.close()
+    } catch (err) {
+      log.error({ err }, 'What is owed could not be given back, and waits until its lease lapses')
+    }
+  }
+
   async function shutDown(): Promise<void> {
-    // What is refused from now on is under way for a moment, too.
-    while (underWay.size > 0) await Promise.all(underWay)
     cancelTakeOver()
+    // Nothing more is begun that is not a webhook's; what is refused from now on is under way for a moment, too.
+    const stopping = Promise.all([mailboxes.stop(), late.stop()])
+    while (underWay.size > 0) await Promise.all(underWay)
+    await stopping
+    // What those webhooks have left behind.
     await Promise.all([mailboxes.stop(), late.stop()])
     await Promise.all([...retiring, closeClients(live.clients.values()), poster.close()])
-    await spool.close()
+    await giveBack()
     await store.close()
   }
 
@@ -343,12 +384,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       closed ??= shutDown()
       return closed
     },
-    giveBack: () =>
-      spool
-        .close()
-        .catch((err: unknown) =>
-          log.error({ err }, 'What is owed could not be given back, and waits until its lease lapses'),
-        ),
+    giveBack,
     closing: () => closed !== undefined,
   }
 }
@@ -359,3 +395,5 @@ function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs, breake
 }
 
 const HOUR_MS = 3_600_000
+/** How often a client that was replaced is looked at, until its last call has ended. */
+const IDLE_LOOK_MS = 100

@@ -2,12 +2,20 @@ import { hash } from 'node:crypto'
 import type { Clock } from './clock.ts'
 import type { Dedup } from './dedup/dedup.ts'
 import { answerInTime } from './delivery/answer-in-time.ts'
-import { deliverEvent, keepUnresolved, LEAST_WRITE_MS, unresolvedMailbox } from './delivery/deliver-event.ts'
+import type { Unresolved } from './delivery/attempt.ts'
+import {
+  deliverEvent,
+  keepUnresolved,
+  unresolvedMailbox,
+  LEAST_WRITE_MS,
+  type Event,
+} from './delivery/deliver-event.ts'
+import type { Kept } from './delivery/kept.ts'
 import type { LateAnswers } from './delivery/late-answers.ts'
 import type { LateCase } from './delivery/late-case.ts'
 import type { MailboxWorker } from './delivery/mailboxes.ts'
 import type { Sealer } from './delivery/seal.ts'
-import type { Directory } from './directory/directory.ts'
+import type { Directory, Id } from './directory/directory.ts'
 import { dispatch, type Plan } from './dispatch/dispatch.ts'
 import { forwardable, type Forward } from './dispatch/forward.ts'
 import { wasSentInVain, type Outcome, type RegionResult } from './dispatch/region-result.ts'
@@ -117,30 +125,27 @@ interface Task {
   readonly cookies: boolean
 }
 
-/** What a webhook asks for, done the first time it comes. */
+/** What a webhook asks for, done the first time it comes: resolve → plan → dispatch → respond. */
 async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
-  const { provider, request, webhook, idempotencyKey: dedupKey } = task
+  const { provider, request, webhook } = task
   const promised = provider.promise(request)
+  const fanOut = provider.fanOut(request)
   const kept = { what: forwardable(webhook, task, rooms.ids), signedBy: request.signedBy }
-  const event = { provider: provider.name, kept, dedupKey, startedAt: webhook.startedAt, deadline: webhook.deadline }
-  const spooled = (): Answer => {
-    return { reply: provider.acknowledge(request), ending: { kind: 'spooled' }, remember: true }
+  const home = { installation: request.installation, hint: request.hint, to: fanOut.to }
+  const mustArrive = promised.kind === 'delivery'
+  if (mustArrive && rooms.mailboxes.mustWait(unresolvedMailbox(provider.name, home))) {
+    return await waitForHome(task, kept, home, rooms)
   }
 
-  const unresolved = { installation: request.installation, hint: request.hint, to: provider.fanOut(request).to }
-  const isQueue = promised.kind === 'delivery' && rooms.mailboxes.mustWait(unresolvedMailbox(provider.name, unresolved))
   const resolution = await resolve(request, rooms.directory, rooms.topology)
   trace.resolved(resolution)
-  if (isQueue || (resolution.kind === 'unknown' && promised.kind === 'delivery')) {
-    await keepUnresolved(event, unresolved, rooms)
-    return spooled()
-  }
   switch (resolution.kind) {
     case 'absent': {
       const reply = provider.unknownIntegration(request, webhook)
       return { reply, ending: { kind: 'unknown_integration' }, remember: false }
     }
     case 'unknown':
+      if (mustArrive) return await waitForHome(task, kept, home, rooms)
       throw new SiloClientError([])
     case 'inactive':
       return { reply: provider.inactive(request), ending: { kind: 'inactive' }, remember: false }
@@ -148,43 +153,75 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
   }
 
   const { integration } = resolution.route
-  const plan = planFor(resolution.route, provider.fanOut(request))
+  const plan = planFor(resolution.route, fanOut)
   trace.planned(plan)
-  const priority = promised.kind === 'delivery' ? 'event' : 'interactive'
+  const priority = mustArrive ? 'event' : 'interactive'
+  const { startedAt, deadline } = webhook
   const call = (destination: RoutedRegion, goesOn: () => boolean): Promise<RegionResult> =>
     rooms.forward(
       kept.what,
       { destination, integration: integration.id },
-      { kind: 'first', priority, startedAt: webhook.startedAt, deadline: webhook.deadline, goesOn },
+      { kind: 'first', priority, startedAt, deadline, goesOn },
     )
-
   switch (promised.kind) {
-    case 'delivery': {
-      const { safe, settled } = deliverEvent(event, plan, integration.id, call, rooms)
-      trace.dispatched(settled)
-      const { takenBy } = await safe
-      if (takenBy === undefined) return spooled()
-      return { reply: provider.acknowledge(request), ending: { kind: 'passed_on', region: takenBy }, remember: true }
-    }
-    case 'late_answer': {
-      const what = lateCase(promised, { provider: provider.name, kept, integration: integration.id }, plan)
-      const begin = (goesOn: () => boolean) => dispatch(plan, (region) => call(region, goesOn), rooms.clock)
-      const { inTime, dispatched } = await answerInTime(what, begin, webhook, rooms)
-      trace.dispatched(dispatched.settled)
-      if (inTime.kind === 'late') {
-        return { reply: provider.acknowledge(request), ending: { kind: 'late' }, remember: true }
-      }
-      if (inTime.outcome.kind === 'lost' && promised.failure === 'post') {
-        return await apologize(task, what, inTime.outcome.results, rooms)
-      }
-      return respond(task, inTime.outcome)
-    }
+    case 'delivery':
+      return await deliver({ ...task, kept, plan, call }, integration.id, rooms, trace)
+    case 'late_answer':
+      return await answerNowOrLater({ ...task, kept, plan, call }, promised, integration.id, rooms, trace)
     case 'nothing': {
-      const { outcome, settled } = dispatch(plan, (region) => call(region, never), rooms.clock)
+      const { outcome, settled } = dispatch(plan, (region) => call(region, () => false), rooms.clock)
       trace.dispatched(settled)
       return respond(task, await outcome)
     }
   }
+}
+
+interface PlannedTask extends Task {
+  readonly kept: Kept
+  readonly plan: Plan
+  readonly call: (destination: RoutedRegion, goesOn: () => boolean) => Promise<RegionResult>
+}
+
+/** An event is answered once it is certain that every planned region gets it. */
+async function deliver(task: PlannedTask, integration: Id, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
+  const { safe, settled } = deliverEvent(eventOf(task, task.kept), task.plan, integration, task.call, rooms)
+  trace.dispatched(settled)
+  const { takenBy } = await safe
+  return acknowledged(task, takenBy === undefined ? { kind: 'spooled' } : { kind: 'passed_on', region: takenBy })
+}
+
+/** An event that nobody can place yet. */
+async function waitForHome(task: Task, kept: Kept, home: Unresolved, rooms: Rooms): Promise<Answer> {
+  await keepUnresolved(eventOf(task, kept), home, rooms)
+  return acknowledged(task, { kind: 'spooled' })
+}
+
+/** A click or a command is answered by the deadline, and by what its regions say as long as anybody listens. */
+async function answerNowOrLater(
+  task: PlannedTask,
+  promised: Promised & { kind: 'late_answer' },
+  integration: Id,
+  rooms: Rooms,
+  trace: WebhookTrace,
+): Promise<Answer> {
+  const { provider, webhook, kept, plan, call } = task
+  const what = lateCase(promised, { provider: provider.name, kept, integration }, plan)
+  const begin = (goesOn: () => boolean) => dispatch(plan, (region) => call(region, goesOn), rooms.clock)
+  const { inTime, dispatched } = await answerInTime(what, begin, webhook, rooms)
+  trace.dispatched(dispatched.settled)
+  if (inTime.kind === 'late') return acknowledged(task, { kind: 'late' })
+  const { outcome } = inTime
+  return outcome.kind === 'lost' && promised.failure === 'post'
+    ? await apologize(task, what, outcome.results, rooms)
+    : respond(task, outcome)
+}
+
+function eventOf({ provider, idempotencyKey: dedupKey, webhook }: Task, kept: Kept): Event {
+  return { provider: provider.name, kept, dedupKey, startedAt: webhook.startedAt, deadline: webhook.deadline }
+}
+
+function acknowledged({ provider, request }: Task, ending: ReplyEnding): Answer {
+  return { reply: provider.acknowledge(request), ending, remember: true }
 }
 
 function respond({ provider, request }: Task, outcome: Outcome): Answer {
@@ -225,8 +262,6 @@ function lateCase(
     })),
   }
 }
-
-const never = (): boolean => false
 
 async function receive(
   arrival: Arrival,

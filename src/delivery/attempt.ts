@@ -10,7 +10,7 @@ import { framed, unframed } from './framed.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, unpack, type Kept } from './kept.ts'
 import type { Sealer } from './seal.ts'
-import type { MailboxAddress, NewRow, WaitingRow } from './spool.ts'
+import { NO_PROGRESS, type MailboxAddress, type NewRow, type WaitingRow } from './spool.ts'
 
 /** Everything an attempt at a waiting delivery needs; what a reload may change is asked for each time. */
 export interface AttemptParts {
@@ -25,6 +25,8 @@ export interface AttemptParts {
   readonly provider: (name: string) => Provider | undefined
   readonly sealer: () => Sealer
   readonly forward: Forward
+  /** Whether the claim on the mailbox still stands: asked right before it is sent. */
+  readonly maySend: () => boolean
 }
 
 /** How an attempt at a mailbox's head came out. */
@@ -114,7 +116,7 @@ async function deliver(
   const result = await parts.forward(
     { ...what, headers: rawHeaders },
     { integration, destination: { name: region, region: parts.topology().byName.get(region), organizations: here } },
-    { kind: 'deferred', priority: 'mailbox', number: row.attempts + 1 },
+    { kind: 'deferred', priority: 'mailbox', number: row.attempts + 1, maySend: parts.maySend },
   )
   return { kind: 'judged', judgement: judge(result, parts.clock.now()) }
 }
@@ -160,7 +162,7 @@ function rowFor(
     payload: sealer().seal(pack(kept), { delivery, region: mailbox.region }),
     // It was let in when it came; a quota that is full by now must not lose it.
     maxSpoolBytes: undefined,
-    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+    state: { kind: 'waiting', ...NO_PROGRESS },
   }
 }
 

@@ -5,7 +5,7 @@ import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
 import { SiloClientError } from '../errors.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 import { packUnresolved, type Unresolved } from './attempt.ts'
-import { judge } from './judge.ts'
+import { judge, type Judgement } from './judge.ts'
 import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
 import type { MailboxWorker } from './mailboxes.ts'
@@ -15,6 +15,9 @@ import { writeDownAt } from './write-ahead.ts'
 
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
 export const LEAST_WRITE_MS = 50
+
+/** A call that rejects is a fault of our own: the delivery is tried again, after a while. */
+const FAULT: Judgement = { kind: 'transient', reason: 'internal_error', why: 'unreachable', retryAfterMs: undefined }
 
 export interface EventParts {
   readonly clock: Clock
@@ -39,7 +42,10 @@ export interface Delivering {
    * (503) when a region neither has it nor could it be stored: then the provider sends it again.
    */
   readonly safe: Promise<Safe>
-  /** One result per planned region, in plan order, once the last of them has come to its end. */
+  /**
+   * One result per planned region, in plan order, once the last of them has come to its end. Rejects only as `call`
+   * does.
+   */
   readonly settled: Promise<readonly RegionResult[]>
 }
 
@@ -72,21 +78,25 @@ export function deliverEvent(
   const asked = plan.regions.filter((region) => !waits.has(region))
 
   const held = new Set<RoutedRegion>()
-  const taken = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
   const all: Plan = { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: asked }
   const { calls, outcome } = dispatch(all, (region) => call(region, () => held.has(region)), clock)
   for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
-  return { safe: makeSafe(), settled: Promise.all(plan.regions.map(resultOf)) }
+  const settled = Promise.all(plan.regions.map(resultOf))
+  // A fault of our own may come long before anybody asks for this.
+  settled.catch(() => {})
+  return { safe: makeSafe(), settled }
 
   async function makeSafe(): Promise<Safe> {
     if (asked.length > 0) await firstOf(outcome, clock, writeDownAt(event) - clock.monotonic())
-    const rows = plan.regions.flatMap((region) => {
-      const state = fateOf(region)
-      return state === undefined ? [] : [{ region, row: rowFor(region, state) }]
-    })
+    const states = plan.regions.map((region) => ({ region, state: stateNow(region) }))
+    const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
+    for (const region of takenBy) mailboxes.taken(addressOf(region))
+    const rows = states.flatMap(({ region, state }) =>
+      state.kind === 'taken' ? [] : [{ region, row: rowFor(region, state) }],
+    )
     if (rows.length > 0) await store(rows)
-    return { takenBy: plan.regions.find((region) => taken.has(region))?.name }
+    return { takenBy: takenBy[0]?.name }
   }
 
   function rowFor(region: RoutedRegion, state: NewRowState): NewRow {
@@ -102,17 +112,15 @@ export function deliverEvent(
     }
   }
 
-  /** What is to be written of a region: nothing where it has the event. */
-  function fateOf(region: RoutedRegion): NewRowState | undefined {
+  /** What is to be written of a region, unless it has taken the event. */
+  function stateNow(region: RoutedRegion): NewRowState | { readonly kind: 'taken' } {
     if (waits.has(region)) return { kind: 'waiting', ...NO_PROGRESS }
     const result = ended.get(region)
     if (result === undefined) return { kind: 'held' }
     const judgement = judge(result, clock.now())
     switch (judgement.kind) {
       case 'delivered':
-        taken.add(region)
-        mailboxes.taken(addressOf(region))
-        return undefined
+        return { kind: 'taken' }
       case 'refused':
         return { kind: 'dead', reason: judgement.reason, attempts: 1 }
       case 'transient':
@@ -145,9 +153,13 @@ export function deliverEvent(
     if (full.length > 0) throw notStored(full, 'spool_full', undefined)
   }
 
+  /** Never rejects. */
   async function settleWhenEnded(region: RoutedRegion, row: number): Promise<void> {
-    const result = await resultOf(region)
-    await mailboxes.settleHeld(addressOf(region), row, judge(result, clock.now()))
+    const judgement = await resultOf(region).then(
+      (result) => judge(result, clock.now()),
+      () => FAULT,
+    )
+    await mailboxes.settleHeld(addressOf(region), row, judgement)
   }
 
   async function resultOf(region: RoutedRegion): Promise<RegionResult> {

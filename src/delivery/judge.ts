@@ -36,8 +36,6 @@ export function judge(result: RegionResult, now: number): Judgement {
       const { reason, rawHeaders } = result
       // It cannot even be written, which no region can help: it must not block what comes behind it.
       if (reason === 'invalid_request') return { kind: 'refused', reason }
-      // Nor can it be written as HTTP the next time.
-      if (reason === 'invalid_request') return { kind: 'refused', reason }
       const answered = rawHeaders !== undefined || reason === 'response_too_large'
       const why = answered ? 'answered' : result.sent ? 'unanswered' : 'unreachable'
       return { kind: 'transient', reason, why, retryAfterMs: retryAfterMs(rawHeaders ?? [], now) }

@@ -4,16 +4,17 @@ import { LONGEST_WAIT_MS } from './back-off.ts'
 import { afterRefusal, conclude, concludeFirst, reasonToRest, type Conclusion, type Course } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import type { Judgement } from './judge.ts'
-import type {
-  Appended,
-  Claim,
-  MailboxAddress,
-  NewRow,
-  NewRowState,
-  OpenMailbox,
-  Settlement,
-  Spool,
-  WaitingRow,
+import {
+  LEASE_MS,
+  type Appended,
+  type Claim,
+  type MailboxAddress,
+  type NewRow,
+  type NewRowState,
+  type OpenMailbox,
+  type Settlement,
+  type Spool,
+  type WaitingRow,
 } from './spool.ts'
 
 /** How often the store is asked whether another process has paused, resumed or replayed anything. */
@@ -25,6 +26,8 @@ const ASK_AGAIN_MS = 1000
 const ROWS_A_TURN = 16
 /** Mailboxes whose home is still to be found ask the directory, which bounds itself; this bounds what waits for it. */
 const UNRESOLVED_AT_ONCE = 4
+/** Of a region that nothing is sent to: they only look whether it is still the right one. */
+const UNSENT_AT_ONCE = 2
 
 /** What the mailboxes have to know of a region to be easy on it. */
 export interface Lane {
@@ -35,8 +38,9 @@ export interface Lane {
 
 export interface MailboxParts extends HousekeepingParts {
   readonly spool: Spool
-  readonly attempt: (address: MailboxAddress, row: WaitingRow) => Promise<Attempted>
-  /** Undefined where nothing may be sent: the region is down, or nobody knows it. */
+  /** `maySend` is to be asked right before the delivery is sent. */
+  readonly attempt: (address: MailboxAddress, row: WaitingRow, maySend: () => boolean) => Promise<Attempted>
+  /** Undefined where nothing is sent: the region is down, or nobody knows it. */
   readonly lane: (region: string) => Lane | undefined
   readonly random: () => number
   /** Whether anything else of the store is this instance's, so that its lease has to be kept. */
@@ -62,6 +66,10 @@ export interface MailboxWorker {
   start(): Promise<void>
   /** Looks at every region again, after their states may have changed. */
   look(): void
+  /** What was claimed by now: the answer tells, whenever asked, whether it is still this instance's. */
+  claims(): () => boolean
+  /** The store has been written to, which renews the lease: it was asked to at this time (monotonic). */
+  written(askedAt: number): void
   /** Begins no more attempts; resolves when those that run have ended. */
   stop(): Promise<void>
 }
@@ -79,6 +87,8 @@ interface Box {
   /** Counts what has been stored, so that an older look into the mailbox cannot call it empty. */
   stored: number
   refusals: number
+  /** When it was last paused here, as `changes` counts. */
+  changed: number
   state:
     | { readonly kind: 'idle' }
     | { readonly kind: 'ready' }
@@ -91,10 +101,10 @@ interface Box {
 }
 
 /**
- * `region`: wakes when the region is well again. `asked`: for as long as the region has asked for, well or not. `held`:
- * wakes when the first attempt ends. `store`: nobody knows when.
+ * `region`: wakes when the region is well again. `connection`: as well when anybody gets through to it. `asked`: for as
+ * long as the region has asked for, well or not. `held`: wakes when the first attempt ends. `store`: nobody knows when.
  */
-type Rest = 'region' | 'asked' | 'held' | 'store'
+type Rest = 'region' | 'connection' | 'asked' | 'held' | 'store'
 
 interface LaneState {
   readonly region: string
@@ -120,8 +130,12 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   const running = new Set<Promise<void>>()
   /** First attempts under way whose rows are stored. */
   let held = 0
+  /** The lease as last renewed, and how often it had lapsed by then: what was claimed before may be somebody else's. */
+  const lease = { until: 0, lapses: 0 }
   /** What has moved waits in mailboxes that nobody here may know of: no change of this process's own is told to it. */
-  let someMoved = false
+  const filled = new Map<string, MailboxAddress>()
+  /** Counts what is changed here, so that a list that was read before cannot undo it. */
+  let changes = 0
   let stopped = false
   const cancels = new Set<() => void>()
 
@@ -148,6 +162,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       appending: 0,
       stored: 0,
       refusals: 0,
+      changed: 0,
       state: { kind: 'idle' },
       head: undefined,
       unsettled: undefined,
@@ -175,7 +190,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     if (stopped) return 0
     if (lane.region === '') return UNRESOLVED_AT_ONCE
     const open = parts.lane(lane.region)
-    if (open === undefined || open.breaker === 'open') return 0
+    // Nothing is sent there, but what waits for organizations that have moved away is to follow them.
+    if (open === undefined || open.breaker === 'open') return UNSENT_AT_ONCE
     return open.breaker === 'half_open' ? 1 : Math.min(lane.ramp, open.atMost)
   }
 
@@ -266,7 +282,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       const next = await coming
       switch (next.kind) {
         case 'empty':
-          if (someMoved) await refresh()
           if (box.stored !== storedBefore) return { kind: 'more' }
           box.isEmpty = true
           box.head = undefined
@@ -286,9 +301,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         await spool.release(id, next.fence)
         return { kind: 'rest', why: reasonToRest(waitMs, next.row), ms: Math.max(waitMs, 1) }
       }
-      // The process may have been stopped for a minute between the store's answer and now: somebody else's turn.
-      if (clock.monotonic() >= next.validUntil) return { kind: 'more' }
-      const attempted = await parts.attempt(box.address, next.row)
+      renewed(next.validUntil)
+      const attempted = await parts.attempt(box.address, next.row, claims())
       if (attempted.kind === 'judged') tellRejection(box, attempted.judgement)
       const conclusion = concludeFor(box, next.row, attempted)
       const { settlement, course } = conclusion
@@ -302,9 +316,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (course.kind === 'pause') await pause(box, course.reason)
       // A success may have made room for more of the region's mailboxes.
       pump(box.lane)
-      if (goesOn) continue
-      if (someMoved) await refresh()
-      return endOf(course)
+      if (!goesOn) return endOf(course)
     }
   }
 
@@ -344,10 +356,39 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   }
 
   async function writeDown(box: Box, ended: NonNullable<Box['unsettled']>): Promise<void> {
+    const { claim, settlement } = ended
     box.unsettled = ended
-    await spool.settle(ended.claim, ended.settlement)
+    await spool.settle(claim, settlement)
     box.unsettled = undefined
-    someMoved ||= ended.settlement.kind === 'moved'
+    if (settlement.kind !== 'moved') return
+    for (const { mailbox } of settlement.rows) filled.set(keyOf(mailbox), mailbox)
+    await lookInFilled()
+  }
+
+  /** Looks into mailboxes that were filled by moving; those that could not be read are looked into again. */
+  async function lookInFilled(): Promise<void> {
+    const asOf = changes
+    const addresses = [...filled]
+    for (const open of await openAt(addresses.map(([, address]) => address))) {
+      adopt(open, asOf)
+      pump(boxAt(open.address).lane)
+    }
+    for (const [key] of addresses) filled.delete(key)
+  }
+
+  async function openAt(addresses: readonly MailboxAddress[]): Promise<OpenMailbox[]> {
+    const keys = new Set(addresses.map(keyOf))
+    return (await spool.open()).filter(({ address }) => keys.has(keyOf(address)))
+  }
+
+  function renewed(until: number): void {
+    if (clock.monotonic() >= lease.until) lease.lapses += 1
+    lease.until = Math.max(lease.until, until)
+  }
+
+  function claims(): () => boolean {
+    const { lapses } = lease
+    return () => lease.lapses === lapses && clock.monotonic() < lease.until
   }
 
   function untilDue(box: Box, row: WaitingRow): number {
@@ -388,6 +429,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   async function pause(box: Box, reason: string): Promise<void> {
     if (box.paused !== undefined || box.id === undefined) return
     box.paused = reason
+    box.changed = changes += 1
     try {
       await spool.pause(box.id, reason)
     } catch (error) {
@@ -396,14 +438,18 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     }
   }
 
-  /** A head that waits for the directory or for an operator, held by nobody, is looked at now and then. */
-  function adopt(open: OpenMailbox): void {
+  /** Takes over what the store says of a mailbox; `asOf` is what `changes` was when it was asked. */
+  function adopt(open: OpenMailbox, asOf: number): void {
     const box = boxAt(open.address)
     identify(box, open.id)
-    const resumed = box.paused !== undefined && open.paused === undefined
+    if (!open.isEmpty) {
+      box.isEmpty = false
+      // Whoever has just found it empty looked too early.
+      box.stored += 1
+    }
+    const resumed = box.changed <= asOf && box.paused !== undefined && open.paused === undefined
+    if (box.changed <= asOf) box.paused = open.paused
     if (resumed) box.refusals = 0
-    box.paused = open.paused
-    if (!open.isEmpty) box.isEmpty = false
     if (box.isEmpty || box.paused !== undefined) {
       if (box.state.kind === 'ready') {
         box.lane.ready.delete(box)
@@ -414,27 +460,18 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     if (box.state.kind === 'idle' || resumed) makeReady(box)
   }
 
-  function adoptAll(list: readonly OpenMailbox[]): void {
+  function adoptAll(list: readonly OpenMailbox[], asOf: number): void {
     const listed = new Set(list.map(({ id }) => id))
-    for (const open of list) adopt(open)
+    for (const open of list) adopt(open, asOf)
     for (const [id, box] of byId) {
-      if (listed.has(id) || box.appending > 0 || box.state.kind === 'running') continue
+      if (listed.has(id) || box.changed > asOf || box.appending > 0 || box.state.kind === 'running') continue
       // Emptied by somebody else, or paused while empty and resumed again. If it only looks so, its turn will tell.
+      if (box.paused !== undefined) box.refusals = 0
       box.paused = undefined
       if (!box.isEmpty) makeReady(box)
       else forget(box)
     }
     for (const lane of lanes.values()) pump(lane)
-  }
-
-  async function refresh(): Promise<void> {
-    someMoved = false
-    try {
-      adoptAll(await spool.open())
-    } catch (error) {
-      someMoved = true
-      throw error
-    }
   }
 
   function everySecond(): void {
@@ -445,10 +482,11 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
 
   async function lookAgain(): Promise<void> {
     try {
-      if (held > 0 || running.size > 0 || parts.holdsMore()) await spool.renew()
-      if (someMoved) await refresh()
+      if (held > 0 || running.size > 0 || parts.holdsMore()) renewed(await spool.renew())
+      if (filled.size > 0) await lookInFilled()
+      const asOf = changes
       const list = await spool.changed()
-      if (list !== undefined && !stopped) adoptAll(list)
+      if (list !== undefined && !stopped) adoptAll(list, asOf)
       if (byId.size > 0) await watchQuotas(parts)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
@@ -479,7 +517,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       })
       let appended: Appended[] | undefined
       try {
+        const askedAt = clock.monotonic()
         appended = await spool.append(rows, options)
+        renewed(askedAt + LEASE_MS)
         return appended
       } finally {
         for (const [at, { box, state }] of waiting.entries()) {
@@ -507,8 +547,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     watch(region) {
       const lane = laneOf(region)
       const waits = (box: Box): boolean => !box.isEmpty && box.paused === undefined
-      const waitsForRegion = (box: Box): boolean =>
-        waits(box) && box.state.kind === 'resting' && box.state.why === 'region'
+      const waitsFor = (box: Box, what: Rest): boolean =>
+        waits(box) && box.state.kind === 'resting' && box.state.why === what
+      const waitsForRegion = (box: Box): boolean => waitsFor(box, 'region') || waitsFor(box, 'connection')
       return {
         wantsProbe: () => !stopped && lane.boxes.values().some(waits),
         probeDue() {
@@ -521,24 +562,35 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
           }
           pump(lane)
         },
-        recovered() {
+        recovered(from) {
           // With others under way it was no outage, but a call here and there that failed.
           if (lane.running <= 1) lane.ramp = 1
-          for (const box of lane.boxes) if (waitsForRegion(box)) wakeNow(box)
+          for (const box of lane.boxes) {
+            if (from === 'outage' ? waitsForRegion(box) : waitsFor(box, 'connection')) wakeNow(box)
+          }
           pump(lane)
         },
       }
     },
 
     async start() {
-      await refresh()
+      adoptAll(await spool.open(), changes)
       everySecond()
       everyMinute()
     },
 
     look() {
-      for (const lane of lanes.values()) pump(lane)
+      for (const lane of lanes.values()) {
+        // What waited for a region that was down may be sent now, and what was to be sent may not.
+        for (const box of lane.boxes) {
+          if (box.state.kind === 'resting' && box.state.why === 'connection') wakeNow(box)
+        }
+        pump(lane)
+      }
     },
+
+    claims,
+    written: (askedAt) => renewed(askedAt + LEASE_MS),
 
     async stop() {
       stopped = true

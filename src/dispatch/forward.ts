@@ -72,7 +72,13 @@ export type Attempt =
       readonly goesOn: () => boolean
     }
   /** Afterwards, with all of `timeout_ms`; a region that is draining still takes it. */
-  | { readonly kind: 'deferred'; readonly priority: Priority; readonly number: number }
+  | {
+      readonly kind: 'deferred'
+      readonly priority: Priority
+      readonly number: number
+      /** Asked right before it is sent. */
+      readonly maySend: () => boolean
+    }
 
 /** A region by the name the directory gives it, and what it is told of the organizations there. */
 export interface Destination {
@@ -114,7 +120,7 @@ export function createForward({ clock, ids, client }: ForwardParts): Forward {
       priority: attempt.priority,
       startedAt,
       deadline,
-      ...(attempt.kind === 'first' && { goesOn: attempt.goesOn }),
+      ...(attempt.kind === 'first' ? { goesOn: attempt.goesOn } : { maySend: attempt.maySend }),
       headers(path, msLeft) {
         const envelope = envelopeHeaders({
           delivery: what.delivery,

@@ -21,6 +21,8 @@ export interface RegionCall {
    * may take the region's `timeout_ms`, counted from when it was made. Absent: it never is.
    */
   readonly goesOn?: () => boolean
+  /** Asked right before it is sent; absent: yes. */
+  readonly maySend?: () => boolean
   /**
    * The headers, flat; asked for when the slot is ours, since one of them says how long the region has. `path` is
    * the target as sent, prefix included.
@@ -52,7 +54,7 @@ export interface RegionWatch {
   /** It may try now: called `open_ms` after the breaker opened, and again as often as that until it has closed. */
   probeDue(): void
   /** The region answers again: the breaker has closed, or a call ended well after one that did not get through. */
-  recovered(): void
+  recovered(from: 'outage' | 'hiccup'): void
 }
 
 export interface RegionClientParts {
@@ -106,7 +108,7 @@ export function createRegionClient(
     if (change === 'opened') callProbes(region.breaker.openMs)
     if (verdict === 'success' && breaker.state === 'closed' && (unreachable || change === 'closed')) {
       unreachable = false
-      watch?.recovered()
+      watch?.recovered(change === 'closed' ? 'outage' : 'hiccup')
     }
   }
 
@@ -173,6 +175,11 @@ export function createRegionClient(
             return
           }
           pass = stillAdmitted
+          if (call.maySend?.() === false) {
+            end({ kind: 'refused', reason: 'lease_lapsed' })
+            slots.release(priority)
+            return
+          }
           reached.slotMs = elapsedMs()
           const path = prefix + call.target
           let headers: string[]
@@ -219,7 +226,7 @@ type CallOutcome =
   | { kind: 'answered'; reply: RegionReply }
   | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: string; rawHeaders?: readonly string[] }
   | { kind: 'timed_out'; sent: boolean }
-  | { kind: 'refused'; reason: 'queue_full' | 'circuit_open' }
+  | { kind: 'refused'; reason: 'queue_full' | 'circuit_open' | 'lease_lapsed' }
 
 /**
  * What a call says about its region. Nothing, if it never had a slot, if we could not write it down as a request, or if

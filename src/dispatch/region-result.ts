@@ -28,6 +28,10 @@ export type RefusedReason =
   /** It was to wait in the region's mailbox, and that could not be written, or has no room left. */
   | 'not_stored'
   | 'spool_full'
+  /** By the time of its turn somebody else may have had the right to make this attempt. */
+  | 'lease_lapsed'
+  /** It has to be signed anew, and the secret for that is gone. */
+  | 'no_signing_secret'
 
 /** Why a call that was made, or at least begun, failed. A status of 500 and above is `http_<status>`. */
 export type FailedReason =

@@ -159,21 +159,30 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   const mailboxes = createMailboxWorker(mailboxParts)
   const poster = withNetwork({ owner, time, network }, () => createAnswerPoster({ clock }))
   const lateParts: LateAnswersParts = mutation.late({
-    owed: spool,
+    owed: {
+      ...spool,
+      async owe(answer, options) {
+        const askedAt = clock.monotonic()
+        await spool.owe(answer, options)
+        mailboxes.written(askedAt)
+      },
+      async takeOver() {
+        const askedAt = clock.monotonic()
+        const orphans = await spool.takeOver()
+        mailboxes.written(askedAt)
+        return orphans
+      },
+    },
+    claims: () => mailboxes.claims(),
     sealer: () => sealer,
     poster,
     provider: () => provider,
     idempotent: (region) => regionNamed(region)?.idempotent === true,
-    ask: ({ integration, kept: { what } }, { name: region, organizations }, number) =>
+    ask: ({ integration, kept: { what } }, { name: region, organizations }, number, maySend) =>
       forward(
         what,
         { integration, destination: { name: region, region: regionNamed(region), organizations } },
-        {
-          kind: 'deferred',
-          priority: 'interactive',
-          number,
-          maySend: () => clock.monotonic() < mailboxes.leaseUntil(),
-        },
+        { kind: 'deferred', priority: 'interactive', number, maySend },
       ),
     clock,
     log,
@@ -226,8 +235,10 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     async drain() {
       draining = true
       gateway.accepting = false
-      while (underWay.size > 0) await Promise.all(underWay)
       cancelTakeOver()
+      const stopping = Promise.all([mailboxes.stop(), late.stop()])
+      while (underWay.size > 0) await Promise.all(underWay)
+      await stopping
       await Promise.all([mailboxes.stop(), late.stop()])
       await Promise.all([...regions.values()].map((client) => client.close()).concat(poster.close()))
       await spool.close()

@@ -13,7 +13,7 @@ const NOW = 1_700_000_000_000
 const MINUTE = 60_000
 const circumstances = { refusals: 0, random: () => 0.5, now: NOW }
 const transient = (
-  why: 'not_tried' | 'unreachable' | 'answered',
+  why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered',
   retryAfterMs?: number,
 ): Judgement & { kind: 'transient' } => ({
   kind: 'transient',
@@ -76,7 +76,7 @@ describe("what an attempt means for its mailbox's head", () => {
       told: 'unreachable',
       settlement: { kind: 'again', attempts: 3, answeredFailures: 0, failingMs: 0, retryAt: NOW + 2000 },
       refusals: 0,
-      course: { kind: 'rest', why: 'region', ms: 2000, failed: true },
+      course: { kind: 'rest', why: 'connection', ms: 2000, failed: true },
     })
   })
 
@@ -87,7 +87,24 @@ describe("what an attempt means for its mailbox's head", () => {
 
   it('not tried: nothing is written, no attempt is counted', () => {
     const conclusion = conclude(judged(transient('not_tried')), row(), { ...circumstances, sinceLastMs: 0 })
-    expect(conclusion).toMatchObject({ settlement: undefined, course: { kind: 'rest', why: 'region', failed: false } })
+    expect(conclusion).toMatchObject({
+      settlement: undefined,
+      course: { kind: 'rest', why: 'connection', ms: 750, failed: false },
+    })
+  })
+
+  it.each(['circuit_open', 'region_down', 'unknown_region'])(
+    '%s: it looks for its home now and then only',
+    (reason) => {
+      const judgement = { ...transient('not_tried'), reason }
+      const { course } = conclude(judged(judgement), row(), { ...circumstances, sinceLastMs: 0 })
+      expect(course).toEqual({ kind: 'rest', why: 'connection', ms: 45_000, failed: false })
+    },
+  )
+
+  it('not answered: only the end of an outage wakes it, not that others get through', () => {
+    const conclusion = conclude(judged(transient('unanswered')), row(), { ...circumstances, sinceLastMs: 0 })
+    expect(conclusion.course).toMatchObject({ kind: 'rest', why: 'region' })
   })
 
   it('adds up how long a region has failed on it, from its first failure on', () => {

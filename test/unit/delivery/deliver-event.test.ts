@@ -17,7 +17,7 @@ const plan: Plan = {
   regions: [{ name: 'eu', region: undefined, organizations: [] }],
 }
 
-/** An event whose region never answers, and a disk that takes as long as it takes. */
+/** An event whose region does not answer in time, and a disk that takes as long as it takes. */
 function begin(syncMs: number) {
   const clock = createManualClock()
   const body = Buffer.from('{}')
@@ -37,20 +37,27 @@ function begin(syncMs: number) {
     startedAt: 0,
     deadline: BUDGET_MS,
   }
+  const settlements: unknown[] = []
+  const call = Promise.withResolvers<RegionResult>()
   const mailboxes: EventParts['mailboxes'] = {
     mustWait: () => false,
     taken() {},
-    settleHeld: () => Promise.resolve(),
+    settleHeld(address, row, judgement) {
+      settlements.push({ address, row, judgement })
+      return Promise.resolve()
+    },
     append: (rows: readonly NewRow[], { giveUpAt }) =>
       new Promise((resolve, reject) => {
         clock.after(giveUpAt - clock.monotonic(), () => reject(new Error('not in time')))
         clock.after(syncMs, () => resolve(rows.map(() => ({ kind: 'stored', id: 1, mailbox: 1 }))))
       }),
   }
-  const never = (): Promise<RegionResult> => new Promise(() => {})
   const parts = { clock, random: () => 0.5, mailboxes, sealer: createSealer([]) }
-  const { safe } = deliverEvent(event, plan, '1', never, parts)
+  const { safe, settled } = deliverEvent(event, plan, '1', () => call.promise, parts)
   return {
+    settlements,
+    settled,
+    call,
     async fate(): Promise<string> {
       const fate = safe.then(
         () => 'accepted',
@@ -72,5 +79,25 @@ describe('an event whose region does not answer', () => {
 
   it('is refused at the deadline where the disk has not got it by then', async () => {
     expect(await begin(BUDGET_MS).fate()).toBe('refused')
+  })
+})
+
+describe('a fault of our own in a first attempt', () => {
+  it('lets go of the row that it held, to be sent again', async () => {
+    const event = begin(0)
+    expect(await event.fate()).toBe('accepted')
+    event.call.reject(new TypeError('a fault'))
+    await nextTurn()
+    const address = { kind: 'region', provider: 'slack', integration: '1', region: 'eu' }
+    const judgement = { kind: 'transient', reason: 'internal_error', why: 'unreachable', retryAfterMs: undefined }
+    expect(event.settlements).toEqual([{ address, row: 1, judgement }])
+  })
+
+  it('is told to whoever waits for the end of it, and to nobody where nobody does', async () => {
+    const event = begin(0)
+    await event.fate()
+    event.call.reject(new TypeError('a fault'))
+    await nextTurn()
+    await expect(event.settled).rejects.toThrow('a fault')
   })
 })

@@ -54,9 +54,17 @@ describe('what a region makes of a delivery that has to arrive', () => {
     expect(judge(result, NOW)).toEqual({ kind: 'refused', reason: 'invalid_request' })
   })
 
-  it('a call that had its slot and ran out of time: it could not be reached', () => {
-    const result: RegionResult = { kind: 'timed_out', region: 'eu', timing: { ...timing, slotMs: 0 }, sent: true }
-    expect(judge(result, NOW)).toMatchObject({ kind: 'transient', reason: 'timeout', why: 'unreachable' })
+  it.each([
+    [true, 'unanswered'],
+    [false, 'unreachable'],
+  ])('a call that had its slot and ran out of time, sent: %s, is %s', (sent, why) => {
+    const result: RegionResult = { kind: 'timed_out', region: 'eu', timing: { ...timing, slotMs: 0 }, sent }
+    expect(judge(result, NOW)).toMatchObject({ kind: 'transient', reason: 'timeout', why })
+  })
+
+  it('a call that broke off once it was sent was not answered', () => {
+    const result: RegionResult = { kind: 'failed', region: 'eu', timing, reason: 'connection_reset', sent: true }
+    expect(judge(result, NOW)).toMatchObject({ kind: 'transient', reason: 'connection_reset', why: 'unanswered' })
   })
 
   it('a call that ran out of time in our own queue was not tried', () => {

@@ -80,7 +80,7 @@ describe('forwarding a webhook', () => {
     expect(calls[0]?.goesOn?.()).toBe(true)
   })
 
-  const deferred: Attempt = { kind: 'deferred', priority: 'mailbox', number: 7 }
+  const deferred: Attempt = { kind: 'deferred', priority: 'mailbox', number: 7, maySend: () => true }
 
   it('gives a deferred attempt all of timeout_ms, however long it waited for its turn', async () => {
     const { calls, call } = rig({ timeoutMs: 8000 })
