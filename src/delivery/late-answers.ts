@@ -108,6 +108,8 @@ interface Debt extends Turn {
   stored: Promise<boolean>
   /** Whether nobody else can have taken it over. Whether somebody has, the store tells when something is to be said. */
   isOurs: () => boolean
+  /** All is said that this process has to say of it. */
+  isOver: boolean
 }
 
 export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
@@ -148,11 +150,13 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
 
     follow(what, calls) {
       const debt = debtOf(what)
-      return run(debt, async () => {
-        const { answer, ended } = hear(debt, what, calls, 1)
-        await settle(debt, what, await answer)
-        await ended
-      })
+      return run(debt, () =>
+        orApologize(debt, what, async () => {
+          const { answer, ended } = hear(debt, what, calls, 1)
+          await settle(debt, what, await answer)
+          await ended
+        }),
+      )
     },
 
     tell(what, message) {
@@ -197,7 +201,16 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     if (stopping) stop.abort()
     const startedAt = clock.monotonic() - ageMs
     const isOurs = parts.claims()
-    const debt: Debt = { ...of, startedAt, stop, stored: Promise.resolve(true), isOurs, lost: false, posting: false }
+    const debt: Debt = {
+      ...of,
+      startedAt,
+      stop,
+      stored: Promise.resolve(true),
+      isOurs,
+      isOver: false,
+      lost: false,
+      posting: false,
+    }
     debts.set(of.delivery, debt)
     return debt
   }
@@ -208,15 +221,31 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
 
   function run(debt: Debt, work: () => Promise<void>): Promise<void> {
     const finished = work()
-      .catch((error: unknown) => {
-        // It stays owed in the store: whoever takes it over, this instance among them, says what can still be said.
-        forget(debt)
-        counters.count('late_answers_total', { result: 'internal_error' })
-        log.error(lineOf(debt, { result: 'internal_error', reason: reasonOf(error) }), 'late answer')
+      .catch(async (fault: unknown) => {
+        tellFault(debt, fault)
+        if (!debt.isOver) await conclude(debt, 'internal_error', reasonOf(fault))
       })
       .finally(() => running.delete(finished))
     running.add(finished)
     return finished
+  }
+
+  /**
+   * Nobody takes over what this instance has: where `work` goes wrong before anything was said, the user is told at
+   * least that the outcome is not known.
+   */
+  async function orApologize(debt: Debt, what: LateCase, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (fault) {
+      if (debt.isOver || debt.posting) throw fault
+      tellFault(debt, fault)
+      await settle(debt, what, { kind: 'none', why: 'unknown' })
+    }
+  }
+
+  function tellFault(debt: Debt, fault: unknown): void {
+    log.error(lineOf(debt, { reason: reasonOf(fault) }), 'A fault of our own befell a late answer')
   }
 
   function adopt(orphan: OrphanedAnswer): void {
@@ -248,7 +277,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       if (message.kind === 'unreadable') return await conclude(debt, 'unreadable', message.reason)
       return await say(debt, what.value, { message: message.value, posts: state.posts, ending: 'posted' })
     }
-    await askOnceMore(debt, what.value)
+    await orApologize(debt, what.value, () => askOnceMore(debt, what.value))
   }
 
   /**
@@ -321,6 +350,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
 
   /** Every owed answer ends here, but for those that are left to others. */
   async function conclude(debt: Debt, result: Ending, reason?: string): Promise<void> {
+    debt.isOver = true
     counters.count('late_answers_total', { result })
     if (result === 'posted' || result === 'nothing_to_say') log.debug(lineOf(debt, { result }), 'late answer')
     else log.warn(lineOf(debt, { result, reason }), 'late answer')
@@ -350,6 +380,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
   }
 
   function leave(debt: Debt): void {
+    debt.isOver = true
     log.info(lineOf(debt, {}), 'A late answer is left to whoever comes next')
   }
 

@@ -68,7 +68,7 @@ export interface World {
   readonly lines: { level: string; fields: Record<string, unknown>; message: string }[]
   counted(): Record<string, number>
   /** What the operator may change. */
-  readonly config: { allowed: boolean; provider: boolean; unsignable: boolean; sealer: Sealer }
+  readonly config: { allowed: boolean; provider: boolean; unsignable: boolean; sealer: Sealer; faults: string[] }
   /** Decides on each step of each instance; `go` unless a test says otherwise. */
   next: (name: string) => Step
   readonly what: LateCase
@@ -137,7 +137,7 @@ export function createWorld(
       world.posted.filter(({ result }) => result === 'posted' || result === 'unknown').map(({ text }) => text),
     lines: [],
     counted: () => Object.fromEntries([...counters.read()].map(([name, count]) => [/"(.*)"/.exec(name)?.[1], count])),
-    config: { allowed: true, provider: true, unsignable: false, sealer: createSealer([key]) },
+    config: { allowed: true, provider: true, unsignable: false, sealer: createSealer([key]), faults: [] },
     next: () => 'go',
     what: {
       provider: 'test',
@@ -239,9 +239,13 @@ export function createWorld(
           else clock.after(said.queuedMs, send)
         })
       })
+    const fault = (at: string): void => {
+      if (world.config.faults.includes(at)) throw new TypeError(`a fault at ${SECRET_URL}`)
+    }
     const post = (url: string, { body }: LateMessage): Promise<PostResult> =>
       cross('post', () => {
         if (url !== SECRET_URL) throw new Error('Posted elsewhere')
+        fault('post')
         const result = posts[Math.min(world.posted.length, posts.length - 1)] ?? { kind: 'posted', status: 200 }
         world.posted.push({ text: body.toString(), at: clock.monotonic(), result: result.kind })
         return new Promise<PostResult>((resolve) => {
@@ -252,9 +256,14 @@ export function createWorld(
     const log = (level: string) => (fields: Record<string, unknown>, message: string) =>
       void world.lines.push({ level, fields, message })
     const provider: ReturnType<LateAnswersParts['provider']> = {
-      lateMessage: ({ body }) =>
-        body.toString() === 'unspeakable' ? undefined : { contentType: 'text/plain', body: Buffer.from(body) },
-      apology: (why) => ({ contentType: 'text/plain', body: Buffer.from(`sorry: ${why}`) }),
+      lateMessage({ body }) {
+        fault('lateMessage')
+        return body.toString() === 'unspeakable' ? undefined : { contentType: 'text/plain', body: Buffer.from(body) }
+      },
+      apology(why) {
+        fault('apology')
+        return { contentType: 'text/plain', body: Buffer.from(`sorry: ${why}`) }
+      },
       mayPostTo: () => world.config.allowed,
     }
     const late = createLateAnswers({

@@ -518,6 +518,58 @@ describe('posting an answer', () => {
   })
 })
 
+describe('a fault of our own', () => {
+  it('ends in the message that the outcome is not known, as long as nothing has been said', async () => {
+    const world = createWorld({ regions: { eu: once(ok('done')), us: once(ok('done too', 3000)) } })
+    world.config.faults = ['lateMessage']
+    const instance = await follow(world)
+    await world.run(3000)
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expect(world.counted()).toEqual({ unknown_told: 1 })
+    expect(world.lines).toContainEqual(expect.objectContaining({ level: 'error' }))
+    expectNothingOwed(world, instance)
+  })
+
+  it('ends so as well for what was taken over', async () => {
+    const world = createWorld({ regions: { eu: idempotent({ result: 'never' }, ok('done')) } })
+    world.config.faults = ['lateMessage']
+    const instance = await takeOver(world)
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expectNothingOwed(world, instance)
+  })
+
+  it('while it is being posted is recorded, and nothing more is said', async () => {
+    const world = createWorld({ regions: { eu: once(ok('done')) } })
+    world.config.faults = ['post']
+    const instance = await follow(world)
+    world.config.faults = []
+    await world.run(25 * MINUTE)
+    expect(texts(world)).toEqual([])
+    expect(world.counted()).toEqual({ internal_error: 1 })
+    expectNothingOwed(world, instance)
+  })
+
+  it('that does not even let that be said is recorded', async () => {
+    const world = createWorld({ regions: { eu: once(ok('done')) } })
+    world.config.faults = ['lateMessage', 'apology']
+    const instance = await follow(world)
+    expect(texts(world)).toEqual([])
+    expect(world.counted()).toEqual({ internal_error: 1 })
+    expect(JSON.stringify(world.lines)).not.toContain('bearer-secret')
+    expectNothingOwed(world, instance)
+  })
+
+  it('of another region after the answer was posted changes nothing', async () => {
+    const world = createWorld({ regions: { eu: once(ok('done')), us: once(ok('done too', 3000)) } })
+    const instance = await follow(world)
+    world.config.faults = ['lateMessage']
+    await world.run(3000)
+    expect(texts(world)).toEqual(['done'])
+    expect(world.counted()).toEqual({ posted: 1 })
+    expectNothingOwed(world, instance)
+  })
+})
+
 describe('forgiving an answer that was given in time', () => {
   it('removes it, and nobody is told anything', async () => {
     const world = createWorld({ regions: { eu: once(ok('done')) } })
