@@ -1,0 +1,235 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Attempted } from '../../../src/delivery/attempt.ts'
+import { directSpool } from '../../../src/delivery/direct-spool.ts'
+import type { Judgement } from '../../../src/delivery/judge.ts'
+import { createMailboxWorker, type Lane, type MailboxWorker } from '../../../src/delivery/mailboxes.ts'
+import { NO_PROGRESS } from '../../../src/delivery/spool.ts'
+import type { MailboxAddress, NewRow, Spool } from '../../../src/delivery/spool.ts'
+import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
+import { createCounters } from '../../../src/telemetry/counters.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+let connection: SpoolConnection
+beforeAll(async () => {
+  connection = await connectSpool(':memory:', { waitMs: 0 })
+})
+afterAll(() => connection.database.close())
+beforeEach(() => connection.tables.clear())
+
+const workers: MailboxWorker[] = []
+afterEach(async () => {
+  for (const worker of workers.splice(0)) await worker.stop()
+})
+
+const homeOf = (integration: string, region = 'eu'): MailboxAddress => ({
+  kind: 'region',
+  provider: 'slack',
+  integration,
+  region,
+})
+
+function row(delivery: string, mailbox: MailboxAddress): NewRow {
+  return {
+    mailbox,
+    delivery,
+    dedupKey: delivery,
+    organizations: ['10'],
+    receivedAt: 0,
+    payload: { keyId: undefined, bytes: Buffer.from('x') },
+    maxSpoolBytes: undefined,
+    state: { kind: 'waiting', ...NO_PROGRESS },
+  }
+}
+
+const delivered: Judgement = { kind: 'delivered' }
+const transient = (why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered', reason: string = why): Judgement => ({
+  kind: 'transient',
+  reason,
+  why,
+  retryAfterMs: undefined,
+})
+
+/** One instance on the store of this file, whose attempts come out as told; `tried` lists them. */
+function start(answer: (delivery: string, address: MailboxAddress, maySend: () => boolean) => Judgement | Attempted) {
+  const clock = createManualClock()
+  const tried: string[] = []
+  const regions: Record<string, Lane | undefined> = {
+    eu: { atMost: 4, breaker: 'closed' },
+    us: { atMost: 4, breaker: 'closed' },
+  }
+  const spool: Spool = directSpool(connection, { clock, instance: `instance ${workers.length}` })
+  const counters = createCounters()
+  const worker = createMailboxWorker({
+    spool,
+    clock,
+    counters,
+    alarms: { raise() {} },
+    random: () => 1,
+    attempt(address, { delivery }, maySend) {
+      tried.push(`${delivery} ${address.kind === 'region' ? address.region : 'nowhere'}`)
+      const outcome = answer(delivery, address, maySend)
+      const isAttempted = outcome.kind === 'moved' || outcome.kind === 'dead' || outcome.kind === 'stuck'
+      return Promise.resolve(
+        isAttempted || outcome.kind === 'judged' ? outcome : { kind: 'judged', judgement: outcome },
+      )
+    },
+    lane: (region) => regions[region],
+    maxAgeMs: () => 86_400_000,
+    deadLetterMs: () => 86_400_000,
+    maxSpoolBytes: () => undefined,
+    holdsMore: () => false,
+  })
+  workers.push(worker)
+  const settled = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+  }
+  return {
+    clock,
+    tried,
+    regions,
+    spool,
+    worker,
+    settled,
+    async pass(ms: number): Promise<void> {
+      for (const end = clock.monotonic() + ms; clock.monotonic() < end;) {
+        clock.advance(Math.min(500, end - clock.monotonic()))
+        await settled()
+      }
+    },
+    async put(...rows: NewRow[]): Promise<void> {
+      for (const one of rows) await worker.append([one], { giveUpAt: clock.monotonic() + 1000 })
+      await settled()
+    },
+  }
+}
+
+describe('what waits for a region that nothing is sent to', () => {
+  it.each(['down', 'open'] as const)('follows its organization to where that has moved (%s)', async (state) => {
+    let hasMoved = false
+    const world = start((delivery, address) => {
+      if (address.kind === 'region' && address.region === 'us') return delivered
+      if (!hasMoved) return transient('not_tried', state === 'down' ? 'region_down' : 'circuit_open')
+      return { kind: 'moved', rows: [row(delivery, homeOf('1', 'us'))] }
+    })
+    world.regions['eu'] = state === 'down' ? undefined : { atMost: 4, breaker: 'open' }
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    hasMoved = true
+    await world.pass(61_000)
+    expect(world.tried.at(-1)).toBe('d1 us')
+    expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+  })
+
+  it('is looked at now and then only', async () => {
+    const world = start(() => transient('not_tried', 'region_down'))
+    world.regions['eu'] = undefined
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    await world.pass(300_000)
+    expect(world.tried.length).toBeLessThanOrEqual(6)
+  })
+
+  it('is sent as soon as the region is said to be up again', async () => {
+    let isUp = false
+    const world = start(() => (isUp ? delivered : transient('not_tried', 'region_down')))
+    world.regions['eu'] = undefined
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    isUp = true
+    world.regions['eu'] = { atMost: 4, breaker: 'closed' }
+    world.worker.look()
+    await world.settled()
+    expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+  })
+})
+
+describe('a region that answers again', () => {
+  /** One delivery whose first attempt came out like this, and then every one well. */
+  async function after(first: Judgement, from: 'outage' | 'hiccup') {
+    let isFirst = true
+    const world = start(() => {
+      const outcome = isFirst ? first : delivered
+      isFirst = false
+      return outcome
+    })
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    world.worker.watch('eu').recovered(from)
+    await world.settled()
+    return world.tried.length
+  }
+
+  it.each(['unreachable', 'unanswered', 'answered'] as const)(
+    'after an outage gets what waits (%s) at once',
+    async (why) => {
+      expect(await after(transient(why), 'outage')).toBe(2)
+    },
+  )
+
+  it.each([
+    ['unreachable', 2],
+    ['unanswered', 1],
+    ['answered', 1],
+  ] as const)('after a hiccup of others gets what was %s in %i attempts', async (why, attempts) => {
+    expect(await after(transient(why), 'hiccup')).toBe(attempts)
+  })
+
+  it('is left alone for as long as it asked, outage or not', async () => {
+    const asked: Judgement = { kind: 'transient', reason: 'http_503', why: 'answered', retryAfterMs: 60_000 }
+    expect(await after(asked, 'outage')).toBe(1)
+  })
+})
+
+describe('what has moved', () => {
+  it('is delivered although its mailbox was emptied at that very moment', async () => {
+    const homeless: MailboxAddress = { kind: 'unresolved', provider: 'slack', installation: 'T1' }
+    const world = start((delivery, { kind }) =>
+      kind === 'unresolved' ? { kind: 'moved', rows: [row(delivery, homeOf('1'))] } : delivered,
+    )
+    await world.worker.start()
+    await Promise.all([world.put(row('last', homeOf('1'))), world.put(row('moved', homeless))])
+    await world.pass(2000)
+    expect(world.tried).toContain('moved eu')
+    expect(await world.spool.open()).toEqual([])
+  })
+})
+
+describe('a mailbox that refusals have paused', () => {
+  it('has its refusals counted anew once it is resumed', async () => {
+    const world = start(() => delivered)
+    await world.worker.start()
+    const dead = (delivery: string): NewRow => ({
+      ...row(delivery, homeOf('1')),
+      state: { kind: 'dead', reason: 'http_400', attempts: 1 },
+    })
+    await world.put(...Array.from({ length: 10 }, (_, index) => dead(`d${index}`)))
+    expect(world.worker.mustWait(homeOf('1'))).toBe(true)
+    const [paused] = await world.spool.open()
+    const operator = directSpool(connection, { clock: world.clock, instance: 'operator' })
+    await operator.resume(paused?.id ?? 0)
+    await world.pass(2000)
+    expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+    await world.put(dead('one more'))
+    expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+  })
+})
+
+describe('a claim', () => {
+  it('does not stand any more once the lease has lapsed, even if it was renewed since', async () => {
+    const asked: (() => boolean)[] = []
+    const world = start((_, __, maySend) => {
+      asked.push(maySend)
+      return transient('unanswered')
+    })
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    expect(asked[0]?.()).toBe(true)
+    world.clock.advance(60_000)
+    expect(asked[0]?.()).toBe(false)
+    await world.settled()
+    await world.put(row('d2', homeOf('2')))
+    expect(asked[0]?.()).toBe(false)
+    expect(asked.at(-1)?.()).toBe(true)
+  })
+})
