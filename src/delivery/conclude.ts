@@ -101,7 +101,12 @@ export function progressAfterFirst(
   return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt }
 }
 
-/** A wait that is longer than any of our own is one that the region has asked for: it holds, well or not. */
+function whyToRest(why: 'unreachable' | 'unanswered' | 'answered', retryAfterMs: number | undefined) {
+  if (retryAfterMs !== undefined && retryAfterMs > 0) return 'asked'
+  return why === 'unreachable' ? 'connection' : 'region'
+}
+
+/** Of a wait that was only read: one longer than any of our own is one that the region has asked for, which holds, well or not. */
 export function reasonToRest(waitMs: number, { attempts }: Pick<Progress, 'attempts'>): 'asked' | 'region' {
   return waitMs > longestBackOffMs(attempts) ? 'asked' : 'region'
 }
@@ -135,12 +140,11 @@ function failed(
     return { told: why, settlement: dead('poison', attempts), refusals, course: { kind: 'next' } }
   }
   const ms = backOffMs(attempts, random, retryAfterMs)
-  const asked = reasonToRest(ms, { attempts })
   return {
     told: why,
     settlement: { kind: 'again', attempts, answeredFailures, failingMs, retryAt: now + ms },
     refusals,
-    course: { kind: 'rest', why: asked === 'region' && why === 'unreachable' ? 'connection' : asked, ms, failed: true },
+    course: { kind: 'rest', why: whyToRest(why, retryAfterMs), ms, failed: true },
   }
 }
 

@@ -85,6 +85,14 @@ describe("what an attempt means for its mailbox's head", () => {
     expect(conclusion.course).toEqual({ kind: 'rest', why: 'asked', ms: 90_000, failed: true })
   })
 
+  it('asked to wait for less than its back-off: it is not woken before either', () => {
+    const conclusion = conclude(judged(transient('answered', 1)), row({ attempts: 6 }), {
+      ...circumstances,
+      sinceLastMs: 0,
+    })
+    expect(conclusion.course).toMatchObject({ kind: 'rest', why: 'asked', ms: 32_000 })
+  })
+
   it('not tried: nothing is written, no attempt is counted', () => {
     const conclusion = conclude(judged(transient('not_tried')), row(), { ...circumstances, sinceLastMs: 0 })
     expect(conclusion).toMatchObject({
