@@ -106,7 +106,7 @@ function whyToRest(why: 'unreachable' | 'unanswered' | 'answered', retryAfterMs:
   return why === 'unreachable' ? 'connection' : 'region'
 }
 
-/** Of a wait that was only read: one longer than any of our own is one that the region has asked for, which holds, well or not. */
+/** Of a wait that was read from the store: where it is longer than any of our own, the region has asked for it. */
 export function reasonToRest(waitMs: number, { attempts }: Pick<Progress, 'attempts'>): 'asked' | 'region' {
   return waitMs > longestBackOffMs(attempts) ? 'asked' : 'region'
 }
