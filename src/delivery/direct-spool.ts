@@ -66,6 +66,7 @@ export function spoolOf(
     settle: (claim, settlement) => call('settle', [claim, settlement]),
     release: (mailbox, fence) => call('release', [mailbox, fence]),
     open: () => call('open', []),
+    at: (addresses) => call('at', [addresses]),
     changed: () => call('changed', []),
     list: () => call('list', []),
     usage: () => call('usage', []),

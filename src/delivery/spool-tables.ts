@@ -235,6 +235,9 @@ export function createSpoolTables(database: DatabaseSync) {
 
     open,
 
+    at: (_at: Moment, addresses: readonly MailboxAddress[]): OpenMailbox[] =>
+      addresses.flatMap((address) => all<MailboxColumns>(sql.openAt, ...columnsOf(address)).map(openMailboxOf)),
+
     changed: (at: Moment): OpenMailbox[] | undefined =>
       foreignWrites(at) === seen.get(at.instance) ? undefined : open(at),
 
@@ -560,6 +563,9 @@ function prepareStatements(database: DatabaseSync) {
     usageOf: 'SELECT bytes FROM spool_usage WHERE region = ?',
     open: `SELECT ${columns}, ${head('retry_at')}
       FROM mailboxes AS box WHERE box.depth > 0 OR box.paused IS NOT NULL ORDER BY box.id`,
+    openAt: `SELECT ${columns}, ${head('retry_at')} FROM mailboxes AS box
+      WHERE box.integration_id = ? AND box.provider = ? AND box.installation = ? AND box.region = ?
+        AND (box.depth > 0 OR box.paused IS NOT NULL)`,
     list: `SELECT ${columns}, box.bytes, ${head('retry_at')}, ${head('spooled_at')}, ${head('attempts')},
         (SELECT count(*) FROM dead_letters WHERE mailbox_id = box.id) AS dead_letters
       FROM mailboxes AS box ORDER BY box.id`,

@@ -47,7 +47,7 @@ async function migrateInMemory(database: DatabaseSync): Promise<void> {
 }
 
 /** These wait for nobody's lock, and cost no sync. */
-const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'changed', 'list', 'usage', 'deadLetters'])
+const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'at', 'changed', 'list', 'usage', 'deadLetters'])
 
 /**
  * Carries the calls out in one transaction: all of them or, if it throws, none. `moment` is asked once the lock is

@@ -167,7 +167,9 @@ export interface Mailboxes {
   release(mailbox: number, fence: number): Promise<void>
   /** Every mailbox with something in it, and every paused one. */
   open(): Promise<OpenMailbox[]>
-  /** The same when somebody else has changed the store since the last call of this or `open`; else undefined. */
+  /** Those of these addresses that `open` would tell of. A change that somebody else has made is still to be told. */
+  at(addresses: readonly MailboxAddress[]): Promise<OpenMailbox[]>
+  /** As `open`, when somebody else has changed the store since the last call of this or `open`; else undefined. */
   changed(): Promise<OpenMailbox[] | undefined>
 
   /** Every mailbox there is, in which something has ever waited. */

@@ -32,7 +32,7 @@ const REPLY_MS = 0.2
 
 type Batch = readonly (readonly [id: number, call: SpoolCall])[]
 
-const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'changed', 'list', 'usage', 'deadLetters'])
+const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'at', 'changed', 'list', 'usage', 'deadLetters'])
 
 /**
  * The spool's own SQL in the place of its thread: all calls that have come while one transaction was written share the

@@ -715,6 +715,29 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       })
     })
 
+    describe('mailboxes that are looked up by their addresses', () => {
+      it('are those that hold something or are paused, just as among all of them', async () => {
+        const us = await stored(row('1'))
+        await append(row('2', { mailbox: unresolved('T1') }), row('3', { mailbox: box('2') }))
+        const drained = await stored(row('4', { mailbox: box('1', 'eu') }))
+        const paused = await stored(row('5', { mailbox: box('1', 'de') }))
+        await drain(drained.mailbox)
+        await drain(paused.mailbox)
+        await spool.pause(paused.mailbox, 'x')
+        const sought = [box('1', 'eu'), box('1', 'de'), box('9'), unresolved('T2'), unresolved('T1'), box()]
+        const found = await spool.at(sought)
+        expect(found).toHaveLength(3)
+        const all = await spool.open()
+        expect(found).toEqual(expect.arrayContaining(all.filter(({ address }) => address.kind === 'unresolved')))
+        expect(found).toEqual(expect.arrayContaining(all.filter(({ id }) => [us.mailbox, paused.mailbox].includes(id))))
+      })
+
+      it('are none where none is asked for', async () => {
+        await append(row('1'))
+        expect(await spool.at([])).toEqual([])
+      })
+    })
+
     it('tells of no change while nobody else has made one', async () => {
       await spool.open()
       await append(row('1'))
@@ -848,6 +871,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       it('a change is told once, whoever made it', async () => {
         await other.open()
         await append(row('1'))
+        await other.at([box()])
         expect(await other.changed()).toMatchObject([{ address: box(), isEmpty: false }])
         expect(await other.changed()).toBeUndefined()
       })
