@@ -8,6 +8,8 @@ export interface Fault {
   readonly world?: Partial<Pick<WorldOptions, 'env' | 'entries' | 'hurtAddress' | 'preload' | 'within'>>
   /** Where other than the usual. */
   readonly load?: (form: Form) => Load
+  /** So much at once that whatever else is measured meanwhile is too. */
+  readonly alone?: boolean
   /** Left out of the quick form. */
   readonly fullOnly?: boolean
   /** Lets it go wrong under load and puts it right again. */

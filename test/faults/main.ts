@@ -38,7 +38,7 @@ if (chosen.length === 0 || values.list) {
 const good = await runMatrix(chosen, {
   form,
   seed: Number(values.seed ?? Date.now() % 1_000_000),
-  jobs: Number(values.jobs ?? (form === 'quick' ? 6 : 1)),
+  jobs: Number(values.jobs ?? (form === 'quick' ? 5 : 1)),
   json: values.json,
   sabotage: values.sabotage,
   logs: values.logs,

@@ -42,9 +42,9 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
   const failures: string[] = []
   const skipped: string[] = []
   const table: object[] = []
-  const waiting = [...faults.entries()]
+  const numbered = [...faults.entries()]
 
-  const worker = async (): Promise<void> => {
+  const worker = async (waiting: [number, Fault][]): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, fault] = next
       const result = await runFault(fault, { ...options, seed: seed + at, template: template.folder })
@@ -76,7 +76,9 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
     }
   }
   try {
-    await Promise.all(Array.from({ length: jobs }, worker))
+    const [alone, together] = [true, false].map((is) => numbered.filter(([, fault]) => (fault.alone ?? false) === is))
+    await Promise.all(Array.from({ length: jobs }, () => worker(together ?? [])))
+    await worker(alone ?? [])
   } finally {
     await template.remove()
   }

@@ -5,13 +5,17 @@ import { createServer, type Server } from 'node:net'
  * while, as by a region that refuses connections, is not taken by somebody's connection in between.
  */
 const [first, count] = [20_000, 12_000]
+/** Nor is it by another world of this run, while who had it is being started again. */
+const handedOut = new Set<number>()
 
 /** Takes a port of loopback that nobody listens on. */
 export async function listenSomewhere(server: Server, random: () => number = Math.random): Promise<number> {
   for (let tries = 1; ; tries++) {
     const port = first + Math.floor(random() * count)
+    if (handedOut.has(port)) continue
     try {
       await listenAt(server, port)
+      handedOut.add(port)
       return port
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries >= 100) throw error

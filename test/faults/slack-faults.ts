@@ -32,6 +32,7 @@ async function sendIdentical(world: World, surface: Surface, team: Team): Promis
 export const slackFaults: readonly Fault[] = [
   {
     name: `${IDENTICAL} identical requests`,
+    alone: true,
     async run(world, form) {
       world.regions.hurt.behave({ kind: 'answers', afterMs: 300 })
       const chosen: readonly Surface[] = form === 'quick' ? ['event', 'command'] : deduplicated
@@ -40,6 +41,7 @@ export const slackFaults: readonly Fault[] = [
   },
   {
     name: `${IDENTICAL} identical, region refuses`,
+    alone: true,
     async run(world, form) {
       await world.regions.hurt.refuse()
       const chosen: readonly Surface[] = form === 'quick' ? ['event'] : ['event', 'command', 'action, response_url']
