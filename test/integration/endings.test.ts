@@ -196,7 +196,7 @@ describe('a directory that is away', () => {
 
   it('is a line for each webhook, and one in ten seconds that says why', async () => {
     const { lines } = await told(async () => {
-      for (let count = 0; count < 4; count++) await silo.deliver(SINGLE, eventCallback())
+      for (let count = 0; count < 4; count++) await silo.deliver(SINGLE, blockSuggestion())
     })
     expect(
       lines
