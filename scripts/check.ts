@@ -8,7 +8,9 @@ const steps = [...Object.keys(manifest.scripts).filter((name) => name.startsWith
 const results = steps.map((name) => {
   console.log(styleText('bold', `\n── ${name}`))
   const start = performance.now()
-  const { status } = spawnSync('npm', ['run', '--silent', name], { stdio: 'inherit' })
+  // What is given to this script is for the tests: how they report.
+  const options = name === 'test' ? ['--', ...process.argv.slice(2)] : []
+  const { status } = spawnSync('npm', ['run', '--silent', name, ...options], { stdio: 'inherit' })
   return { name, ok: status === 0, seconds: ((performance.now() - start) / 1000).toFixed(1) }
 })
 

@@ -112,6 +112,8 @@ interface LaneState {
   /** In the order in which their turn comes. */
   readonly ready: Set<Box>
   running: number
+  /** How often it has been well again: whoever goes to rest for it while that happens has missed it. */
+  recoveries: number
   /** Grows with each success: a region that has just come back is not met with everything at once. */
   ramp: number
 }
@@ -142,7 +144,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   function laneOf(region: string): LaneState {
     const known = lanes.get(region)
     if (known !== undefined) return known
-    const lane: LaneState = { region, boxes: new Set(), ready: new Set(), running: 0, ramp: 1 }
+    const lane: LaneState = { region, boxes: new Set(), ready: new Set(), running: 0, recoveries: 0, ramp: 1 }
     lanes.set(region, lane)
     return lane
   }
@@ -208,6 +210,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   }
 
   async function workOn(box: Box): Promise<void> {
+    const { recoveries } = box.lane
     let end: TurnEnd
     try {
       end = await takeTurn(box)
@@ -218,7 +221,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       end = { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS }
     }
     box.lane.running -= 1
+    const isOver = end.kind === 'rest' && isForRegion(end.why) && recoveries !== box.lane.recoveries
     afterTurn(box, end)
+    if (isOver) wakeNow(box)
     pump(box.lane)
   }
 
@@ -369,16 +374,11 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   async function lookInFilled(): Promise<void> {
     const asOf = changes
     const addresses = [...filled]
-    for (const open of await openAt(addresses.map(([, address]) => address))) {
+    for (const open of await spool.at(addresses.map(([, address]) => address))) {
       adopt(open, asOf)
       pump(boxAt(open.address).lane)
     }
     for (const [key] of addresses) filled.delete(key)
-  }
-
-  async function openAt(addresses: readonly MailboxAddress[]): Promise<OpenMailbox[]> {
-    const keys = new Set(addresses.map(keyOf))
-    return (await spool.open()).filter(({ address }) => keys.has(keyOf(address)))
   }
 
   function renewed(until: number): void {
@@ -563,6 +563,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
           pump(lane)
         },
         recovered(from) {
+          if (from === 'outage') lane.recoveries += 1
           // With others under way it was no outage, but a call here and there that failed.
           if (lane.running <= 1) lane.ramp = 1
           for (const box of lane.boxes) {
@@ -661,6 +662,10 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       }
     }
   }
+}
+
+function isForRegion(why: Rest): boolean {
+  return why === 'region' || why === 'connection'
 }
 
 /** How a mailbox's turn ends that is not to be followed by its next delivery. */

@@ -233,3 +233,20 @@ describe('a claim', () => {
     expect(asked.at(-1)?.()).toBe(true)
   })
 })
+
+describe('a delivery whose turn ends as the region recovers', () => {
+  it('has not missed it', async () => {
+    let isBack = false
+    const world = start(() => {
+      if (isBack) return delivered
+      isBack = true
+      // The breaker closes by somebody else's call while this one is still being let go.
+      world.worker.watch('eu').recovered('outage')
+      return transient('not_tried', 'circuit_open')
+    })
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    await world.pass(1000)
+    expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
+  })
+})
