@@ -107,11 +107,28 @@ export function createSpoolTables(database: DatabaseSync) {
     if (row !== undefined) count(row.mailbox_id, row.region, -1, -row.size)
   }
 
-  /** One dead letter tells of a webhook that was not delivered as well as two. */
+  /** One dead letter tells of a webhook that was not delivered as well as two, for the organizations of both. */
   function bury(id: number, reason: string, attempts: number, at: Moment): number | undefined {
     const { changes, lastInsertRowid } = sql.bury.run(at.now, reason, attempts, id)
+    const isNew = Number(changes) > 0
+    const twin = isNew ? undefined : one<{ id: number; organizations: string; more: string }>(sql.letterOfRow, id)
+    if (twin !== undefined) sql.letterFor.run(allOf(twin.organizations, idsOf(twin.more)), twin.id)
     remove(id)
-    return Number(changes) === 0 ? undefined : Number(lastInsertRowid)
+    return isNew ? Number(lastInsertRowid) : undefined
+  }
+
+  /** Whether it waits again. Where its webhook waits there already it goes with that, but not while that is being sent. */
+  function revive({ id, dedup_key: dedupKey, region, organizations }: Letter, at: Moment): boolean {
+    const twin = one<Twin>(sql.twinOf, dedupKey, region, NO_ROW)
+    if (twin !== undefined && isBeingSent(twin, at)) return false
+    if (twin === undefined) {
+      const revived = one<{ mailbox_id: number; size: number }>(sql.revive, at.now, id)
+      if (revived !== undefined) count(revived.mailbox_id, region, 1, revived.size)
+    } else {
+      sql.organizations.run(allOf(twin.organizations, idsOf(organizations)), twin.id)
+    }
+    sql.removeLetter.run(id)
+    return twin === undefined
   }
 
   function put(row: NewRow, at: Moment, quota: number | undefined): Appended {
@@ -212,8 +229,11 @@ export function createSpoolTables(database: DatabaseSync) {
         }
         case 'moved': {
           const twins = settlement.rows.map((row) => twinOf(row, claim.row))
-          if (twins.some((twin) => twin !== undefined && isBeingSent(twin, at))) {
-            sql.retryAt.run(at.now + TWIN_WAIT_MS, claim.row)
+          const beingSent = twins.filter((twin) => twin !== undefined && isBeingSent(twin, at))
+          if (beingSent.length > 0) {
+            // Two that change places are each other's twin: the older one looks again first, and finds the other at rest.
+            const isYounger = beingSent.some((twin) => twin !== undefined && twin.id < claim.row)
+            sql.retryAt.run(at.now + (isYounger ? 1.5 : 1) * TWIN_WAIT_MS, claim.row)
             break
           }
           // It goes first: it may be its own twin. What waits already is never refused for want of room.
@@ -221,7 +241,7 @@ export function createSpoolTables(database: DatabaseSync) {
           for (const [index, row] of settlement.rows.entries()) {
             const twin = twins[index]
             if (twin === undefined) put(row, at, undefined)
-            else sql.organizations.run(JSON.stringify(allOf(twin.organizations, row.organizations)), twin.id)
+            else sql.organizations.run(allOf(twin.organizations, row.organizations), twin.id)
           }
           break
         }
@@ -273,19 +293,14 @@ export function createSpoolTables(database: DatabaseSync) {
 
     replay(at: Moment, filter: DeadLetterFilter): number {
       const { where, values } = conditionsOf(filter)
-      const ids = database
+      const letters = database
         .prepare(
-          `SELECT letter.id FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
+          `SELECT letter.id, letter.dedup_key, letter.region, letter.organizations
+           FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
            WHERE ${where} ORDER BY letter.came`,
         )
         .all(...values)
-      return rowsOf<{ id: number }>(ids).filter(({ id }) => {
-        const revived = one<{ mailbox_id: number; region: string; size: number }>(sql.revive, at.now, id)
-        if (revived !== undefined) count(revived.mailbox_id, revived.region, 1, revived.size)
-        // One that waits already is one webhook with it.
-        sql.removeLetter.run(id)
-        return revived !== undefined
-      }).length
+      return rowsOf<Letter>(letters).filter((letter) => revive(letter, at)).length
     },
 
     erase(_at: Moment, { provider, integration, installations }: EraseTarget): number {
@@ -365,11 +380,22 @@ interface Twin {
   readonly is_head: 0 | 1
 }
 
+interface Letter {
+  readonly id: number
+  readonly dedup_key: string
+  readonly region: string
+  readonly organizations: string
+}
+
+/** No row has this id. */
+const NO_ROW = -1
+
 /** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
 const TWIN_WAIT_MS = 1000
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written from ids, above
-const allOf = (stored: string, more: readonly string[]) => [...new Set([...(JSON.parse(stored) as string[]), ...more])]
+const idsOf = (stored: string) => JSON.parse(stored) as string[]
+const allOf = (stored: string, more: readonly string[]) => JSON.stringify([...new Set([...idsOf(stored), ...more])])
 
 type Statement = ReturnType<DatabaseSync['prepare']>
 type Value = null | number | bigint | string | Uint8Array
@@ -601,7 +627,10 @@ function prepareStatements(database: DatabaseSync) {
         attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
       SELECT mailbox_id, region, delivery, dedup_key, organizations, received_at, ?, 0, 0, 0, 0, size, key_id, payload
       FROM dead_letters WHERE id = ?
-      ON CONFLICT (dedup_key, region) DO NOTHING RETURNING mailbox_id, region, size`,
+      RETURNING mailbox_id, size`,
+    letterOfRow: `SELECT letter.id, letter.organizations, row.organizations AS more FROM waiting AS row
+      JOIN dead_letters AS letter ON letter.dedup_key = row.dedup_key AND letter.region = row.region WHERE row.id = ?`,
+    letterFor: 'UPDATE dead_letters SET organizations = ? WHERE id = ?',
     removeLetter: 'DELETE FROM dead_letters WHERE id = ?',
     removeLetters: `DELETE FROM dead_letters
       WHERE id IN (SELECT id FROM dead_letters WHERE died_at < ? ORDER BY died_at LIMIT ?)`,

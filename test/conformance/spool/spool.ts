@@ -381,7 +381,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         const moved = { kind: 'moved', rows: [row('1', { mailbox: box('1', 'eu'), organizations: ['11'] })] } as const
         await spool.settle(await claimed(us.mailbox), moved)
         expect(await spool.next(us.mailbox)).toMatchObject({
-          row: { organizations: ['11'], retryAt: clock.now() + 1000 },
+          row: { organizations: ['11'], retryAt: clock.now() + 1500 },
         })
         await spool.settle(sent, { kind: 'delivered' })
         await spool.settle(await claimed(us.mailbox), moved)
@@ -572,6 +572,11 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(await namesOfDead()).toEqual(['3', '2'])
       })
 
+      /** A mailbox that was found empty is nobody's. */
+      const letEmptyGo = async () => {
+        for (const { id } of await spool.list()) await spool.next(id)
+      }
+
       it('are replayed to the end of what waits, in the order in which they came', async () => {
         const { mailbox } = await stored(row('4'))
         expect(await spool.replay({})).toBe(3)
@@ -588,7 +593,31 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(await spool.usage()).toEqual(new Map([['us', 9]]))
       })
 
+      it('take along the organizations of a twin that dies as well', async () => {
+        const twin = await stored(row('1', { organizations: ['11'] }))
+        await spool.settle(await claimed(twin.mailbox), { kind: 'dead', reason: 'x', attempts: 1 })
+        await spool.replay({ reason: 'poison' })
+        expect(await spool.next(twin.mailbox)).toMatchObject({ row: { organizations: ['10', '11'] } })
+      })
+
+      it('give their organizations to a twin that waits already when they are replayed', async () => {
+        await letEmptyGo()
+        const twin = await stored(row('1', { organizations: ['11'] }))
+        expect(await spool.replay({ reason: 'poison' })).toBe(0)
+        expect(await spool.next(twin.mailbox)).toMatchObject({ row: { organizations: ['11', '10'] } })
+      })
+
+      it('stay where a twin is just being sent, which would go without them', async () => {
+        const twin = await stored(row('1', { organizations: ['11'] }))
+        const claim = await claimed(twin.mailbox)
+        expect(await spool.replay({ reason: 'poison' })).toBe(0)
+        expect(await namesOfDead()).toContain('1')
+        await spool.settle(claim, { kind: 'delivered' })
+        expect(await spool.replay({ reason: 'poison' })).toBe(1)
+      })
+
       it('are not delivered beside a twin that waits already', async () => {
+        await letEmptyGo()
         const { mailbox } = await stored(row('1'))
         expect(await spool.replay({ reason: 'poison' })).toBe(0)
         expect(await drain(mailbox)).toEqual(['1'])
