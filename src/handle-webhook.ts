@@ -134,6 +134,7 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
   const home = { installation: request.installation, hint: request.hint, to: fanOut.to }
   const mustArrive = promised.kind === 'delivery'
   if (mustArrive && rooms.mailboxes.mustWait(unresolvedMailbox(provider.name, home))) {
+    trace.resolved({ kind: 'unknown', cause: 'what came before it is not resolved yet' })
     return await waitForHome(task, kept, home, rooms)
   }
 
