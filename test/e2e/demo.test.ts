@@ -187,9 +187,8 @@ describe('the keys of the demo', () => {
     expect(story?.index).toBeLessThan(output.search(/^late /m))
   })
 
-  it('end it with q, and nothing waits any more', () => {
+  it('end it with q, whatever still waits for the region that is late', () => {
     expect(exitCode).toBe(0)
-    expect(output).not.toContain('still waiting')
   })
 
   it('leave every line within the 80 columns of the terminal', () => {

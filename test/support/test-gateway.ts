@@ -90,6 +90,9 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
     onWebhook: (record) => records.push(record),
   })
   if (directory !== undefined) await fillDirectory(gateway, directory, folder)
+  // What a start sets off is over: calls are carried out in order, and a turn later everybody has heard of this one.
+  await gateway.spool.usage()
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
   const server = createPublicListener(gateway)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
