@@ -9,7 +9,7 @@ import { createMailboxWorker } from './delivery/mailboxes.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
 import { createSealer } from './delivery/seal.ts'
 import { LEASE_MS, type Spool } from './delivery/spool.ts'
-import { openSqliteSpool } from './delivery/sqlite-spool.ts'
+import { openSpool } from './delivery/open-spool.ts'
 import { cacheDirectory } from './directory/cache.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
 import { createForward } from './dispatch/forward.ts'
@@ -127,12 +127,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const retiring = new Set<Promise<void>>()
   let draining = false
   let closed: Promise<void> | undefined
-  const spool = await openSqliteSpool(atStart.DATABASE_URL.path, { clock, instance: ids.hex(8) }).catch(
-    async (error: unknown) => {
-      await store.close()
-      throw error
-    },
-  )
+  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance: ids.hex(8) }).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
   const poster = createAnswerPoster({ clock })
   const dedup = createDedup<Answer>({ maxEntries: atStart.DEDUP_MAX_ENTRIES, clock, counters })
   const providerNamed = (name: string) => live.providers.find((provider) => provider.name === name)

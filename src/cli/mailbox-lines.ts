@@ -33,9 +33,14 @@ export function deadLetterLines(letters: readonly DeadLetter[], now: number): st
 }
 
 function whose(address: MailboxAddress): [provider: string, integration: string, region: string] {
-  return address.kind === 'region'
-    ? [address.provider, address.integration, address.region]
-    : [address.provider, '-', `unresolved ${address.installation}`]
+  switch (address.kind) {
+    case 'region':
+      return [address.provider, address.integration, address.region]
+    case 'held':
+      return [address.provider, address.integration, `held organization ${address.organization}`]
+    case 'unresolved':
+      return [address.provider, '-', `unresolved ${address.installation}`]
+  }
 }
 
 function stateOf({ paused, isEmpty, retryAt }: MailboxListing, now: number): string {

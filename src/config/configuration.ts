@@ -147,6 +147,7 @@ const fixedAtStart = [
   'ADMIN_HOST',
   'ADMIN_PORT',
   'DATABASE_URL',
+  'REDIS_URL',
   'CACHE_ENTRIES',
   'CACHE_FRESH_MS',
   'CACHE_HARD_MS',

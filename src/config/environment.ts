@@ -46,7 +46,22 @@ export const coreVariables = z.object({
     .string()
     .prefault('sqlite:silo-gateway.db')
     .transform(toDatabase)
-    .describe('Where the directory and what waits are kept: `sqlite:` and the path of a file, or `sqlite::memory:`.'),
+    .describe(
+      'Where the directory and what waits are kept: `sqlite:` and the path of a file, `sqlite::memory:`, or a ' +
+        '`postgres://` URL, with `pool_max` (10) and `statement_timeout_ms` (2000) among its parameters.',
+    ),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\/./, 'must be a redis:// or rediss:// URL')
+    .optional()
+    .describe(
+      'What the gateways of a fleet share: changes of the directory, duplicates, limits. Without it each is on its own.',
+    ),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(1, 10_000_000)
+    .optional()
+    .describe(
+      'Webhooks an integration may send within a minute. Beyond, events wait in their mailboxes, others get 429.',
+    ),
   REGION_SIGNING_KEYS: keys(readSigningKeys).describe(
     '`id:base64secret`, comma separated: the keys that `signing_key` in the regions file names.',
   ),
@@ -124,8 +139,6 @@ export const coreEnvironment = coreVariables
 
 /** Variables of the contract whose part is not built: set, they are refused rather than ignored. */
 export const notBuiltYet: Readonly<Record<string, string>> = {
-  REDIS_URL: 'each gateway is a single instance',
-  RATE_LIMIT_PER_MINUTE: 'integrations are not limited',
   RECORD_BODIES: 'deliveries are not recorded',
   RECORD_DAYS: 'deliveries are not recorded',
   RECORD_MAX_MB: 'deliveries are not recorded',
@@ -179,13 +192,28 @@ function entriesOf(text: string): string[] {
 }
 
 function toDatabase(text: string, context: z.RefinementCtx): Database {
-  if (/^postgres(ql)?:/i.test(text)) {
-    context.addIssue('names PostgreSQL, which is not supported yet: use sqlite: and the path of a file')
-    return z.NEVER
-  }
+  if (/^postgres(ql)?:/i.test(text)) return toPostgres(text, context)
   // A second slash would begin a host, which a file does not have: sqlite:///var/lib/gateway.db has an empty one.
   const path = /^sqlite:(?:\/\/(?=\/)|(?!\/\/))(.+)$/.exec(text)?.[1]
   if (path !== undefined) return { kind: 'sqlite', path }
-  context.addIssue('must be sqlite: and the path of a file')
+  context.addIssue('must be sqlite: and the path of a file, or a postgres:// URL')
   return z.NEVER
+}
+
+function toPostgres(text: string, context: z.RefinementCtx): Database {
+  const url = URL.parse(text)
+  if (url === null) {
+    context.addIssue('must be postgres://user:password@host:port/database')
+    return z.NEVER
+  }
+  const taken = (name: string, standard: number): number => {
+    const given = url.searchParams.get(name)
+    url.searchParams.delete(name)
+    if (given === null) return standard
+    if (!/^[1-9]\d{0,5}$/.test(given)) context.addIssue(`${name} must be a whole number from 1`)
+    return Number(given)
+  }
+  const poolMax = taken('pool_max', 10)
+  const statementTimeoutMs = taken('statement_timeout_ms', 2000)
+  return { kind: 'postgres', url: url.href, poolMax, statementTimeoutMs }
 }

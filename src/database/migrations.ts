@@ -199,4 +199,70 @@ const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0003_fleet': {
+    async up(db) {
+      const isSqlite = db.getExecutor().adapter instanceof SqliteAdapter
+      const versioned = ['integrations', 'organizations', 'organization_integrations']
+      // Rows that the previous release writes keep the version they had: whoever compares it sees no change of theirs.
+      for (const table of versioned) {
+        await db.schema
+          .alterTable(table)
+          .addColumn('version', 'bigint', (column) => column.notNull().defaultTo(0))
+          .execute()
+      }
+      await db.schema
+        .alterTable('organizations')
+        .addColumn('held', 'bigint', (column) => column.notNull().defaultTo(0))
+        .execute()
+      // What a look-up by organization, or a list of one, would read whole tables for.
+      await db.schema
+        .createIndex('organization_integrations_of')
+        .on('organization_integrations')
+        .columns(['organization_id', 'integration_id'])
+        .execute()
+      await db.schema.createIndex('organizations_slug').on('organizations').columns(['slug', 'id']).execute()
+      await db.schema.createIndex('organizations_region').on('organizations').columns(['region', 'id']).execute()
+
+      // One row: counted up by each change, in its transaction, so that changes have an order.
+      await db.schema
+        .createTable('directory_state')
+        .addColumn('id', 'bigint', (column) => column.notNull().primaryKey())
+        .addColumn('version', 'bigint', (column) => column.notNull())
+        .execute()
+      await sql`insert into directory_state (id, version) values (1, 0)`.execute(db)
+
+      await db.schema
+        .createTable('steering')
+        .addColumn('name', 'text', (column) => column.notNull().primaryKey())
+        .addColumn('version', 'bigint', (column) => column.notNull())
+        .addColumn('value', 'text', (column) => column.notNull())
+        .execute()
+
+      const auditId = db.schema.createTable('audit')
+      await (
+        isSqlite
+          ? auditId.addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+          : auditId.addColumn('id', 'bigserial', (column) => column.primaryKey())
+      )
+        .addColumn('at', 'bigint', (column) => column.notNull())
+        .addColumn('author', 'text', (column) => column.notNull())
+        .addColumn('action', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('details', 'text', (column) => column.notNull())
+        .execute()
+
+      await db.schema
+        .createTable('secret_uses')
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('fingerprint', 'text', (column) => column.notNull())
+        .addColumn('last_used_at', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('secret_uses_key', ['name', 'fingerprint'])
+        .execute()
+
+      // Where among the others a row stands that has come from another mailbox; the id, where it has not moved.
+      await db.schema.alterTable('waiting').addColumn('place', 'bigint').execute()
+      await sql`create index waiting_order on waiting
+        (mailbox_id, coalesce(place, id), id, retry_at, spooled_at, attempts)`.execute(db)
+    },
+  },
 }

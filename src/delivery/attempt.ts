@@ -10,7 +10,7 @@ import { framed, unframed } from './framed.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, unpack, type Kept } from './kept.ts'
 import type { Sealer } from './seal.ts'
-import { NO_PROGRESS, type MailboxAddress, type NewRow, type WaitingRow } from './spool.ts'
+import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type WaitingRow } from './spool.ts'
 
 /** Everything an attempt at a waiting delivery needs; what a reload may change is asked for each time. */
 export interface AttemptParts {
@@ -72,7 +72,7 @@ export async function attempt(address: MailboxAddress, row: WaitingRow, parts: A
       return undefined
     }
   }
-  if (address.kind === 'unresolved') {
+  if (address.kind !== 'region') {
     const content = read(unpackUnresolved)
     return content === undefined ? unreadable : await findHome(address, row, content, parts)
   }
@@ -168,11 +168,6 @@ function rowFor(
 
 function notTried(reason: string): Attempted {
   return { kind: 'judged', judgement: { kind: 'transient', reason, why: 'not_tried', retryAfterMs: undefined } }
-}
-
-/** The region that a mailbox's rows are sealed for; those that have none yet for none. */
-export function regionOf(address: MailboxAddress): string {
-  return address.kind === 'region' ? address.region : ''
 }
 
 const writtenUnresolved = z.object({

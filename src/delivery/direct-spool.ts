@@ -66,6 +66,8 @@ export function spoolOf(
     settle: (claim, settlement) => call('settle', [claim, settlement]),
     release: (mailbox, fence) => call('release', [mailbox, fence]),
     open: () => call('open', []),
+    waitingFor: () => Promise.reject(new Error('not there yet')),
+    relocate: () => Promise.reject(new Error('not there yet')),
     at: (addresses) => call('at', [addresses]),
     changed: () => call('changed', []),
     list: () => call('list', []),

@@ -1,11 +1,12 @@
 import type { RegionWatch } from '../dispatch/region-client.ts'
-import { regionOf, type Attempted } from './attempt.ts'
+import type { Attempted } from './attempt.ts'
 import { LONGEST_WAIT_MS } from './back-off.ts'
 import { afterRefusal, conclude, concludeFirst, reasonToRest, type Conclusion, type Course } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import type { Judgement } from './judge.ts'
 import {
   LEASE_MS,
+  regionOf,
   type Appended,
   type Claim,
   type MailboxAddress,
@@ -681,7 +682,7 @@ function endOf(course: Course): TurnEnd {
 }
 
 function keyOf(address: MailboxAddress): string {
-  return address.kind === 'region'
-    ? JSON.stringify([address.provider, address.integration, address.region])
-    : JSON.stringify([address.provider, address.installation])
+  return address.kind === 'unresolved'
+    ? JSON.stringify([address.provider, address.installation])
+    : JSON.stringify([address.provider, address.integration, regionOf(address)])
 }

@@ -3,6 +3,7 @@ import { toStored } from '../directory/id.ts'
 import {
   LEASE_MS,
   NO_PROGRESS,
+  regionOf,
   type Appended,
   type Claim,
   type DeadLetter,
@@ -414,13 +415,11 @@ function storedId(id: string): bigint {
   return stored
 }
 
-const regionOf = (address: MailboxAddress): string => (address.kind === 'region' ? address.region : '')
-
 /** As the unique index has them. */
 function columnsOf(address: MailboxAddress): [bigint, string, string, string] {
-  return address.kind === 'region'
-    ? [storedId(address.integration), address.provider, '', address.region]
-    : [0n, address.provider, address.installation, '']
+  return address.kind === 'unresolved'
+    ? [0n, address.provider, address.installation, regionOf(address)]
+    : [storedId(address.integration), address.provider, '', regionOf(address)]
 }
 
 interface AddressColumns {
@@ -431,10 +430,12 @@ interface AddressColumns {
   readonly region: string
 }
 
-const addressOf = ({ provider, integration, installation, region }: AddressColumns): MailboxAddress =>
-  integration === '0'
-    ? { kind: 'unresolved', provider, installation }
+function addressOf({ provider, integration, installation, region }: AddressColumns): MailboxAddress {
+  if (integration === '0') return { kind: 'unresolved', provider, installation }
+  return region.startsWith('@')
+    ? { kind: 'held', provider, integration, organization: region.slice(1) }
     : { kind: 'region', provider, integration, region }
+}
 
 interface MailboxTotals {
   readonly id: number

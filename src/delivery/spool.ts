@@ -24,12 +24,26 @@ export interface Sealed {
 }
 
 /**
- * One FIFO. `region`: what waits for one region of one integration. `unresolved`: what came while the directory could
- * not say whose it is, by the text of its installation key; it is resolved before it goes anywhere.
+ * One FIFO. `region`: what waits for one region of one integration. `held`: what waits for one organization until it is
+ * released, wherever it will then live. `unresolved`: what came while the directory could not say whose it is, by the
+ * text of its installation key; it is resolved before it goes anywhere.
  */
 export type MailboxAddress =
   | { readonly kind: 'region'; readonly provider: string; readonly integration: Id; readonly region: string }
+  | { readonly kind: 'held'; readonly provider: string; readonly integration: Id; readonly organization: Id }
   | { readonly kind: 'unresolved'; readonly provider: string; readonly installation: string }
+
+/** The region that a mailbox's rows are counted and sealed for; no region's name begins with `@`, or is empty. */
+export function regionOf(address: MailboxAddress): string {
+  switch (address.kind) {
+    case 'region':
+      return address.region
+    case 'held':
+      return `@${address.organization}`
+    case 'unresolved':
+      return ''
+  }
+}
 
 /** One delivery that waits, or has died, in one mailbox. */
 export interface NewRow {
@@ -97,8 +111,8 @@ export type Settlement =
   /** It stays where it is; a held row waits from now on, and a mailbox is let go. */
   | ({ readonly kind: 'again' } & Progress)
   /**
-   * Its place is taken by these rows, at the ends of their mailboxes. One that waits there already takes their
-   * organizations along; while it is being sent, the row stays where it is for a moment more.
+   * Its place is taken by these rows, in their mailboxes: before all that came later than it did. One that waits there
+   * already takes their organizations along; while it is being sent, the row stays where it is for a moment more.
    */
   | { readonly kind: 'moved'; readonly rows: readonly NewRow[] }
 
@@ -167,6 +181,16 @@ export interface Mailboxes {
   release(mailbox: number, fence: number): Promise<void>
   /** Every mailbox with something in it, and every paused one. */
   open(): Promise<OpenMailbox[]>
+  /**
+   * What waits for an organization in a mailbox, in its order, after the row `after` of that order: what has to follow
+   * where the organization moves, held rows and all.
+   */
+  waitingFor(mailbox: MailboxAddress, organization: Id, page: { limit: number; after?: number }): Promise<WaitingRow[]>
+  /**
+   * Moves rows as the settlement `moved` does, without a claim: those that nobody sends right now. Returns how many
+   * have moved.
+   */
+  relocate(moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): Promise<number>
   /** Those of these addresses that `open` would tell of. A change that somebody else has made is still to be told. */
   at(addresses: readonly MailboxAddress[]): Promise<OpenMailbox[]>
   /** As `open`, when somebody else has changed the store since the last call of this or `open`; else undefined. */

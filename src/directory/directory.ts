@@ -23,6 +23,8 @@ export interface Organization {
   readonly status: Status
   /** How often the organization has moved to another region. */
   readonly epoch: number
+  /** Its data is on its way: nothing is sent for it, and its events wait until it is released. */
+  readonly held: boolean
 }
 
 /** An integration with its organizations: those that are active and whose link is active, in id order. */

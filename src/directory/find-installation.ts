@@ -146,6 +146,7 @@ function withOrganizations(db: Kysely<DirectorySchema>, meant: Meant, organizati
       'organization.region',
       'organization.status as organization_status',
       'organization.epoch',
+      'organization.held',
       'link.status as link_status',
     ])
     .orderBy('organization.id')
@@ -167,7 +168,7 @@ function integrationOf([first]: readonly Row[]): Integration | undefined {
 
 /** Undefined where nothing was joined: there is no link, or the organization behind it was not asked for. */
 function organizationOf(row: Row): Organization | undefined {
-  const { organization_id, slug, organization_name, region, organization_status, epoch } = row
+  const { organization_id, slug, organization_name, region, organization_status, epoch, held } = row
   if (organization_id === null || slug === null || organization_name === null) return undefined
   if (region === null || organization_status === null) return undefined
   return {
@@ -177,6 +178,7 @@ function organizationOf(row: Row): Organization | undefined {
     region,
     status: organization_status,
     epoch: Number(epoch),
+    held: Number(held) === 1,
   }
 }
 

@@ -5,6 +5,9 @@ import type { Status } from './directory.ts'
 type Bigint = ColumnType<bigint | string, bigint, bigint>
 type OptionalBigint = ColumnType<bigint | string | null, bigint | null, bigint | null>
 
+/** What the directory's version was when the row was last changed. */
+type Version = ColumnType<bigint | string, bigint | undefined, bigint>
+
 interface IntegrationTable {
   id: Bigint
   provider: string
@@ -15,6 +18,7 @@ interface IntegrationTable {
   default_organization_id: OptionalBigint
   name: string
   status: Status
+  version: Version
 }
 
 interface OrganizationTable {
@@ -24,12 +28,16 @@ interface OrganizationTable {
   region: string
   status: Status
   epoch: Bigint
+  /** 1: nothing is sent for it, what comes for it waits. */
+  held: ColumnType<bigint | string, bigint | undefined, bigint>
+  version: Version
 }
 
 interface LinkTable {
   integration_id: Bigint
   organization_id: Bigint
   status: Status
+  version: Version
 }
 
 interface IdentityTable {
@@ -43,7 +51,15 @@ interface IdentityTable {
 /** What an import file holds before it is checked; `position` is where in the file a row stands. */
 type Staged<Table> = Table & { position: ColumnType<number | bigint | string, number, never> }
 
+/** One row, `id` 1. */
+interface StateTable {
+  id: Bigint
+  /** Counted up by each change, in its transaction. */
+  version: Bigint
+}
+
 export interface DirectorySchema {
+  directory_state: StateTable
   integrations: IntegrationTable
   organizations: OrganizationTable
   organization_integrations: LinkTable

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
 import { openSqlite } from '../database/connections.ts'
+import type { PostgresDatabase } from '../database/postgres.ts'
 import { migrate } from '../database/migrations.ts'
 import { exportDirectory } from './export.ts'
 import { createInstallationFinder, type InstallationFinder } from './find-installation.ts'
@@ -10,7 +11,7 @@ import { importFile, type ImportCounts, type ImportOptions } from './import.ts'
 import type { DirectorySchema } from './schema.ts'
 
 /** Which database holds the directory, as `DATABASE_URL` says. The path `:memory:` is one of this process alone. */
-export type Database = { readonly kind: 'sqlite'; readonly path: string }
+export type Database = { readonly kind: 'sqlite'; readonly path: string } | PostgresDatabase
 
 /** Who lives where, as the database has it. Every method rejects when the database cannot be asked. */
 export interface DirectoryStore extends InstallationFinder {
@@ -29,6 +30,7 @@ export interface DirectoryStore extends InstallationFinder {
  * @throws an error that names the database when it cannot be opened or migrated.
  */
 export async function openDirectory(database: Database, { clock }: { clock: Clock }): Promise<DirectoryStore> {
+  if (database.kind === 'postgres') throw new Error('not there yet')
   const connections = await openSqlite<DirectorySchema>(database.path, clock)
   try {
     await connections.aside(migrate)

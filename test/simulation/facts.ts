@@ -1,4 +1,4 @@
-import type { MailboxAddress } from '../../src/delivery/spool.ts'
+import { regionOf, type MailboxAddress } from '../../src/delivery/spool.ts'
 import type { Plan } from '../../src/dispatch/dispatch.ts'
 import type { RegionResult } from '../../src/dispatch/region-result.ts'
 import type { GatewayProcess } from './gateway-process.ts'
@@ -69,4 +69,4 @@ export interface Posted {
 }
 
 export const keyOf = (address: MailboxAddress): string =>
-  address.kind === 'region' ? `${address.integration}/${address.region}` : `?${address.installation}`
+  address.kind === 'unresolved' ? `?${address.installation}` : `${address.integration}/${regionOf(address)}`

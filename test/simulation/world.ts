@@ -142,6 +142,7 @@ export async function simulate(
         region: homes.get(one.id) ?? one.region,
         status: 'active',
         epoch: epochs.get(one.id) ?? 0,
+        held: false,
       })),
     }
   }

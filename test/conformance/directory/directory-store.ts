@@ -117,7 +117,9 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
             name: 'Acme',
             status: 'active',
           },
-          organizations: [{ id: '10', slug: 'acme', name: 'Acme Inc', region: 'eu', status: 'active', epoch: 0 }],
+          organizations: [
+            { id: '10', slug: 'acme', name: 'Acme Inc', region: 'eu', status: 'active', epoch: 0, held: false },
+          ],
         })
       })
 

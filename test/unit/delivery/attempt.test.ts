@@ -10,7 +10,15 @@ import { createManualClock } from '../../support/manual-clock.ts'
 const sealer = createSealer([])
 const installation = { by: 'external', provider: 'slack', appId: '', externalId: 'T1' } as const
 const address = { kind: 'unresolved', provider: 'slack', installation: JSON.stringify(installation) } as const
-const organization = { id: '7', slug: 'acme', name: 'Acme', region: 'eu', status: 'active', epoch: 0 } as const
+const organization = {
+  id: '7',
+  slug: 'acme',
+  name: 'Acme',
+  region: 'eu',
+  status: 'active',
+  epoch: 0,
+  held: false,
+} as const
 const body = Buffer.from('{}')
 const kept: Kept = {
   what: {

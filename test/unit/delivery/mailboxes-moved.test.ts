@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import { createMailboxWorker } from '../../../src/delivery/mailboxes.ts'
-import type { MailboxAddress, NewRow, Spool } from '../../../src/delivery/spool.ts'
+import { regionOf, type MailboxAddress, type NewRow, type Spool } from '../../../src/delivery/spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -51,7 +51,7 @@ function createWorld() {
     random: () => 0.5,
     attempt(address, { delivery }) {
       if (address.kind === 'unresolved') return Promise.resolve({ kind: 'moved', rows: [rowIn(home)] })
-      delivered.push(`${delivery} to ${address.region}`)
+      delivered.push(`${delivery} to ${regionOf(address)}`)
       return Promise.resolve({ kind: 'judged', judgement: { kind: 'delivered' } })
     },
     lane: () => ({ atMost: 4, breaker: 'closed' }),

@@ -14,7 +14,7 @@ const knownRegions = new Set(['us'])
 
 let clock: ManualClock
 let folder: string
-let database: Database
+let database: Database & { kind: 'sqlite' }
 let rows: string
 beforeEach(async () => {
   clock = createManualClock()

@@ -2,7 +2,7 @@ import type { Installation, Integration, Organization } from '../../../src/direc
 import type { Region, Topology } from '../../../src/regions/regions.ts'
 
 export function organization(id: string, region: string): Organization {
-  return { id, slug: `org-${id}`, name: `Organization ${id}`, region, status: 'active', epoch: 0 }
+  return { id, slug: `org-${id}`, name: `Organization ${id}`, region, status: 'active', epoch: 0, held: false }
 }
 
 export function installation(

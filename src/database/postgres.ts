@@ -1,0 +1,40 @@
+import { Pool } from 'pg'
+
+/** A PostgreSQL database, as `DATABASE_URL` names it. */
+export interface PostgresDatabase {
+  readonly kind: 'postgres'
+  /** Without the parameters below, which are ours. */
+  readonly url: string
+  /** `pool_max`: connections of this process in each of its two pools, look-ups and everything else. Default 10. */
+  readonly poolMax: number
+  /** `statement_timeout_ms`: after that long a look-up counts as failed. Default 2000. */
+  readonly statementTimeoutMs: number
+}
+
+/** How long a connection may take to be made, or to become free: a look-up has to answer within its webhook's budget. */
+const CONNECT_MS = 2000
+
+/**
+ * Connections to PostgreSQL. A statement that takes longer than `statementTimeoutMs` fails, here and on the server.
+ * Undefined: it may take any time.
+ */
+export function createPool(
+  { url, poolMax }: PostgresDatabase,
+  { max = poolMax, statementTimeoutMs }: { max?: number; statementTimeoutMs: number | undefined },
+): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: CONNECT_MS,
+    application_name: 'silo-gateway',
+    keepAlive: true,
+    ...(statementTimeoutMs !== undefined && {
+      statement_timeout: statementTimeoutMs,
+      // A server that has gone silent ends nothing.
+      query_timeout: statementTimeoutMs + CONNECT_MS,
+    }),
+  })
+  // A connection that breaks while nobody uses it is replaced by the next query.
+  pool.on('error', () => {})
+  return pool
+}
