@@ -17,7 +17,7 @@ async function shift(world: World, ms: number): Promise<void> {
   const giveUpAt = performance.now() + 5000
   for (;;) {
     const probe = webhook('command', 'mark-0000000', neighbour, world.responses.url)
-    const { heard } = await sendWebhook(world.gateway.port, probe)
+    const { heard } = await sendWebhook(world.port, probe)
     if ((heard?.status === 401) === (ms !== 0)) return
     if (performance.now() > giveUpAt) {
       world.ledger.complaints.push(`the clock is wrong by ${ms} ms, and a request signed now got ${heard?.status}`)

@@ -5,7 +5,7 @@ import type { Load, World, WorldOptions } from './world.ts'
 export interface Fault {
   readonly name: string
   readonly excuses?: Excuses
-  readonly world?: Partial<Pick<WorldOptions, 'env' | 'entries' | 'hurtAddress' | 'preload' | 'within'>>
+  readonly world?: Partial<Pick<WorldOptions, 'env' | 'entries' | 'hurtAddress' | 'preload' | 'within' | 'fleet'>>
   /** Where other than the usual. */
   readonly load?: (form: Form) => Load
   /** So much at once that whatever else is measured meanwhile is too. */

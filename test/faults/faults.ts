@@ -1,5 +1,6 @@
 import { clockFaults } from './clock-faults.ts'
 import type { Fault } from './fault.ts'
+import { fleetFaults } from './fleet-faults.ts'
 import { processFaults } from './process-faults.ts'
 import { regionFaults } from './region-faults.ts'
 import { responseUrlFaults } from './response-url-faults.ts'
@@ -14,4 +15,5 @@ export const faults: readonly Fault[] = [
   ...clockFaults,
   ...responseUrlFaults,
   ...slackFaults,
+  ...fleetFaults,
 ]

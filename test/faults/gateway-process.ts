@@ -25,7 +25,8 @@ export interface GatewayProcess {
   readonly running: boolean
   /** Every line that any of its processes has logged. */
   readonly log: readonly string[]
-  start(): Promise<void>
+  /** `more`: modules that are loaded before it from now on, besides those it was made with. */
+  start(more?: readonly string[]): Promise<void>
   signal(name: NodeJS.Signals): void
   /** Resolves when the process has ended. */
   ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
@@ -45,12 +46,13 @@ export async function createGatewayProcess({
   let child: ChildProcess | undefined
   let ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined
 
-  const imports = preload.flatMap((module) => ['--import', module])
-  const whole = [...within, process.execPath, ...imports, gatewayProgram, 'serve']
-  const command = whole[0] ?? process.execPath
-  const args = whole.slice(1)
+  let modules = preload
 
   function launch(): ChildProcess {
+    const imports = modules.flatMap((module) => ['--import', module])
+    const whole = [...within, process.execPath, ...imports, gatewayProgram, 'serve']
+    const command = whole[0] ?? process.execPath
+    const args = whole.slice(1)
     const launched = spawn(command, args, {
       cwd: folder,
       env: { PATH, HOME, HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort), ...env },
@@ -82,7 +84,8 @@ export async function createGatewayProcess({
     get running() {
       return isRunning()
     },
-    async start() {
+    async start(more = []) {
+      modules = [...modules, ...more]
       child = launch()
       const giveUpAt = performance.now() + START_PATIENCE_MS
       while (!(await isReady(adminPort))) {

@@ -113,22 +113,25 @@ async function runFault(
   try {
     await fault.run(world, form)
     await world.settled(patienceMs)
-    if (!world.gateway.running) world.ledger.complaints.push('the gateway has ended')
+    if (world.fleet.some(({ running }) => !running)) world.ledger.complaints.push('a gateway has ended')
     const seconds = (performance.now() - begun) / 1000
     const verdict = judge(world.ledger, excuses)
     if (logs !== undefined && verdict.failures.length > 0) await writeLogs(join(logs, fault.name), world)
-    return { kind: 'judged', verdict, log: world.gateway.log, seconds }
+    return { kind: 'judged', verdict, log: logOf(world), seconds }
   } catch (error) {
     if (error instanceof Skipped) return { kind: 'skipped', why: error.message }
-    return { kind: 'broken', error: error as Error, log: world.gateway.log }
+    return { kind: 'broken', error: error as Error, log: logOf(world) }
   } finally {
     await world.close()
   }
 }
 
-async function writeLogs(file: string, { gateway, ledger }: World): Promise<void> {
-  await writeFile(`${file}.log`, gateway.log.join('\n'))
-  const { sent, executions, messages } = ledger
+/** Of each gateway, one after the other. */
+const logOf = ({ fleet }: World): string[] => fleet.flatMap(({ log }) => log)
+
+async function writeLogs(file: string, world: World): Promise<void> {
+  await writeFile(`${file}.log`, logOf(world).join('\n'))
+  const { sent, executions, messages } = world.ledger
   await writeFile(`${file}.json`, JSON.stringify({ sent: [...sent.values()], executions, messages }, undefined, 1))
 }
 

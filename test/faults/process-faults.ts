@@ -9,13 +9,13 @@ import type { World } from './world.ts'
 
 /** So that what is late, and what is owed then, comes about many times in a second. */
 const BUDGET_MS = 800
-const shortBudget = { SLACK_BUDGET_MS: String(BUDGET_MS) }
+export const shortBudget = { SLACK_BUDGET_MS: String(BUDGET_MS) }
 const away = { mayRepeat: true, mayHangUp: true } as const
 const ROUNDS = { quick: 3, full: 50 } as const
 const teams = [...hurtTeams, teamEverywhere]
 
 /** Goes on sending on every surface until told to stop. A mailbox's sender repeats an event until it is accepted. */
-function keepSending(world: World): { stop: () => Promise<void> } {
+export function keepSending(world: World): { stop: () => Promise<void> } {
   let stopped = false
   const isOver = (): boolean => stopped
   const events = teams.map(async (team) => {
@@ -44,7 +44,7 @@ function keepSending(world: World): { stop: () => Promise<void> } {
 }
 
 /** Mostly at once, now and then too late for Slack, now and then not at all. */
-function moody(random: () => number): () => Behaviour {
+export function moody(random: () => number): () => Behaviour {
   return () => {
     const mood = random()
     if (mood < 0.75) return { kind: 'answers', afterMs: random() * 20 }
@@ -54,8 +54,8 @@ function moody(random: () => number): () => Behaviour {
 }
 
 /** What the gateway says of messages that it may have posted when it was killed, and therefore does not post again. */
-function noteUnknownPosts({ gateway, ledger }: World): void {
-  for (const line of gateway.log) {
+export function noteUnknownPosts({ fleet, ledger }: World): void {
+  for (const line of fleet.flatMap(({ log }) => log)) {
     if (!line.includes('"result":"post_unknown"')) continue
     const { delivery } = JSON.parse(line) as { delivery?: string }
     if (delivery !== undefined) ledger.unknownPosts.add(delivery)
@@ -63,7 +63,7 @@ function noteUnknownPosts({ gateway, ledger }: World): void {
 }
 
 /** Like regions, whoever takes late answers has moods: refused ones may come again, those that hang may have been seen. */
-function moodyResponses(random: () => number): () => ResponseBehaviour {
+export function moodyResponses(random: () => number): () => ResponseBehaviour {
   return () => {
     const mood = random()
     if (mood < 0.8) return { kind: 'takes' }

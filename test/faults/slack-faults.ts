@@ -6,14 +6,14 @@ import type { World } from './world.ts'
 
 const IDENTICAL = 1000
 /** Nothing tells one visit to a page from the next. */
-const deduplicated = surfaces.filter((surface) => surface !== 'page')
+export const deduplicated = surfaces.filter((surface) => surface !== 'page')
 
 /** The same request, signature and all, as often at once; every one of them has to hear the same. */
-async function sendIdentical(world: World, surface: Surface, team: Team): Promise<void> {
-  const { ledger, gateway, responses } = world
+export async function sendIdentical(world: World, surface: Surface, team: Team): Promise<void> {
+  const { ledger, port, responses } = world
   const mark = ledger.nextMark()
   const request = webhook(surface, mark, team, responses.url)
-  const tries = await Promise.all(Array.from({ length: IDENTICAL }, () => sendWebhook(gateway.port, request)))
+  const tries = await Promise.all(Array.from({ length: IDENTICAL }, () => sendWebhook(port, request)))
   ledger.sent.set(mark, { mark, surface, team, tries })
   const answers = new Set(tries.map(({ heard }) => `${heard?.status} ${heard?.body}`))
   if (answers.size > 1) {
@@ -72,9 +72,9 @@ export const slackFaults: readonly Fault[] = [
 
 /** Where the region has nothing to say, what counts is what arrives in the end. */
 async function sendRefused(world: World, surface: Surface, team: Team): Promise<void> {
-  const { ledger, gateway, responses } = world
+  const { ledger, port, responses } = world
   const mark = ledger.nextMark()
   const request = webhook(surface, mark, team, responses.url)
-  const tries = await Promise.all(Array.from({ length: IDENTICAL }, () => sendWebhook(gateway.port, request)))
+  const tries = await Promise.all(Array.from({ length: IDENTICAL }, () => sendWebhook(port, request)))
   ledger.sent.set(mark, { mark, surface, team, tries })
 }

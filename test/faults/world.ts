@@ -5,6 +5,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { SIGNING_SECRET } from '../support/test-gateway.ts'
+import { startPostgres, testsPostgres, type PostgresServer } from '../support/postgres-server.ts'
+import { startRedis, testsRedis, type RedisServer } from '../support/redis-server.ts'
+import { startBalancer } from './balancer.ts'
+import { Skipped } from './fault.ts'
 import { startFaultRegion, type FaultRegion } from './fault-region.ts'
 import { createGatewayProcess, gatewayProgram, type GatewayOptions, type GatewayProcess } from './gateway-process.ts'
 import { isPending, type Excuses } from './judge.ts'
@@ -20,6 +24,12 @@ export interface World {
   /** Where the gateway's database is. */
   readonly store: string
   readonly gateway: GatewayProcess
+  /** Where Slack knocks: at the gateway, or in front of a fleet. */
+  readonly port: number
+  /** All of a fleet, the gateway above among them. */
+  readonly fleet: readonly GatewayProcess[]
+  /** What a fleet shares; a gateway alone has its file. */
+  readonly servers: { readonly postgres: PostgresServer; readonly redis: RedisServer } | undefined
   /** A second gateway on the same store, not started yet. Slack knows nothing of it. */
   another(): Promise<GatewayProcess>
   readonly regions: Readonly<Record<RegionName, FaultRegion>>
@@ -60,6 +70,8 @@ export interface WorldOptions {
   /** The hurt region's address while the fault lasts. */
   readonly hurtAddress?: string
   readonly preload?: readonly string[]
+  /** How many gateways share a PostgreSQL and a Redis behind a balancer; without it there is one, with a file. */
+  readonly fleet?: number
   /** A command that runs the gateway, given the folder of its store. */
   readonly within?: (store: string) => readonly string[]
 }
@@ -79,11 +91,25 @@ export async function importDirectory(): Promise<{ folder: string; remove: () =>
   const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-faults-'))
   await writeFile(join(folder, 'directory.json'), JSON.stringify(directory))
   await writeFile(join(folder, 'regions.yaml'), regionsYaml(['http://127.0.0.1:1', 'http://127.0.0.1:1'], {}))
-  const { PATH, HOME } = process.env
-  const env = { PATH, HOME, DATABASE_URL: 'sqlite:store/silo-gateway.db', SLACK_SIGNING_SECRETS: SIGNING_SECRET }
   await mkdir(join(folder, 'store'))
-  await run(process.execPath, [gatewayProgram, 'directory', 'import', 'directory.json'], { cwd: folder, env })
+  await importInto('sqlite:store/silo-gateway.db', folder)
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
+}
+
+async function importInto(database: string, folder: string): Promise<void> {
+  const { PATH, HOME } = process.env
+  const env = { PATH, HOME, DATABASE_URL: database, SLACK_SIGNING_SECRETS: SIGNING_SECRET }
+  await run(process.execPath, [gatewayProgram, 'directory', 'import', 'directory.json'], { cwd: folder, env })
+}
+
+/** Servers that lose nothing they have confirmed. */
+async function startServers(template: string) {
+  if (!testsPostgres() || !testsRedis()) throw new Skipped('PostgreSQL or Redis is not installed')
+  const postgres = await startPostgres({ durable: true })
+  const redis = await startRedis()
+  const database = await postgres.createDatabase()
+  await importInto(database, template)
+  return { postgres, redis, env: { DATABASE_URL: database, REDIS_URL: redis.url } }
 }
 
 export async function openWorld(template: string, options: WorldOptions): Promise<World> {
@@ -97,6 +123,7 @@ export async function openWorld(template: string, options: WorldOptions): Promis
   const writeRegions = (hurtAddress: string): Promise<void> =>
     writeFile(join(folder, 'regions.yaml'), regionsYaml([hurtAddress, regions.well.address], entries))
   await writeRegions(options.hurtAddress ?? regions.hurt.address)
+  const servers = options.fleet === undefined ? undefined : await startServers(template)
   const gateways: GatewayProcess[] = []
   const createGateway = async (): Promise<GatewayProcess> => {
     const created = await createGatewayProcess(gatewayOptions)
@@ -115,15 +142,20 @@ export async function openWorld(template: string, options: WorldOptions): Promis
       SLACK_RESPONSE_HOSTS: responses.host,
       SPOOL_KEYS: `faults:${Buffer.alloc(32, 7).toString('base64')}`,
       LOG_SAMPLE: '0',
+      ...servers?.env,
       ...options.env,
     },
   }
   const gateway = await createGateway()
-  await gateway.start()
+  const fleet = [gateway]
+  while (fleet.length < (options.fleet ?? 1)) fleet.push(await createGateway())
+  await Promise.all(fleet.map((one) => one.start()))
+  const balancer = servers && (await startBalancer(() => fleet.map(({ port }) => port)))
+  const { port } = balancer ?? gateway
 
   async function attempt(sent: Sent, options: SendOptions = {}): Promise<Heard | undefined> {
     const request = webhook(sent.surface, sent.mark, sent.team, responses.url)
-    const one = await sendWebhook(gateway.port, request, options)
+    const one = await sendWebhook(port, request, options)
     sent.tries.push(one)
     ledger.touchedAt = one.endedAt
     return one.heard
@@ -138,6 +170,9 @@ export async function openWorld(template: string, options: WorldOptions): Promis
     folder,
     store,
     gateway,
+    port,
+    fleet,
+    servers,
     another: createGateway,
     regions,
     responses,
@@ -209,7 +244,8 @@ export async function openWorld(template: string, options: WorldOptions): Promis
     },
     async close() {
       await Promise.all(gateways.map((one) => one.kill()))
-      await Promise.all([...regionNames.map((name) => regions[name].close()), responses.close()])
+      await Promise.all([...regionNames.map((name) => regions[name].close()), responses.close(), balancer?.close()])
+      await Promise.all([servers?.postgres.close(), servers?.redis.close()])
       await rm(folder, { recursive: true, force: true })
     },
   }
@@ -217,7 +253,7 @@ export async function openWorld(template: string, options: WorldOptions): Promis
 
   async function isReached(): Promise<boolean> {
     const probe = webhook('options', 'mark-0000000', hurtTeams[0] ?? neighbour, responses.url)
-    const { heard } = await sendWebhook(gateway.port, probe)
+    const { heard } = await sendWebhook(port, probe)
     return heard?.body.includes('taken') === true
   }
 
