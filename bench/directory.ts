@@ -1,0 +1,257 @@
+/*
+ * What it costs to know where a workspace's customers live: from memory, and from the database when it is asked for the
+ * first time; what an import takes; and how often a fleet that is warm asks at all.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { parseArgs } from 'node:util'
+import { Client } from 'pg'
+import { systemClock, type Clock } from '../src/clock.ts'
+import { cacheDirectory } from '../src/directory/cache.ts'
+import type { InstallationKey } from '../src/directory/directory.ts'
+import { openDirectory, type DirectoryStore } from '../src/directory/store.ts'
+import { createCounters } from '../src/telemetry/counters.ts'
+import { createLog } from '../src/telemetry/log.ts'
+import { createManualClock } from '../test/support/manual-clock.ts'
+import { startPostgres, testsPostgres } from '../test/support/postgres-server.ts'
+import { openStage } from './stage.ts'
+import { median, spread } from './statistics.ts'
+
+const IN_FLIGHT = 16
+const CACHED_LOOK_UPS = 200_000
+const WARM_KEYS = 1000
+const WARM_FLEET = 3
+const WARM_MINUTES = 30
+
+export async function benchDirectory(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      rows: { type: 'string' },
+      rounds: { type: 'string' },
+    },
+  })
+  const integrations = Number(values.rows ?? (values.quick ? 100_000 : 10_000_000))
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 7))
+  const results: Result[] = []
+  const add = (result: Result): void => {
+    results.push(result)
+    if (!values.json) console.log(`${result.what.padEnd(58)} ${result.figure}`)
+  }
+  await inMemory(add, rounds)
+  await warmFleet(add)
+  await onSqlite(add, { integrations: Math.min(integrations, 1_000_000), rounds })
+  if (testsPostgres()) await onPostgres(add, { integrations, rounds })
+  if (values.json) console.log(JSON.stringify(results, undefined, 2))
+}
+
+interface Result {
+  readonly what: string
+  readonly figure: string
+  readonly values: Readonly<Record<string, number>>
+}
+
+type Add = (result: Result) => void
+
+async function inMemory(add: Add, rounds: number): Promise<void> {
+  const store = await openDirectory({ kind: 'sqlite', path: ':memory:' }, { clock: systemClock })
+  await fill(store, WARM_KEYS)
+  const { directory } = cached(store, systemClock)
+  for (let key = 1; key <= WARM_KEYS; key++) await directory.find(keyOf(key))
+  const p50: number[] = []
+  const p99: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const times = new Float64Array(CACHED_LOOK_UPS)
+    for (let at = 0; at < CACHED_LOOK_UPS; at++) {
+      const key = keyOf(1 + (at % WARM_KEYS))
+      const begun = performance.now()
+      await directory.find(key)
+      times[at] = (performance.now() - begun) * 1000
+    }
+    p50.push(percentile(times, 0.5))
+    p99.push(percentile(times, 0.99))
+  }
+  await store.close()
+  add({
+    what: 'resolved from memory',
+    figure: `p50 ${spread(p50, 2)} µs   p99 ${spread(p99, 2)} µs`,
+    values: { p50_us: median(p50), p99_us: median(p99) },
+  })
+}
+
+/** Each key is wanted again and again, by every gateway, for half an hour of their clock. */
+async function warmFleet(add: Add): Promise<void> {
+  const clock = createManualClock()
+  const store = await openDirectory({ kind: 'sqlite', path: ':memory:' }, { clock: systemClock })
+  await fill(store, WARM_KEYS)
+  let asked = 0
+  const counting: Pick<DirectoryStore, 'find' | 'ping'> = {
+    ping: () => store.ping(),
+    find: (key) => {
+      asked += 1
+      return store.find(key)
+    },
+  }
+  const fleet = Array.from({ length: WARM_FLEET }, () => cached(counting, clock))
+  const everybody = async (): Promise<void> => {
+    for (const { directory } of fleet) for (let key = 1; key <= WARM_KEYS; key++) await directory.find(keyOf(key))
+  }
+  await everybody()
+  asked = 0
+  for (let second = 0; second < WARM_MINUTES * 60; second++) {
+    clock.advance(1000)
+    await everybody()
+  }
+  await store.close()
+  const perMinute = asked / WARM_KEYS / WARM_FLEET / WARM_MINUTES
+  add({
+    what: `asked of the database, per key, gateway and CACHE_FRESH_MS`,
+    figure: (perMinute / 2).toFixed(3),
+    values: { per_key_gateway_and_fresh_ttl: perMinute / 2, per_key_and_fresh_ttl_of_3: (perMinute / 2) * WARM_FLEET },
+  })
+}
+
+interface Size {
+  readonly integrations: number
+  readonly rounds: number
+}
+
+async function onSqlite(add: Add, { integrations, rounds }: Size): Promise<void> {
+  const stage = openStage()
+  try {
+    const store = await openDirectory({ kind: 'sqlite', path: `${stage.folder}/directory.db` }, { clock: systemClock })
+    await fill(store, integrations)
+    await coldLookUps(add, store, { integrations, rounds, name: 'SQLite' })
+    await store.close()
+  } finally {
+    await stage.leave()
+  }
+}
+
+async function onPostgres(add: Add, { integrations, rounds }: Size): Promise<void> {
+  const server = await startPostgres({ durable: true })
+  try {
+    const url = await server.createDatabase()
+    const database = { kind: 'postgres', url, poolMax: IN_FLIGHT, statementTimeoutMs: 10_000 } as const
+    const store = await openDirectory(database, { clock: systemClock })
+    await generate(url, integrations)
+    await coldLookUps(add, store, { integrations, rounds, name: 'PostgreSQL' })
+    await store.close()
+  } finally {
+    await server.close()
+  }
+}
+
+/** Keys that nobody has asked for before, so many at a time. */
+async function coldLookUps(
+  add: Add,
+  store: DirectoryStore,
+  { integrations, rounds, name }: Size & { name: string },
+): Promise<void> {
+  const lookUps = 20_000
+  const p50: number[] = []
+  const p99: number[] = []
+  const perSecond: number[] = []
+  const ask = async (times: Float64Array, from: number): Promise<void> => {
+    for (let at = from; at < lookUps; at += IN_FLIGHT) {
+      const key = keyOf(1 + Math.floor(Math.random() * integrations))
+      const begun = performance.now()
+      const { installation } = await store.find(key)
+      times[at] = performance.now() - begun
+      if (installation === undefined) throw new Error('a workspace is missing')
+    }
+  }
+  // One round more than is counted: connections are made and statements prepared in it.
+  for (let round = 0; round <= rounds; round++) {
+    const times = new Float64Array(lookUps)
+    const begun = performance.now()
+    await Promise.all(Array.from({ length: IN_FLIGHT }, (_, from) => ask(times, from)))
+    if (round === 0) continue
+    p50.push(percentile(times, 0.5))
+    p99.push(percentile(times, 0.99))
+    perSecond.push((lookUps / (performance.now() - begun)) * 1000)
+  }
+  add({
+    what: `resolved cold, ${name}, ${integrations.toLocaleString('en')} integrations, ${IN_FLIGHT} in flight`,
+    figure: `p50 ${spread(p50, 2)} ms   p99 ${spread(p99, 2)} ms   ${spread(perSecond, 0)} /s`,
+    values: { p50_ms: median(p50), p99_ms: median(p99), per_second: median(perSecond) },
+  })
+}
+
+function cached(store: Pick<DirectoryStore, 'find' | 'ping'>, clock: Clock) {
+  const directory = cacheDirectory(store, {
+    entries: 100_000,
+    freshMs: 30_000,
+    hardMs: 60_000,
+    staleMs: 86_400_000,
+    clock,
+    counters: createCounters(),
+    log: createLog('silent'),
+  })
+  return { directory }
+}
+
+/** The same as an import of such a file leaves, made in the server: sending it all there would take most of the time. */
+async function generate(url: string, integrations: number): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(
+      `insert into organizations (id, slug, name, region, status, epoch)
+       select id, 'org-' || id, 'Organization ' || id, 'r' || id % 3, 'active', 0 from generate_series(1, $1::bigint) id`,
+      [integrations],
+    )
+    await client.query(
+      `insert into integrations (id, provider, app_id, external_id, name, status)
+       select id, 'slack', '', 'T' || lpad(id::text, 9, '0'), 'Workspace ' || id, 'active'
+       from generate_series(1, $1::bigint) id`,
+      [integrations],
+    )
+    await client.query(
+      `insert into organization_integrations (integration_id, organization_id, status)
+       select id, id, 'active' from generate_series(1, $1::bigint) id`,
+      [integrations],
+    )
+    await client.query('vacuum analyze')
+  } finally {
+    await client.end()
+  }
+}
+
+async function fill(store: DirectoryStore, integrations: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-bench-'))
+  try {
+    const file = join(folder, 'directory.ndjson')
+    await writeFile(file, Readable.from(lines(integrations)))
+    await store.importFile(file, { author: 'bench' })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+function* lines(integrations: number): Generator<string> {
+  const active = { status: 'active' }
+  for (let id = 1; id <= integrations; id++) {
+    const name = `Workspace ${id}`
+    const rows = [
+      { organizations: { id, slug: `org-${id}`, name, region: `r${id % 3}`, ...active } },
+      { integrations: { id, provider: 'slack', external_id: externalId(id), name, ...active } },
+      { organization_integrations: { integration_id: id, organization_id: id, ...active } },
+    ]
+    yield rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  }
+}
+
+const externalId = (integration: number): string => `T${String(integration).padStart(9, '0')}`
+
+function keyOf(integration: number): InstallationKey {
+  return { by: 'external', provider: 'slack', appId: '', externalId: externalId(integration) }
+}
+
+function percentile(times: Float64Array, share: number): number {
+  return times.toSorted()[Math.floor(times.length * share)] ?? Number.NaN
+}
