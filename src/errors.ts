@@ -24,10 +24,24 @@ export const catalogue = {
   not_signed_in: { status: 401, stage: 'identify', title: 'Nobody is signed in' },
   unknown_integration: { status: 400, stage: 'resolve', title: 'No integration is known for this installation' },
   silo_client_error: { status: 502, stage: 'dispatch', title: 'No region could answer' },
+  unauthorized: { status: 401, stage: 'admin', title: 'The admin API needs its token' },
+  foreign_host: { status: 403, stage: 'admin', title: 'This host name is not the admin listener' },
+  foreign_origin: { status: 403, stage: 'admin', title: 'Another origin may not use the admin API' },
+  unsupported_media_type: { status: 415, stage: 'admin', title: 'The admin API takes JSON' },
+  invalid_request: { status: 400, stage: 'admin', title: 'The request is not what this route takes' },
+  precondition_failed: { status: 412, stage: 'admin', title: 'The row is not as the request expects it' },
+  conflict: { status: 409, stage: 'admin', title: 'The change contradicts what is there' },
+  store_unavailable: { status: 503, stage: 'admin', title: 'The database cannot be asked' },
   internal_error: { status: 500, stage: 'respond', title: 'The gateway failed' },
 } as const satisfies Record<string, { status: number; stage: string; title: string }>
 
 export type ErrorCode = keyof typeof catalogue
+
+/** Something that is wrong with a request, and where in it: the way to it, in dots. */
+export interface Fault {
+  readonly path: string
+  readonly message: string
+}
 
 /** The request ends here, with the catalogue's status. `detail` is shown to the caller, so it names nothing internal. */
 export class Refusal extends Error {
@@ -36,16 +50,24 @@ export class Refusal extends Error {
   readonly headers: Readonly<Record<string, string>>
   /** True where the rest of the request is not worth reading: the connection closes after the answer. */
   readonly close: boolean
+  /** Each fault by itself, where there may be several. */
+  readonly errors: readonly Fault[]
 
   constructor(
     code: Exclude<ErrorCode, 'silo_client_error'>,
     detail: string,
-    options: { headers?: Record<string, string>; close?: boolean } = {},
+    options: {
+      headers?: Record<string, string>
+      close?: boolean
+      errors?: readonly Fault[]
+      cause?: unknown
+    } = {},
   ) {
-    super(detail)
+    super(detail, { cause: options.cause })
     this.code = code
     this.headers = options.headers ?? {}
     this.close = options.close ?? false
+    this.errors = options.errors ?? []
   }
 }
 

@@ -21,6 +21,7 @@ export function problemReply(error: Refusal | SiloClientError): Reply {
     // With regions, their reasons say it all.
     ...((error instanceof Refusal || error.results.length === 0) && { detail: error.message }),
     ...(error instanceof SiloClientError && { regions: error.regions }),
+    ...(error instanceof Refusal && error.errors.length > 0 && { errors: error.errors }),
   }
   const headers = error instanceof SiloClientError ? [] : Object.entries(error.headers).flat()
   return {

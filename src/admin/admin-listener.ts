@@ -1,12 +1,25 @@
-import { createServer, type Server } from 'node:http'
-import express from 'express'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import express, { type NextFunction, type Request, type Response } from 'express'
 import { Refusal } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { problemReply, sendReply } from '../send-reply.ts'
+import { CallerGone } from '../receive.ts'
+import { problemReply, sendFailure, sendReply, sendReplyAndClose } from '../send-reply.ts'
+import { answerRoute } from './answer-route.ts'
+import { admit } from './guard.ts'
+import { invalidRequest, type Route } from './route.ts'
+import { adminRoutes } from './routes.ts'
 
-/** The operator's listener. Health needs no token: a probe has none, and it tells nothing but yes or no. */
-export function createAdminListener(gateway: Gateway): Server {
-  const app = express().disable('x-powered-by').disable('etag')
+/**
+ * The operator's listener: health, which needs no token since a probe has none and it tells nothing but yes or no, and
+ * the admin API, which is let in by `admit`.
+ */
+export function createAdminListener(gateway: Gateway, routes: readonly Route[] = adminRoutes(gateway)): Server {
+  const { clock } = gateway
+  const app = express().disable('x-powered-by').disable('etag').enable('case sensitive routing')
+  app.use((_req, res, next) => {
+    res.setHeaders(new Map([...safe, ['X-Request-Id', gateway.ids.delivery(clock.now())]]))
+    next()
+  })
   app.get('/health/live', (_req, res) => {
     res.json({ status: 'live' })
   })
@@ -14,8 +27,64 @@ export function createAdminListener(gateway: Gateway): Server {
     const ready = await gateway.ready()
     res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : gateway.draining() ? 'draining' : 'unready' })
   })
-  app.use((_req, res) => {
-    sendReply(res, problemReply(new Refusal('not_found', 'The admin listener has /health/live and /health/ready.')), [])
+
+  const authors = new WeakMap<IncomingMessage, string>()
+  app.use((req, _res, next) => {
+    authors.set(req, admit(req, gateway.configuration().settings))
+    next()
   })
-  return createServer(app)
+  const author = (req: IncomingMessage): string => authors.get(req) ?? 'nobody'
+  for (const route of routes) app[route.method](expressPath(route), answerRoute(route, { clock, author }))
+  for (const [path, those] of Map.groupBy(routes, expressPath)) {
+    const methods = those.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
+    app.all(path, () => {
+      const allowed = methods.join(', ')
+      throw new Refusal('method_not_allowed', `This path takes ${allowed}.`, { headers: { Allow: allowed } })
+    })
+  }
+  app.use(() => {
+    throw new Refusal('not_found', 'What there is, is in /openapi.json; and /health/live and /health/ready.')
+  })
+  // Express knows what takes errors by its four parameters.
+  app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => refuse(error, req, res))
+
+  function refuse(error: unknown, req: IncomingMessage, res: ServerResponse): void {
+    if (error instanceof CallerGone) {
+      res.destroy()
+      return
+    }
+    const refusal = refusalFor(error)
+    if (refusal !== error || refusal.code === 'store_unavailable') {
+      const err = error instanceof Refusal ? error.cause : error
+      gateway.log.error({ err, path: req.url?.replace(/\?.*/s, '') }, 'A request of the admin API failed')
+    }
+    const reply = problemReply(refusal)
+    if (res.headersSent) sendFailure(res, reply, [])
+    // What is left of a body would be taken for the next request.
+    else if (refusal.close || !req.complete) sendReplyAndClose(req, res, reply, [], clock)
+    else sendReply(res, reply, [])
+  }
+
+  // As at the public listener: one that drips its headers holds a socket.
+  return createServer({ headersTimeout: 10_000, connectionsCheckingInterval: 1000 }, app)
+}
+
+/** What an answer may be used for: by whoever asked, now, and as what it says it is. */
+const safe = [
+  ['Cache-Control', 'no-store'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ['Referrer-Policy', 'no-referrer'],
+] as const
+
+function expressPath({ path }: Route): string {
+  return path.replace(/\{(\w+)\}/g, ':$1')
+}
+
+function refusalFor(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  // Express could not decode the path.
+  if (error instanceof URIError) return invalidRequest([{ path: '', message: 'the path is not UTF-8 in % encoding' }])
+  return new Refusal('internal_error', 'The request was not handled; the log says why.')
 }

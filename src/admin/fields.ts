@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { readId } from '../directory/id.ts'
+import type { Id } from '../directory/directory.ts'
+import { invalidRequest } from './route.ts'
+
+/** `is required` where nothing stands, else the rule. */
+const must = (rule: string) => ({
+  error: (issue: { input?: unknown }) => (issue.input === undefined ? undefined : rule),
+})
+
+const idRule = must('must be an integer from 1 to 2^53-1, or its digits as text up to 2^63-1')
+
+function toId(value: number | string, context: z.RefinementCtx): Id {
+  const id = readId(String(value))
+  if (id !== undefined) return id
+  context.addIssue('must be an integer from 1 to 2^63-1')
+  return z.NEVER
+}
+
+const digits = z.string(idRule).regex(/^0*[1-9][0-9]{0,18}$/, idRule)
+
+/** An id in a path or a query. */
+export const idText = digits.transform(toId)
+
+/** An id in a body. */
+export const id = z.union([z.int(idRule).positive(idRule), digits], idRule).transform(toId)
+
+/** An id on its way out. */
+export const idOut = z.string().describe('64 bits, in digits.')
+
+/** Of a row that the spool or the audit has numbered, in a path or a query. */
+export const rowId = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/, 'must be a whole number from 1')
+  .transform(Number)
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair; nothing that is looked up by has blanks. */
+export const word = z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,255}$/u, must('must be 1 to 255 characters without blanks'))
+
+export const label = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}]{0,1000}$/u, must('must be at most 1000 characters, none of them a control'))
+
+export const status = z.enum(['active', 'disabled'])
+
+/** `true` or `false` in a query. */
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+
+const LONGEST_PAGE = 1000
+
+/** The query parameters of every list. */
+export const paging = {
+  limit: z
+    .string()
+    .regex(/^[1-9][0-9]{0,8}$/, `must be a whole number from 1 to ${LONGEST_PAGE}`)
+    .transform(Number)
+    .refine((limit) => limit <= LONGEST_PAGE, `must be a whole number from 1 to ${LONGEST_PAGE}`)
+    .prefault('100')
+    .describe(`How many at most: 1 to ${LONGEST_PAGE}, 100 if it is not said.`),
+  cursor: z.string().optional().describe('The `next_cursor` of the page before.'),
+}
+
+/** The schema of a page of a list. */
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({
+    items: z.array(item),
+    next_cursor: z.string().nullable().describe('To be given as `cursor`; null where there are no more.'),
+  })
+}
+
+/**
+ * One page of a list: `ask` is given one more than `limit`, so that it is known whether there are more. `position` is
+ * what a cursor remembers of the last item, `after` its schema. Throws `invalid_request` for a cursor that is none of
+ * this list's.
+ */
+export async function readPage<Row, Position extends z.ZodType>(
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  after: Position,
+  position: (row: Row) => z.input<Position>,
+  ask: (page: { limit: number; after: z.output<Position> | undefined }) => Promise<readonly Row[]>,
+): Promise<{ rows: readonly Row[]; next_cursor: string | null }> {
+  const found = await ask({ limit: limit + 1, after: cursor === undefined ? undefined : decode(cursor, after) })
+  const rows = found.slice(0, limit)
+  const last = rows.at(-1)
+  const isMore = found.length > limit && last !== undefined
+  return { rows, next_cursor: isMore ? encode(position(last)) : null }
+}
+
+function encode(position: unknown): string {
+  return Buffer.from(JSON.stringify(position)).toString('base64url')
+}
+
+function decode<Position extends z.ZodType>(cursor: string, schema: Position): z.output<Position> {
+  const read = schema.safeParse(jsonIn(cursor))
+  if (read.success) return read.data
+  throw invalidRequest([{ path: 'cursor', message: 'must be the next_cursor of the page before' }])
+}
+
+function jsonIn(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}

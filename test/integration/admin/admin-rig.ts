@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdminListener } from '../../../src/admin/admin-listener.ts'
+import type { Route } from '../../../src/admin/route.ts'
+import type { Gateway } from '../../../src/gateway.ts'
+import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../../support/test-gateway.ts'
+
+export interface AdminReply {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+  /** Parsed; undefined where there is no body. */
+  readonly json: unknown
+}
+
+export interface Ask {
+  readonly body?: unknown
+  /** In place of `body`, as it is. */
+  readonly text?: string | Buffer
+  readonly headers?: Record<string, string | undefined>
+}
+
+export interface Admin {
+  readonly port: number
+  /** `ask('PUT', '/api/organizations/10', { body: {…} })` */
+  ask(method: string, path: string, what?: Ask): Promise<AdminReply>
+  close(): Promise<void>
+}
+
+export interface AdminRig extends Admin {
+  readonly gateway: Gateway
+  readonly test: TestGateway
+}
+
+/** A whole gateway with its admin listener, both on free ports. */
+export async function startAdmin(
+  options: Partial<TestGatewayOptions> = {},
+  routes?: (gateway: Gateway) => readonly Route[],
+): Promise<AdminRig> {
+  const test = await startTestGateway({
+    regions: [
+      { name: 'us', address: 'http://127.0.0.1:9' },
+      { name: 'eu', address: 'http://127.0.0.1:9' },
+    ],
+    ...options,
+  })
+  const { gateway } = test
+  const admin = await openAdmin(gateway, routes?.(gateway))
+  return {
+    ...admin,
+    gateway,
+    test,
+    async close() {
+      await admin.close()
+      await test.close()
+    },
+  }
+}
+
+/** The admin listener of a gateway that is there. */
+export async function openAdmin(gateway: Gateway, routes?: readonly Route[]): Promise<Admin> {
+  const server = createAdminListener(gateway, routes)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    ask: (method, path, what) => askAt(port, method, path, what),
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+export function askAt(port: number, method: string, path: string, { body, text, headers = {} }: Ask = {}) {
+  const bytes = text ?? (body === undefined ? undefined : JSON.stringify(body))
+  const given = Object.entries({ ...(bytes !== undefined && { 'Content-Type': 'application/json' }), ...headers })
+  return new Promise<AdminReply>((resolve, reject) => {
+    const request = httpRequest(
+      {
+        host: '127.0.0.1',
+        port,
+        method,
+        path,
+        agent: false,
+        headers: Object.fromEntries(given.filter(([, value]) => value !== undefined)) as Record<string, string>,
+      },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('error', reject).on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () => {
+          const said = Buffer.concat(chunks).toString()
+          const isJson = /json/.test(response.headers['content-type'] ?? '')
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: said,
+            json: isJson && said !== '' ? JSON.parse(said) : undefined,
+          })
+        })
+      },
+    )
+    request.on('error', reject)
+    request.end(bytes)
+  })
+}
