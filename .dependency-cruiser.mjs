@@ -147,7 +147,7 @@ export default {
     onlyIn(
       'kysely-at-the-database',
       '(?:^|/)node_modules/kysely/',
-      '^src/(?:database|directory)/',
+      '^src/(?:database|directory|audit|steering|secrets)/',
       'SQL stays in the rooms that own tables.',
     ),
     onlyIn('pino-in-telemetry', '(?:^|/)node_modules/pino/', '^src/telemetry/', 'The rest logs through an interface.'),
