@@ -145,6 +145,12 @@ export default {
       'node:sqlite is not stable yet: its next change costs one file.',
     ),
     onlyIn(
+      'pg-in-one-file',
+      '(?:^|/)node_modules/(?:@types/)?pg/',
+      '^src/database/postgres\\.ts$',
+      'Limits, timeouts and what a broken connection means are the same for every pool.',
+    ),
+    onlyIn(
       'kysely-at-the-database',
       '(?:^|/)node_modules/kysely/',
       '^src/(?:database|directory|audit|steering|secrets)/',

@@ -5,27 +5,24 @@ import { readTopology } from '../config/configuration.ts'
 import { ImportRefused } from '../directory/import-file.ts'
 import { openDirectory, type DirectoryStore } from '../directory/store.ts'
 import { providers } from '../providers/index.ts'
+import { createImportProgress } from './import-progress.ts'
 import type { ExitCode, Process } from './process.ts'
-
-/** A line for people every so many rows; an import of a million rows prints a hundred. */
-const ROWS_PER_LINE = 10_000
 
 export async function importDirectory(io: Process, file: string, options: { json?: true }): Promise<ExitCode> {
   const topology = readTopology({ definitions: providers })
   if (!topology.ok) io.stderr.write(`warning: the regions are not checked: ${topology.faults[0]}\n`)
   return await withStore(async (store) => {
-    let nextLine = ROWS_PER_LINE
+    const progress = createImportProgress(io.stderr, systemClock)
     try {
-      const counts = await store.importFile(file, {
-        knownProviders: new Set(providers.map(({ name }) => name)),
-        ...(topology.ok && { knownRegions: new Set(topology.topology.byName.keys()) }),
-        onWarning: (warning) => void io.stderr.write(`warning: ${warning}\n`),
-        onProgress({ rows, bytesRead, bytesTotal }) {
-          if (rows < nextLine) return
-          nextLine += ROWS_PER_LINE
-          io.stderr.write(`${rows} rows, ${Math.floor((100 * bytesRead) / bytesTotal)} % of the file\n`)
-        },
-      })
+      const { counts } = await store
+        .importFile(file, {
+          author: 'command line',
+          knownProviders: new Set(providers.map(({ name }) => name)),
+          ...(topology.ok && { knownRegions: new Set(topology.topology.byName.keys()) }),
+          onWarning: (warning) => void io.stderr.write(`warning: ${warning}\n`),
+          onProgress: (at) => progress.show(at),
+        })
+        .finally(() => progress.end())
       const { integrations, organizations, organization_integrations: links } = counts
       io.stdout.write(
         options.json === true

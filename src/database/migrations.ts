@@ -1,31 +1,38 @@
 import { sql, SqliteAdapter, type ColumnDataType, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import type { Clock } from '../clock.ts'
-import { openSqlite } from './connections.ts'
+import { openSqlite } from './sqlite-connections.ts'
 
 /**
  * Brings the tables up to date; processes that start together wait for one another. One set for every database, each
- * step able to run beside the previous release: it adds, and what it replaces goes a release later.
+ * step able to run beside the previous release: it adds, and what it replaces goes a release later. Where the next
+ * release has been here already, its tables are left as they are.
+ * @param more - steps of a release to come
  * @throws when a step fails; none of it is then applied.
  */
-export async function migrate<Schema>(db: Kysely<Schema>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
-  // Looking needs no lock: a process may start in the middle of another's import.
-  const known = await migrator.getMigrations()
-  if (known.every(({ executedAt }) => executedAt !== undefined)) return
+export async function migrate<Schema>(
+  db: Kysely<Schema>,
+  { more = {} }: { more?: Readonly<Record<string, Migration>> } = {},
+): Promise<void> {
+  const all = { ...migrations, ...more }
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(all) } })
+  // Looking needs no lock: a process may start in the middle of another's import. Steps that only others know do not
+  // count here, but keep Kysely from running any.
+  const isUpToDate = async () => (await migrator.getMigrations()).every(({ executedAt }) => executedAt !== undefined)
+  if (await isUpToDate()) return
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) {
-    throw new Error(`cannot migrate the database: ${error instanceof Error ? error.message : 'unknown failure'}`, {
-      cause: error,
-    })
-  }
+  // The next release may have been the first to get the lock.
+  if (error === undefined || (await isUpToDate())) return
+  throw new Error(`cannot migrate the database: ${error instanceof Error ? error.message : 'unknown failure'}`, {
+    cause: error,
+  })
 }
 
 /** The same for a file, which is made where it is not there. Waits for others without holding up this process. */
 export async function migrateFile(path: string, clock: Clock): Promise<void> {
   const connections = await openSqlite(path, clock)
   try {
-    await connections.aside(migrate)
+    await connections.aside((db) => migrate(db))
   } finally {
     await connections.close()
   }
@@ -35,7 +42,7 @@ export async function migrateFile(path: string, clock: Clock): Promise<void> {
 export async function newTables(clock: Clock): Promise<string[]> {
   const connections = await openSqlite<{ sqlite_schema: { name: string; sql: string } }>(':memory:', clock)
   try {
-    await connections.aside(migrate)
+    await connections.aside((db) => migrate(db))
     // SQLite makes its own tables and the indexes of constraints by itself.
     const made = connections.lookUps
       .selectFrom('sqlite_schema')

@@ -1,4 +1,6 @@
-import { Pool } from 'pg'
+import { DatabaseError, Pool } from 'pg'
+
+export type { Pool, PoolClient } from 'pg'
 
 /** A PostgreSQL database, as `DATABASE_URL` names it. */
 export interface PostgresDatabase {
@@ -36,5 +38,21 @@ export function createPool(
   })
   // A connection that breaks while nobody uses it is replaced by the next query.
   pool.on('error', () => {})
+  // And so is one that breaks in use, whose query has failed by then.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
+}
+
+/** The server refuses a statement, and the connection goes on. Class 57P: it ends the connection with it. */
+export function isServersAnswer(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code?.startsWith('57P') !== true
+}
+
+/**
+ * A statement that was prepared gives other columns since a table has changed, or a pooler has forgotten it (SQLSTATE
+ * 0A000 and 26000): sent once more without a name, it is carried out.
+ */
+export function isOutdatedPlan(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return false
+  return error.code === '26000' || (error.code === '0A000' && error.routine === 'RevalidateCachedQuery')
 }

@@ -41,13 +41,21 @@ export async function connectSpool(path: string, { waitMs, newTables }: ConnectO
 
 /** A thread starts five times as fast without what this takes. */
 async function migrateInMemory(database: DatabaseSync): Promise<void> {
-  const { kyselyOver } = await import('../database/connections.ts')
+  const { kyselyOver } = await import('../database/sqlite-connections.ts')
   const { migrate } = await import('../database/migrations.ts')
   await migrate(kyselyOver(database))
 }
 
 /** These wait for nobody's lock, and cost no sync. */
-const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'at', 'changed', 'list', 'usage', 'deadLetters'])
+export const reading: ReadonlySet<Operation> = new Set<Operation>([
+  'open',
+  'at',
+  'waitingFor',
+  'changed',
+  'list',
+  'usage',
+  'deadLetters',
+])
 
 /**
  * Carries the calls out in one transaction: all of them or, if it throws, none. `moment` is asked once the lock is

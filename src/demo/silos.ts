@@ -101,7 +101,7 @@ export async function startSilos(
   })
   const serving = await serve(gateway)
   stack.defer(async () => void (await serving.drain()))
-  await gateway.store.importFile(directoryFile, { knownRegions: new Set(regionNames) })
+  await gateway.store.importFile(directoryFile, { author: 'demo', knownRegions: new Set(regionNames) })
   return { publicUrl: serving.publicUrl, signingSecret, regions }
 }
 

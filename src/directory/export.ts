@@ -110,6 +110,7 @@ function organizationRow(row: RowOf<'organizations'>) {
     region: row.region,
     status: row.status,
     ...(epoch > 0 && { epoch }),
+    ...(Number(row.held) === 1 && { held: true }),
   }
 }
 

@@ -85,6 +85,8 @@ function filled({ byId, byExternalId }: LookUps, key: InstallationKey): Compiled
     values.set(slots.externalId, key.externalId)
     values.set(slots.enterpriseId, key.enterpriseId ?? null)
   }
+  // A text that no row can have, and PostgreSQL takes none as a parameter either.
+  if (values.values().some((value) => typeof value === 'string' && value.includes('\0'))) return undefined
   const query = key.by === 'id' ? byId : byExternalId
   return { ...query, parameters: query.parameters.map((value) => (values.has(value) ? values.get(value) : value)) }
 }

@@ -58,12 +58,15 @@ export async function repeatedRows(db: Database): Promise<RowFault[]> {
   ]
 }
 
+/** Defaults that are neither in the directory nor in the file. */
 export async function unknownDefaults(db: Database): Promise<RowFault[]> {
   const rows = await db
     .selectFrom('staged_integrations as staged')
     .leftJoin('organizations', 'organizations.id', 'staged.default_organization_id')
+    .leftJoin('staged_organizations as beside', 'beside.id', 'staged.default_organization_id')
     .where('staged.default_organization_id', 'is not', null)
     .where('organizations.id', 'is', null)
+    .where('beside.id', 'is', null)
     .select(['staged.default_organization_id', 'staged.position'])
     .orderBy('staged.position')
     .limit(MOST_FAULTS)
@@ -78,7 +81,7 @@ export async function unknownDefaults(db: Database): Promise<RowFault[]> {
   )
 }
 
-/** Workspaces that belong to an integration with another id, which stays as it is. */
+/** Workspaces that belong to an integration with another id, which the file leaves as it is. */
 export async function takenInstallations(db: Database): Promise<RowFault[]> {
   const rows = await db
     .selectFrom('staged_integrations as staged')
@@ -89,6 +92,8 @@ export async function takenInstallations(db: Database): Promise<RowFault[]> {
         .onRef('other.app_id', '=', 'staged.app_id')
         .onRef('other.id', '!=', 'staged.id'),
     )
+    .leftJoin('staged_integrations as renamed', 'renamed.id', 'other.id')
+    .where('renamed.id', 'is', null)
     .select(['staged.external_id', 'staged.position', 'other.id as other_id'])
     .orderBy('staged.position')
     .limit(MOST_FAULTS)
@@ -98,13 +103,23 @@ export async function takenInstallations(db: Database): Promise<RowFault[]> {
   )
 }
 
+/** Links of rows that are neither in the directory nor in the file. */
 export async function danglingLinks(db: Database): Promise<RowFault[]> {
   const rows = await db
     .selectFrom('staged_organization_integrations as staged')
     .leftJoin('integrations', 'integrations.id', 'staged.integration_id')
+    .leftJoin('staged_integrations as integration', 'integration.id', 'staged.integration_id')
     .leftJoin('organizations', 'organizations.id', 'staged.organization_id')
-    .where((joined) => joined.or([joined('integrations.id', 'is', null), joined('organizations.id', 'is', null)]))
-    .select(['staged.integration_id', 'staged.organization_id', 'staged.position', 'integrations.id as integration'])
+    .leftJoin('staged_organizations as organization', 'organization.id', 'staged.organization_id')
+    .select([
+      'staged.integration_id',
+      'staged.organization_id',
+      'staged.position',
+      sql<string | null>`coalesce(integrations.id, integration.id)`.as('integration'),
+    ])
+    .where(
+      sql<boolean>`coalesce(integrations.id, integration.id) is null or coalesce(organizations.id, organization.id) is null`,
+    )
     .orderBy('staged.position')
     .limit(MOST_FAULTS)
     .execute()

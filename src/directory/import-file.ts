@@ -45,6 +45,10 @@ const organization = z.strictObject({
   region: word,
   status,
   epoch: z.int().nonnegative().default(0).transform(BigInt),
+  held: z
+    .literal(true, 'must be true or left out: `directory move --release` ends a hold, not a file')
+    .optional()
+    .transform((held) => (held === true ? 1n : null)),
 })
 const link = z.strictObject({ integration_id: id, organization_id: id, status })
 

@@ -1,4 +1,9 @@
-import { sql, type Insertable, type Kysely } from 'kysely'
+import { basename } from 'node:path'
+import { sql, type Kysely, type Transaction } from 'kysely'
+import { recordAudit } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import type { DirectoryChange } from './change.ts'
+import { apply, settleFates, unsettleFates } from './import-apply.ts'
 import {
   danglingLinks,
   repeatedRows,
@@ -7,26 +12,21 @@ import {
   unknownProviders,
   unknownRegions,
 } from './import-checks.ts'
-import {
-  ImportRefused,
-  MOST_FAULTS,
-  openImportFile,
-  type ImportFile,
-  type RowFault,
-  type TableName,
-} from './import-file.ts'
+import { ImportRefused, MOST_FAULTS, openImportFile, type ImportFile, type RowFault } from './import-file.ts'
+import { createStaging, dropStaging, stage, type ImportCounts } from './import-staging.ts'
 import type { DirectorySchema } from './schema.ts'
 
-/** Rows in one statement: 500 of the widest are 4,500 parameters, and SQLite takes 32,766. */
-const BATCH = 500
-
 export interface ImportProgress {
+  /** The file is read, then held against the directory, then put into it. */
+  readonly step: 'read' | 'check' | 'apply'
   readonly rows: number
   readonly bytesRead: number
   readonly bytesTotal: number
 }
 
 export interface ImportOptions {
+  /** Who imports, for the audit, such as `directory import by ada`. */
+  readonly author: string
   /** The regions of `regions.yaml`; others are imported all the same, each with a warning. Without it none is checked. */
   readonly knownRegions?: ReadonlySet<string>
   /** The same for providers: a misspelt one is imported, and no webhook ever finds it. */
@@ -36,206 +36,98 @@ export interface ImportOptions {
   readonly onWarning?: (warning: string) => void
 }
 
-/** Rows in the file, by table. */
-export type ImportCounts = Record<TableName, number>
+export interface Imported {
+  /** Rows in the file, by table. */
+  readonly counts: ImportCounts
+  /** Undefined where every row was there already, as it is. */
+  readonly change: DirectoryChange | undefined
+}
 
 /**
  * Puts a file's rows into the directory, replacing those of the same id; rows the file does not name stay. An
  * organization whose region changes has moved: its epoch goes up by one. All of the file is imported, or nothing.
  *
- * The rows wait in temporary tables while the file is read, so memory stays flat and nobody else waits for the
- * write lock until the whole file is known to be well formed.
+ * The rows wait in temporary tables while the file is read and checked, so memory stays flat. Only then are others'
+ * changes kept out (with SQLite: all writes), for as long as it takes to store what really differs.
  * @throws ImportRefused with every fault's file and line.
  */
 export async function importFile(
   db: Kysely<DirectorySchema>,
   path: string,
-  { knownRegions, knownProviders, onProgress, onWarning }: ImportOptions,
-): Promise<ImportCounts> {
+  { clock, author, knownRegions, knownProviders, onProgress, onWarning }: ImportOptions & { readonly clock: Clock },
+): Promise<Imported> {
   const file = await openImportFile(path)
+  const { bytesTotal } = file
   return db.connection().execute(async (connection) => {
     try {
       await createStaging(connection)
-      const { bytesTotal } = file
-      const counts = await stage(connection, file, (rows) =>
-        onProgress?.({ rows, bytesRead: file.bytesRead(), bytesTotal }),
-      )
-      const refuse = refuser(file)
-      await connection.transaction().execute(async (trx) => {
-        await refuse(repeatedRows(trx))
-        await apply(trx, refuse)
+      let rows = 0
+      const progress = (step: ImportProgress['step']) =>
+        onProgress?.({ step, rows, bytesRead: file.bytesRead(), bytesTotal })
+      const counts = await stage(connection, file, (read) => {
+        rows = read
+        progress('read')
       })
-      const unknown = [
+
+      progress('check')
+      await refuse(file, await repeatedRows(connection))
+      const warnings = [
         ...(knownProviders === undefined ? [] : await unknownProviders(connection, knownProviders)),
         ...(knownRegions === undefined ? [] : await unknownRegions(connection, knownRegions)),
       ]
-      for (const warning of file.render(unknown)) onWarning?.(warning)
-      return counts
+      const checkedAt = await versionOf(connection)
+      await settle(connection, file)
+
+      const change = await connection.transaction().execute(async (trx) => {
+        const version = await countUp(trx)
+        progress('apply')
+        if (version !== checkedAt + 1) {
+          await unsettleFates(trx)
+          await settle(trx, file)
+        }
+        const changed = await apply(trx, version)
+        const details = { file: basename(path), rows: counts, changed }
+        await recordAudit(trx, { at: clock.now(), author, action: 'directory.import', subject: 'directory', details })
+        const isNew = Object.values(changed).some((count) => count > 0)
+        // What has not changed has no new version: nobody needs to ask again for it.
+        if (!isNew)
+          await trx
+            .updateTable('directory_state')
+            .set({ version: BigInt(version - 1) })
+            .execute()
+        return isNew ? ({ version, what: { kind: 'all' } } as const) : undefined
+      })
+      for (const warning of file.render(warnings)) onWarning?.(warning)
+      return { counts, change }
     } finally {
       await dropStaging(connection)
     }
   })
 }
 
-function refuser(file: ImportFile) {
-  return async (found: Promise<readonly RowFault[]>): Promise<void> => {
-    const faults = await found
-    if (faults.length > 0) throw new ImportRefused(file.render(faults.slice(0, MOST_FAULTS)))
-  }
+/** Holds the rows against the directory: faults that only it can see, and what becomes of each row. */
+async function settle(db: Kysely<DirectorySchema>, file: ImportFile): Promise<void> {
+  await refuse(file, await unknownDefaults(db))
+  await refuse(file, await takenInstallations(db))
+  await refuse(file, await danglingLinks(db))
+  await settleFates(db)
 }
 
-type Database = Kysely<DirectorySchema>
-
-const staging = [
-  ['staged_integrations', 'integrations'],
-  ['staged_organizations', 'organizations'],
-  ['staged_organization_integrations', 'organization_integrations'],
-] as const
-
-async function createStaging(db: Database): Promise<void> {
-  for (const [staged, table] of staging) {
-    const columns = db
-      .selectFrom(table)
-      .selectAll()
-      .select(sql<number>`0`.as('position'))
-      .where(sql<boolean>`1 = 0`)
-    await db.schema.createTable(staged).temporary().as(columns).execute()
-  }
-  await db.schema.createIndex('staged_integrations_id').on('staged_integrations').column('id').execute()
+async function refuse(file: ImportFile, faults: readonly RowFault[]): Promise<void> {
+  if (faults.length > 0) throw new ImportRefused(file.render(faults.slice(0, MOST_FAULTS)))
 }
 
-async function dropStaging(db: Database): Promise<void> {
-  for (const [staged] of staging) await db.schema.dropTable(staged).ifExists().execute()
+async function versionOf(db: Kysely<DirectorySchema>): Promise<number> {
+  const { version } = await db.selectFrom('directory_state').select('version').executeTakeFirstOrThrow()
+  return Number(version)
 }
 
-async function stage(db: Database, file: ImportFile, progress: (rows: number) => void): Promise<ImportCounts> {
-  const counts: ImportCounts = { integrations: 0, organizations: 0, organization_integrations: 0 }
-  const integrations: Insertable<DirectorySchema['staged_integrations']>[] = []
-  const organizations: Insertable<DirectorySchema['staged_organizations']>[] = []
-  const links: Insertable<DirectorySchema['staged_organization_integrations']>[] = []
-
-  async function flush(): Promise<void> {
-    if (integrations.length > 0) await db.insertInto('staged_integrations').values(integrations).execute()
-    if (organizations.length > 0) await db.insertInto('staged_organizations').values(organizations).execute()
-    if (links.length > 0) await db.insertInto('staged_organization_integrations').values(links).execute()
-    integrations.length = 0
-    organizations.length = 0
-    links.length = 0
-    progress(rows)
-  }
-
-  let rows = 0
-  for await (const { table, position, row } of file.rows()) {
-    if (table === 'integrations') integrations.push({ ...row, position })
-    else if (table === 'organizations') organizations.push({ ...row, position })
-    else links.push({ ...row, position })
-    counts[table]++
-    rows++
-    if (rows % BATCH === 0) await flush()
-  }
-  await flush()
-  return counts
-}
-
-/** The order matters: what is referred to is there before what refers to it, and is checked in between. */
-async function apply(db: Database, refuse: (found: Promise<readonly RowFault[]>) => Promise<void>): Promise<void> {
-  await applyOrganizations(db)
-  await refuse(unknownDefaults(db))
-  await parkRenamed(db)
-  await refuse(takenInstallations(db))
-  await applyIntegrations(db)
-  await refuse(danglingLinks(db))
-  await applyLinks(db)
-}
-
-/** SQLite reads `on` after a bare `select … from` as the start of a join: a `where` keeps the two apart. */
-const all = sql<boolean>`1 = 1`
-
-async function applyOrganizations(db: Database): Promise<void> {
-  const columns = ['id', 'slug', 'name', 'region', 'status', 'epoch'] as const
-  const next = sql<bigint>`organizations.epoch + case when organizations.region = excluded.region then 0 else 1 end`
-  await db
-    .insertInto('organizations')
-    .columns(columns)
-    .expression((from) => from.selectFrom('staged_organizations').select(columns).where(all))
-    .onConflict((conflict) =>
-      conflict.column('id').doUpdateSet((set) => ({
-        slug: set.ref('excluded.slug'),
-        name: set.ref('excluded.name'),
-        region: set.ref('excluded.region'),
-        status: set.ref('excluded.status'),
-        // An exported epoch is kept where it is ahead; it never goes back.
-        epoch: sql<bigint>`case when excluded.epoch > ${next} then excluded.epoch else ${next} end`,
-      })),
-    )
-    .execute()
-}
-
-/**
- * Takes integrations that the file gives another installation out of the way, so that two may swap theirs. No app has
- * a blank in its id.
- */
-async function parkRenamed(db: Database): Promise<void> {
-  await db
-    .updateTable('integrations')
-    .set({ app_id: sql<string>`'moving ' || id` })
-    .where((integration) =>
-      integration.exists(
-        integration
-          .selectFrom('staged_integrations as staged')
-          .select('staged.id')
-          .whereRef('staged.id', '=', 'integrations.id')
-          .where((staged) =>
-            staged.or([
-              staged('staged.provider', '!=', staged.ref('integrations.provider')),
-              staged('staged.app_id', '!=', staged.ref('integrations.app_id')),
-              staged('staged.external_id', '!=', staged.ref('integrations.external_id')),
-            ]),
-          ),
-      ),
-    )
-    .execute()
-}
-
-async function applyIntegrations(db: Database): Promise<void> {
-  const columns = [
-    'id',
-    'provider',
-    'app_id',
-    'external_id',
-    'enterprise_id',
-    'default_organization_id',
-    'name',
-    'status',
-  ] as const
-  await db
-    .insertInto('integrations')
-    .columns(columns)
-    .expression((from) => from.selectFrom('staged_integrations').select(columns).where(all))
-    .onConflict((conflict) =>
-      conflict.column('id').doUpdateSet((set) => ({
-        provider: set.ref('excluded.provider'),
-        app_id: set.ref('excluded.app_id'),
-        external_id: set.ref('excluded.external_id'),
-        enterprise_id: set.ref('excluded.enterprise_id'),
-        default_organization_id: set.ref('excluded.default_organization_id'),
-        name: set.ref('excluded.name'),
-        status: set.ref('excluded.status'),
-      })),
-    )
-    .execute()
-}
-
-async function applyLinks(db: Database): Promise<void> {
-  const columns = ['integration_id', 'organization_id', 'status'] as const
-  await db
-    .insertInto('organization_integrations')
-    .columns(columns)
-    .expression((from) => from.selectFrom('staged_organization_integrations').select(columns).where(all))
-    .onConflict((conflict) =>
-      conflict
-        .columns(['integration_id', 'organization_id'])
-        .doUpdateSet((set) => ({ status: set.ref('excluded.status') })),
-    )
-    .execute()
+/** Whoever changes the directory begins with this: the row is theirs until they are done, and nobody else changes it. */
+async function countUp(trx: Transaction<DirectorySchema>): Promise<number> {
+  const { version } = await trx
+    .updateTable('directory_state')
+    .set({ version: sql<bigint>`version + 1` })
+    .returning('version')
+    .executeTakeFirstOrThrow()
+  return Number(version)
 }

@@ -1,4 +1,5 @@
 import type { ColumnType } from 'kysely'
+import type { AuditSchema } from '../audit/audit.ts'
 import type { Status } from './directory.ts'
 
 /** 64 bits: node:sqlite hands them out as bigint, pg as text, and both take a bigint. */
@@ -49,7 +50,7 @@ interface IdentityTable {
 }
 
 /** What an import file holds before it is checked; `position` is where in the file a row stands. */
-type Staged<Table> = Table & { position: ColumnType<number | bigint | string, number, never> }
+type Staged<Table> = Omit<Table, 'version'> & { position: ColumnType<number | bigint | string, number, never> }
 
 /** One row, `id` 1. */
 interface StateTable {
@@ -58,7 +59,7 @@ interface StateTable {
   version: Bigint
 }
 
-export interface DirectorySchema {
+export interface DirectorySchema extends AuditSchema {
   directory_state: StateTable
   integrations: IntegrationTable
   organizations: OrganizationTable

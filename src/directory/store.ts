@@ -1,13 +1,15 @@
 import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
-import { openSqlite } from '../database/connections.ts'
-import type { PostgresDatabase } from '../database/postgres.ts'
+import type { Connections } from '../database/connections.ts'
 import { migrate } from '../database/migrations.ts'
+import { openPostgres } from '../database/postgres-connections.ts'
+import type { PostgresDatabase } from '../database/postgres.ts'
+import { openSqlite } from '../database/sqlite-connections.ts'
 import { exportDirectory } from './export.ts'
 import { createInstallationFinder, type InstallationFinder } from './find-installation.ts'
 import type { IdentityStore } from './identities.ts'
 import { createIdentityStore } from './identity-store.ts'
-import { importFile, type ImportCounts, type ImportOptions } from './import.ts'
+import { importFile, type Imported, type ImportOptions } from './import.ts'
 import type { DirectorySchema } from './schema.ts'
 
 /** Which database holds the directory, as `DATABASE_URL` says. The path `:memory:` is one of this process alone. */
@@ -19,7 +21,7 @@ export interface DirectoryStore extends InstallationFinder {
   ping(): Promise<void>
   readonly identities: IdentityStore
   /** Imports a file, all of it or nothing. Rejects with `ImportRefused`: a line a fault, with file and line. */
-  importFile(path: string, options: ImportOptions): Promise<ImportCounts>
+  importFile(path: string, options: ImportOptions): Promise<Imported>
   /** Writes everything as an import file; `to` is left open. */
   exportTo(to: NodeJS.WritableStream, format?: 'json' | 'ndjson'): Promise<void>
   close(): Promise<void>
@@ -30,10 +32,10 @@ export interface DirectoryStore extends InstallationFinder {
  * @throws an error that names the database when it cannot be opened or migrated.
  */
 export async function openDirectory(database: Database, { clock }: { clock: Clock }): Promise<DirectoryStore> {
-  if (database.kind === 'postgres') throw new Error('not there yet')
-  const connections = await openSqlite<DirectorySchema>(database.path, clock)
+  const connections: Connections<DirectorySchema> =
+    database.kind === 'postgres' ? await openPostgres(database) : await openSqlite(database.path, clock)
   try {
-    await connections.aside(migrate)
+    await connections.aside((db) => migrate(db))
   } catch (error) {
     await connections.close()
     throw error
@@ -44,7 +46,7 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
       await sql`select 1 from integrations limit 1`.execute(connections.lookUps)
     },
     identities: createIdentityStore(connections, clock),
-    importFile: (path, options) => connections.aside((db) => importFile(db, path, options)),
+    importFile: (path, options) => connections.aside((db) => importFile(db, path, { clock, ...options })),
     exportTo: (to, format) => connections.aside((db) => exportDirectory(db, to, format)),
     close: () => connections.close(),
   }

@@ -137,7 +137,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 async function fillDirectory(gateway: Gateway, content: DirectoryContent, folder: string): Promise<void> {
   const file = join(folder, 'directory.json')
   await writeFile(file, JSON.stringify(content))
-  await gateway.store.importFile(file, { knownRegions: new Set() })
+  await gateway.store.importFile(file, { author: 'test', knownRegions: new Set() })
 }
 
 /** One request over its own connection, its reply read whole. */

@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/clock.ts'
 import type { InstallationKey } from '../../../src/directory/directory.ts'
+import type { ImportProgress } from '../../../src/directory/import.ts'
 import { ImportRefused } from '../../../src/directory/import-file.ts'
 import type { DirectoryStore } from '../../../src/directory/store.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -56,12 +57,13 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       const path = join(folder, file)
       await writeFile(path, text)
       const warnings: string[] = []
-      const counts = await store.importFile(path, {
+      const { counts, change } = await store.importFile(path, {
+        author: 'ada',
         knownRegions: new Set(knownRegions),
         knownProviders: new Set(['slack']),
         onWarning: (warning) => warnings.push(warning.replace(`${folder}/`, '')),
       })
-      return { counts, warnings }
+      return { counts, change, warnings }
     }
     const given = (rows: Rows) => importText('given.json', JSON.stringify(rows))
 
@@ -182,6 +184,16 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           expect(await store.find({ by: 'id', provider: 'slack', id })).toBeUndefined()
         },
       )
+
+      it.each([
+        workspace('T1\0'),
+        workspace('T1', { appId: 'A\0' }),
+        workspace('T1', { enterpriseId: 'E\0' }),
+        { by: 'id', provider: 'sl\0ck', id: '1' },
+      ] as const)('finds nothing for a key with a NUL in it, which no database need store: %j', async (key) => {
+        await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
+        expect(await store.find(key)).toBeUndefined()
+      })
 
       it('knows an id with zeros in front', async () => {
         await given({ integrations: [slack({ id: '0001', external_id: 'T1' })] })
@@ -455,6 +467,43 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         expect(await epoch()).toBe(8)
       })
 
+      it('tells of its change by the version that the directory has with it', async () => {
+        const { change: first } = await given(acme)
+        expect(first).toEqual({ version: first?.version, what: { kind: 'all' } })
+        const { change: second } = await given({ organizations: [organization(10, { region: 'eu' })] })
+        expect(second?.version).toBe((first?.version ?? 0) + 1)
+      })
+
+      it('is no change where every row is there already', async () => {
+        const { change: first } = await given(acme)
+        expect((await given(acme)).change).toBeUndefined()
+        const { change } = await given({ organizations: [organization(10, { region: 'eu' })] })
+        expect(change?.version).toBe((first?.version ?? 0) + 1)
+      })
+
+      it('keeps a hold that the file is silent about', async () => {
+        const held = async () => (await store.find(workspace('T1')))?.organizations[0]?.held
+        await given({ ...acme, organizations: [organization(10, { held: true })] })
+        expect(await held()).toBe(true)
+        await given({ organizations: [organization(10, { name: 'Renamed' })] })
+        expect(await held()).toBe(true)
+        expect(JSON.parse(await exported())).toHaveProperty('organizations.0.held', true)
+      })
+
+      it('refuses to end a hold', async () => {
+        await given({ ...acme, organizations: [organization(10, { held: true })] })
+        expect(await faultsOf('held.ndjson', '{"id":10,"slug":"acme","region":"us","held":false}')).toEqual([
+          'held.ndjson:1 held must be true or left out: `directory move --release` ends a hold, not a file',
+        ])
+      })
+
+      it('lets an integration take the workspace that another gives up in the same file', async () => {
+        await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
+        await given({ integrations: [slack({ id: 2, external_id: 'T1' }), slack({ id: 1, external_id: 'T9' })] })
+        expect(await idFor(workspace('T1'))).toBe('2')
+        expect(await idFor(workspace('T9'))).toBe('1')
+      })
+
       it('takes a link to rows that are in the directory already', async () => {
         await given({ integrations: acme.integrations!, organizations: acme.organizations! })
         await given({ organization_integrations: acme.organization_integrations! })
@@ -505,7 +554,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       })
 
       it('takes more rows than one statement does', async () => {
-        const rows = Array.from({ length: 1203 }, (_, index) => organization(index + 1))
+        const rows = Array.from({ length: 4203 }, (_, index) => organization(index + 1))
         await importText('many.ndjson', rows.map((row) => JSON.stringify(row)).join('\n'))
         const { organizations } = JSON.parse(await exported()) as Required<Rows>
         expect(organizations.map(({ id }) => id)).toEqual(rows.map(({ id }) => String(id)))
@@ -513,12 +562,17 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
 
       it('shows its progress, up to the whole file', async () => {
         const path = join(folder, 'progress.ndjson')
-        const text = Array.from({ length: 600 }, (_, index) => JSON.stringify(organization(index + 1))).join('\n')
+        const text = Array.from({ length: 2100 }, (_, index) => JSON.stringify(organization(index + 1))).join('\n')
         await writeFile(path, text)
-        const seen: { rows: number; bytesRead: number; bytesTotal: number }[] = []
-        await store.importFile(path, { knownRegions: new Set(['us']), onProgress: (progress) => seen.push(progress) })
-        expect(seen.map(({ rows }) => rows)).toEqual([500, 600])
-        expect(seen.at(-1)).toEqual({ rows: 600, bytesRead: text.length, bytesTotal: text.length })
+        const seen: ImportProgress[] = []
+        await store.importFile(path, { author: 'ada', onProgress: (progress) => seen.push(progress) })
+        expect(seen.map(({ step, rows }) => [step, rows])).toEqual([
+          ['read', 2000],
+          ['read', 2100],
+          ['check', 2100],
+          ['apply', 2100],
+        ])
+        expect(seen.at(-1)).toEqual({ step: 'apply', rows: 2100, bytesRead: text.length, bytesTotal: text.length })
       })
 
       it.each([

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openSqlite, type Connections } from '../../../src/database/connections.ts'
+import type { Connections } from '../../../src/database/connections.ts'
 import { migrate } from '../../../src/database/migrations.ts'
+import { openSqlite } from '../../../src/database/sqlite-connections.ts'
 import { compileLookUps } from '../../../src/directory/find-installation.ts'
 import type { DirectorySchema } from '../../../src/directory/schema.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -14,7 +15,7 @@ let connections: Connections<DirectorySchema>
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'plan-'))
   connections = await openSqlite<DirectorySchema>(join(folder, 'plan.db'), createManualClock())
-  await connections.aside(migrate)
+  await connections.aside((db) => migrate(db))
 })
 afterAll(async () => {
   await connections.close()

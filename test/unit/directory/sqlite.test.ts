@@ -28,7 +28,7 @@ afterEach(() => rm(folder, { recursive: true }))
 describe('a directory in a SQLite file', () => {
   it('is there again after it was closed', async () => {
     const before = await openDirectory(database, { clock })
-    await before.importFile(rows, { knownRegions })
+    await before.importFile(rows, { author: 'test', knownRegions })
     await before.close()
     const after = await openDirectory(database, { clock })
     expect((await after.find(T1))?.integration.id).toBe('1')
@@ -39,7 +39,7 @@ describe('a directory in a SQLite file', () => {
     const server = await openDirectory(database, { clock })
     expect(await server.find(T1)).toBeUndefined()
     const command = await openDirectory(database, { clock })
-    await command.importFile(rows, { knownRegions })
+    await command.importFile(rows, { author: 'test', knownRegions })
     await command.close()
     expect((await server.find(T1))?.integration.id).toBe('1')
     await server.close()
@@ -48,9 +48,13 @@ describe('a directory in a SQLite file', () => {
   it('answers look-ups while another connection is in the middle of an import', async () => {
     const server = await openDirectory(database, { clock })
     const command = await openDirectory(database, { clock })
-    await writeFile(rows, Array.from({ length: 501 }, (_, n) => `{"id":${n + 1},"slug":"a","region":"us"}`).join('\n'))
+    await writeFile(rows, Array.from({ length: 2001 }, (_, n) => `{"id":${n + 1},"slug":"a","region":"us"}`).join('\n'))
     const during: Promise<unknown>[] = []
-    await command.importFile(rows, { knownRegions, onProgress: () => during.push(server.find(T1), server.ping()) })
+    await command.importFile(rows, {
+      author: 'test',
+      knownRegions,
+      onProgress: () => during.push(server.find(T1), server.ping()),
+    })
     expect(during.length).toBeGreaterThan(0)
     await expect(Promise.all(during)).resolves.toBeDefined()
     await Promise.all([server.close(), command.close()])
@@ -97,7 +101,7 @@ describe('while another process writes', () => {
   let store: DirectoryStore
   beforeEach(async () => {
     store = await openDirectory(database, { clock })
-    await store.importFile(rows, { knownRegions })
+    await store.importFile(rows, { author: 'test', knownRegions })
   })
   afterEach(() => store.close())
 
@@ -134,14 +138,14 @@ describe('while another process writes', () => {
   it('an import waits longer than that', async () => {
     const other = lockedByAnother(database.path)
     await writeFile(rows, '{"id":2,"provider":"slack","external_id":"T2"}\n')
-    const imported = store.importFile(rows, { knownRegions })
+    const imported = store.importFile(rows, { author: 'test', knownRegions })
     while (clock.pending() === 0) await settled()
     clock.advance(60_000)
     await settled()
     expect(clock.pending()).toBe(1)
     other.release()
     clock.advance(100)
-    expect(await imported).toMatchObject({ integrations: 1 })
+    expect(await imported).toMatchObject({ counts: { integrations: 1 } })
   })
 
   it('a directory whose tables are up to date opens all the same', async () => {
@@ -170,9 +174,10 @@ describe('in one process', () => {
     const store = await openDirectory(database, { clock })
     let found: Promise<unknown> | undefined
     const order: string[] = []
-    await writeFile(rows, Array.from({ length: 1001 }, (_, n) => `{"id":${n + 1},"slug":"a","region":"us"}`).join('\n'))
+    await writeFile(rows, Array.from({ length: 2001 }, (_, n) => `{"id":${n + 1},"slug":"a","region":"us"}`).join('\n'))
     await store
       .importFile(rows, {
+        author: 'test',
         knownRegions,
         onProgress() {
           found ??= store.find(T1).then(() => order.push('looked up'))
@@ -186,7 +191,7 @@ describe('in one process', () => {
 
   it('look-ups and links are answered in the middle of an export', async () => {
     const store = await openDirectory(database, { clock })
-    await store.importFile(rows, { knownRegions })
+    await store.importFile(rows, { author: 'test', knownRegions })
     let release: (() => void) | undefined
     const slow = new Writable({
       write(_chunk, _encoding, done) {
@@ -223,7 +228,7 @@ describe('a ping', () => {
 
   it('fails where the file is broken', async () => {
     const before = await openDirectory(database, { clock })
-    await before.importFile(rows, { knownRegions })
+    await before.importFile(rows, { author: 'test', knownRegions })
     await before.close()
     const store = await openDirectory(database, { clock })
     const file = await open(database.path, 'r+')
