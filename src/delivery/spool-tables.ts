@@ -76,8 +76,8 @@ export function createSpoolTables(database: DatabaseSync) {
     sql.countInRegion.run(region, bytes)
   }
 
-  /** Where neither a twin nor a quota is in the way. */
-  function insert(row: NewRow, at: Moment): { id: number; mailbox: number } {
+  /** Where neither a twin nor a quota is in the way. `place`: of the row that it comes from; null: behind all others. */
+  function insert(row: NewRow, at: Moment, place: number | null): { id: number; mailbox: number } {
     const { mailbox: address, state, payload } = row
     const mailbox = mailboxFor(address)
     const region = regionOf(address)
@@ -85,6 +85,7 @@ export function createSpoolTables(database: DatabaseSync) {
     const { lastInsertRowid } = sql.newRow.run(
       mailbox,
       region,
+      place,
       row.delivery,
       row.dedupKey,
       JSON.stringify(row.organizations),
@@ -136,7 +137,7 @@ export function createSpoolTables(database: DatabaseSync) {
     const region = regionOf(row.mailbox)
     if (one(sql.twin, row.dedupKey, region) !== undefined) return { kind: 'duplicate' }
     if (row.state.kind === 'dead') {
-      const { id, mailbox } = insert(row, at)
+      const { id, mailbox } = insert(row, at, null)
       const letter = bury(id, row.state.reason, row.state.attempts, at)
       return letter === undefined ? { kind: 'duplicate' } : { kind: 'stored', id: letter, mailbox }
     }
@@ -144,7 +145,7 @@ export function createSpoolTables(database: DatabaseSync) {
       const used = one<{ bytes: number }>(sql.usageOf, region)?.bytes ?? 0
       if (used + row.payload.bytes.length > quota) return { kind: 'full' }
     }
-    return { kind: 'stored', ...insert(row, at) }
+    return { kind: 'stored', ...insert(row, at, null) }
   }
 
   function twinOf({ dedupKey, mailbox }: NewRow, except: number): Twin | undefined {
@@ -152,8 +153,27 @@ export function createSpoolTables(database: DatabaseSync) {
   }
 
   /** Then it goes without what is added to it now, and is gone when it has arrived. */
-  function isBeingSent({ held_by: heldBy, owner, is_head: isHead }: Twin, at: Moment): boolean {
+  function isBeingSent({ held_by: heldBy, owner, is_head: isHead }: Sending, at: Moment): boolean {
     return leaseIsGood(heldBy, at) || (isHead === 1 && leaseIsGood(owner, at))
+  }
+
+  /**
+   * Gives the place of a row that nobody sends to `rows`: those that wait there already take their organizations along.
+   * Nothing is done while one of these is being sent; they are returned.
+   */
+  function replace(id: number, rows: readonly NewRow[], at: Moment): readonly Twin[] {
+    const twins = rows.map((row) => twinOf(row, id))
+    const beingSent = twins.filter((twin): twin is Twin => twin !== undefined && isBeingSent(twin, at))
+    if (beingSent.length > 0) return beingSent
+    const place = one<{ place: number }>(sql.placeOf, id)?.place ?? null
+    // It goes first: it may be its own twin. What waits already is never refused for want of room.
+    remove(id)
+    for (const [index, row] of rows.entries()) {
+      const twin = twins[index]
+      if (twin === undefined) insert(row, at, place)
+      else sql.organizations.run(allOf(twin.organizations, row.organizations), twin.id)
+    }
+    return []
   }
 
   function holds(claim: Claim, at: Moment): boolean {
@@ -229,20 +249,11 @@ export function createSpoolTables(database: DatabaseSync) {
           break
         }
         case 'moved': {
-          const twins = settlement.rows.map((row) => twinOf(row, claim.row))
-          const beingSent = twins.filter((twin) => twin !== undefined && isBeingSent(twin, at))
+          const beingSent = replace(claim.row, settlement.rows, at)
           if (beingSent.length > 0) {
             // Two that change places are each other's twin: the older one looks again first, and finds the other at rest.
-            const isYounger = beingSent.some((twin) => twin !== undefined && twin.id < claim.row)
+            const isYounger = beingSent.some((twin) => twin.id < claim.row)
             sql.retryAt.run(at.now + (isYounger ? 1.5 : 1) * TWIN_WAIT_MS, claim.row)
-            break
-          }
-          // It goes first: it may be its own twin. What waits already is never refused for want of room.
-          remove(claim.row)
-          for (const [index, row] of settlement.rows.entries()) {
-            const twin = twins[index]
-            if (twin === undefined) put(row, at, undefined)
-            else sql.organizations.run(allOf(twin.organizations, row.organizations), twin.id)
           }
           break
         }
@@ -255,6 +266,29 @@ export function createSpoolTables(database: DatabaseSync) {
     },
 
     open,
+
+    waitingFor(
+      _at: Moment,
+      address: MailboxAddress,
+      organization: string,
+      { limit, after }: { limit: number; after?: number },
+    ): WaitingRow[] {
+      const mailbox = one<{ id: number }>(sql.mailboxAt, ...columnsOf(address))?.id
+      if (mailbox === undefined) return []
+      const from = after === undefined ? undefined : one<{ place: number }>(sql.placeOf, after)
+      return all<RowColumns>(sql.waitingFor, mailbox, from?.place ?? 0, organization, limit).map(waitingRowOf)
+    },
+
+    relocate(at: Moment, moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): number {
+      const moved = moves.filter(({ row, rows }) => {
+        const waiting = one<Sending & { organizations: string }>(sql.sending, row)
+        if (waiting === undefined || isBeingSent(waiting, at)) return false
+        // Whoever has read it may not have read all: another that was moved here has left its organizations with it.
+        const named = new Set(rows.flatMap(({ organizations }) => organizations))
+        return idsOf(waiting.organizations).every((id) => named.has(id)) && replace(row, rows, at).length === 0
+      })
+      return moved.length
+    },
 
     at: (_at: Moment, addresses: readonly MailboxAddress[]): OpenMailbox[] =>
       addresses.flatMap((address) => all<MailboxColumns>(sql.openAt, ...columnsOf(address)).map(openMailboxOf)),
@@ -372,13 +406,17 @@ export function createSpoolTables(database: DatabaseSync) {
   }
 }
 
-/** The same webhook, waiting for the same region for other organizations. */
-interface Twin {
-  readonly id: number
-  readonly organizations: string
+/** What tells whether a row is on its way: a held one, or the head of a mailbox that somebody works on. */
+interface Sending {
   readonly held_by: string | null
   readonly owner: string | null
   readonly is_head: 0 | 1
+}
+
+/** The same webhook, waiting for the same region for other organizations. */
+interface Twin extends Sending {
+  readonly id: number
+  readonly organizations: string
 }
 
 interface Letter {
@@ -558,13 +596,22 @@ function conditionsOf(filter: DeadLetterFilter): { where: string; values: Value[
   }
 }
 
+/** Where a row stands among the others of its mailbox; written as the index has it. */
+const PLACE = 'coalesce(place, id)'
+
 /** 64 bits, which a JavaScript number has not. */
 const INTEGRATION = 'CAST(box.integration_id AS text) AS integration'
 
 function prepareStatements(database: DatabaseSync) {
   const head = (column: string): string =>
-    `(SELECT ${column} FROM waiting WHERE mailbox_id = box.id ORDER BY id LIMIT 1) AS ${column}`
+    `(SELECT ${column} FROM waiting WHERE mailbox_id = box.id ORDER BY ${PLACE}, id LIMIT 1) AS ${column}`
   const columns = `box.id, box.provider, ${INTEGRATION}, box.installation, box.region, box.paused, box.depth`
+  // What has moved in before a head since it was claimed has a later id, and does not make it less of one.
+  const earlier = `SELECT 1 FROM waiting AS earlier WHERE earlier.mailbox_id = row.mailbox_id
+    AND coalesce(earlier.place, earlier.id) < coalesce(row.place, row.id) AND earlier.id < row.id`
+  const sending = `row.held_by, box.owner, NOT EXISTS (${earlier}) AS is_head`
+  const rowColumns = `id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
+    answered_failures, failing_ms, retry_at, key_id, cast(payload as blob) payload`
   const goodLeases = 'SELECT id FROM instances WHERE lease_until > ? AND lease_until <= ?'
   const statements = {
     leaseOf: 'SELECT lease_until FROM instances WHERE id = ?',
@@ -599,18 +646,21 @@ function prepareStatements(database: DatabaseSync) {
     version: 'PRAGMA data_version',
 
     twin: 'SELECT 1 FROM waiting WHERE dedup_key = ? AND region = ?',
-    twinOf: `SELECT row.id, row.organizations, row.held_by, box.owner,
-        NOT EXISTS (SELECT 1 FROM waiting WHERE mailbox_id = row.mailbox_id AND id < row.id) AS is_head
+    twinOf: `SELECT row.id, row.organizations, ${sending}
       FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.dedup_key = ? AND row.region = ? AND row.id <> ?`,
+    sending: `SELECT row.organizations, ${sending}
+      FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id WHERE row.id = ?`,
+    placeOf: `SELECT ${PLACE} AS place FROM waiting WHERE id = ?`,
+    waitingFor: `SELECT ${rowColumns} FROM waiting
+      WHERE mailbox_id = ? AND ${PLACE} > ? AND EXISTS (SELECT 1 FROM json_each(organizations) WHERE value = ?)
+      ORDER BY ${PLACE}, id LIMIT ?`,
     organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',
     retryAt: 'UPDATE waiting SET retry_at = ? WHERE id = ?',
-    newRow: `INSERT INTO waiting (mailbox_id, region, delivery, dedup_key, organizations, received_at, spooled_at,
+    newRow: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
         held_by, attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    head: `SELECT id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
-        answered_failures, failing_ms, retry_at, key_id, cast(payload as blob) payload
-      FROM waiting WHERE mailbox_id = ? ORDER BY id LIMIT 1`,
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    head: `SELECT ${rowColumns} FROM waiting WHERE mailbox_id = ? ORDER BY ${PLACE}, id LIMIT 1`,
     heldRow: 'SELECT 1 FROM waiting WHERE id = ? AND held_by = ?',
     claimedRow: `SELECT 1 FROM mailboxes AS box JOIN waiting AS row ON row.mailbox_id = box.id
       WHERE box.id = ? AND box.owner = ? AND box.fence = ? AND row.id = ?`,
@@ -621,7 +671,8 @@ function prepareStatements(database: DatabaseSync) {
 
     bury: `INSERT INTO dead_letters (mailbox_id, region, came, delivery, dedup_key, organizations, received_at, died_at,
         reason, attempts, size, key_id, payload)
-      SELECT mailbox_id, region, id, delivery, dedup_key, organizations, received_at, ?, ?, ?, size, key_id, payload
+      SELECT mailbox_id, region, ${PLACE}, delivery, dedup_key, organizations, received_at, ?, ?, ?, size, key_id,
+        payload
       FROM waiting WHERE id = ?
       ON CONFLICT (dedup_key, region) DO NOTHING`,
     revive: `INSERT INTO waiting (mailbox_id, region, delivery, dedup_key, organizations, received_at, spooled_at,
@@ -641,7 +692,7 @@ function prepareStatements(database: DatabaseSync) {
       WHERE row.spooled_at < ?
         AND (row.held_by IS NULL OR row.held_by NOT IN (${goodLeases}))
         AND (box.owner IS NULL OR box.owner NOT IN (${goodLeases})
-          OR EXISTS (SELECT 1 FROM waiting WHERE mailbox_id = box.id AND id < row.id))
+          OR EXISTS (${earlier}))
       ORDER BY row.spooled_at, row.id LIMIT ?`,
 
     mailboxesOf: 'SELECT id, region, bytes FROM mailboxes WHERE provider = ? AND integration_id = ?',

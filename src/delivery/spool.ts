@@ -187,8 +187,8 @@ export interface Mailboxes {
    */
   waitingFor(mailbox: MailboxAddress, organization: Id, page: { limit: number; after?: number }): Promise<WaitingRow[]>
   /**
-   * Moves rows as the settlement `moved` does, without a claim: those that nobody sends right now. Returns how many
-   * have moved.
+   * Moves rows as the settlement `moved` does, without a claim: those that nobody sends right now, and whose
+   * organizations are all among those of `rows`. Returns how many have moved.
    */
   relocate(moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): Promise<number>
   /** Those of these addresses that `open` would tell of. A change that somebody else has made is still to be told. */

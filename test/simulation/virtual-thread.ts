@@ -1,7 +1,13 @@
 import { EventEmitter } from 'node:events'
 import type { Worker } from 'node:worker_threads'
 import { LEASE_MS } from '../../src/delivery/spool.ts'
-import { transact, type Operation, type SpoolCall, type SpoolConnection } from '../../src/delivery/spool-transaction.ts'
+import {
+  reading,
+  transact,
+  type Operation,
+  type SpoolCall,
+  type SpoolConnection,
+} from '../../src/delivery/spool-transaction.ts'
 import type { FromThread, Reply, ToThread } from '../../src/delivery/sqlite-spool.ts'
 import type { Owner, VirtualTime } from './virtual-time.ts'
 
@@ -31,8 +37,6 @@ export interface VirtualThread extends EventEmitter {
 const REPLY_MS = 0.2
 
 type Batch = readonly (readonly [id: number, call: SpoolCall])[]
-
-const reading: ReadonlySet<Operation> = new Set<Operation>(['open', 'at', 'changed', 'list', 'usage', 'deadLetters'])
 
 /**
  * The spool's own SQL in the place of its thread: all calls that have come while one transaction was written share the

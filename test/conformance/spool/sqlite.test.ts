@@ -5,7 +5,8 @@ import { afterAll, beforeAll } from 'vitest'
 import { directSpool, openDirectSpool } from '../../../src/delivery/direct-spool.ts'
 import { connectSpool } from '../../../src/delivery/spool-transaction.ts'
 import { openSqliteSpool } from '../../../src/delivery/sqlite-spool.ts'
-import { spoolConformance } from './spool.ts'
+import { movingConformance } from './moving.ts'
+import { spoolConformance, type Adapter } from './spool.ts'
 
 let folder: string
 let files = 0
@@ -17,7 +18,12 @@ afterAll(() => rm(folder, { recursive: true }))
 const newFile = () => join(folder, `${files++}.db`)
 const close = () => Promise.resolve()
 
-spoolConformance('without a thread, instances on one connection', {
+function conformance(name: string, adapter: Adapter): void {
+  spoolConformance(name, adapter)
+  movingConformance(name, adapter)
+}
+
+conformance('without a thread, instances on one connection', {
   shared: true,
   async open(clock) {
     const connection = await connectSpool(':memory:', { waitMs: 0 })
@@ -28,7 +34,7 @@ spoolConformance('without a thread, instances on one connection', {
   },
 })
 
-spoolConformance('without a thread, a file', {
+conformance('without a thread, a file', {
   shared: true,
   open(clock) {
     const path = newFile()
@@ -39,7 +45,7 @@ spoolConformance('without a thread, a file', {
   },
 })
 
-spoolConformance('a thread, a file', {
+conformance('a thread, a file', {
   shared: true,
   open(clock) {
     const path = newFile()
@@ -50,7 +56,7 @@ spoolConformance('a thread, a file', {
   },
 })
 
-spoolConformance('a thread, in memory', {
+conformance('a thread, in memory', {
   shared: false,
   open: (clock) =>
     Promise.resolve({
