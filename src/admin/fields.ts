@@ -76,7 +76,7 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
 export async function readPage<Row, Position extends z.ZodType>(
   { limit, cursor }: { limit: number; cursor?: string | undefined },
   after: Position,
-  position: (row: Row) => z.input<Position>,
+  position: (row: Row) => Readonly<z.input<Position>>,
   ask: (page: { limit: number; after: z.output<Position> | undefined }) => Promise<readonly Row[]>,
 ): Promise<{ rows: readonly Row[]; next_cursor: string | null }> {
   const found = await ask({ limit: limit + 1, after: cursor === undefined ? undefined : decode(cursor, after) })
