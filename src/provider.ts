@@ -5,6 +5,7 @@ import type { Id, InstallationKey } from './directory/directory.ts'
 import type { IdentityStore } from './directory/identities.ts'
 import type { Outcome, RegionReply, Wins } from './dispatch/region-result.ts'
 import type { Refusal, SiloClientError } from './errors.ts'
+import type { ListSecret } from './secrets/secret-uses.ts'
 import type { Alarms } from './telemetry/alarm.ts'
 import type { Counters } from './telemetry/counters.ts'
 import type { Log } from './telemetry/log.ts'
@@ -69,6 +70,7 @@ export type OrganizationHint =
 
 /** What the journey needs to know of a request; everything else about it stays with its provider. */
 export interface RoutableRequest {
+  /** `event`: something that has happened, and nobody waits for what is said to it. Any other word: somebody does. */
   readonly surface: string
   /** The provider's own type of the request, for logs. */
   readonly type: string
@@ -109,6 +111,14 @@ export type Identified<Request> =
   | { readonly kind: 'answered'; readonly rule: string; readonly surface: string; readonly reply: Reply }
   | { readonly kind: 'request'; readonly request: Request }
 
+/** A body that came from nobody: what it would mean is to be told. */
+export interface UnsignedBody {
+  readonly contentType: string | undefined
+  readonly bytes: Buffer
+  /** The app whose secret would have verified it; undefined: whichever would. */
+  readonly appId: string | undefined
+}
+
 /**
  * Whom to ask, and what may be passed on: `success` is a 2xx, `reply` anything below 500. For `all`, an empty 2xx waits
  * up to `preferBodyForMs` for a 2xx with a body; 0 takes the first 2xx.
@@ -137,6 +147,11 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   admit(door: Door, head: RequestHead): Admission | Promise<Admission>
   /** Proves that the request is the provider's and reads what it is. */
   identify(admission: Admission, webhook: ReceivedWebhook): Identified<Request> | Promise<Identified<Request>>
+  /**
+   * What `identify` would make of this body, were it signed: nothing is proven, counted or told about. Not for control
+   * pages.
+   */
+  read(door: Door, body: UnsignedBody): Identified<Request> | Promise<Identified<Request>>
   fanOut(request: Request): FanOut
   /** No integration: the reply, or a thrown `unknown_integration`. */
   unknownIntegration(request: Request, head: RequestHead): Reply
@@ -181,6 +196,8 @@ export interface ProviderParts {
   readonly log: Log
   readonly alarms: Alarms
   readonly identities: IdentityStore
+  /** To be told of each signing secret, newest first; what verifies a webhook says so in what this returns. */
+  readonly listSecret: ListSecret
 }
 
 /**

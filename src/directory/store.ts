@@ -10,6 +10,8 @@ import { createInstallationFinder, type InstallationFinder } from './find-instal
 import type { IdentityStore } from './identities.ts'
 import { createIdentityStore } from './identity-store.ts'
 import { importFile, type Imported, type ImportOptions } from './import.ts'
+import { createSecretUseStore, type SecretUseStore } from '../secrets/secret-use-store.ts'
+import { createSteeringStore, type SteeringStore } from '../steering/steering-store.ts'
 import type { DirectorySchema } from './schema.ts'
 
 /** Which database holds the directory, as `DATABASE_URL` says. The path `:memory:` is one of this process alone. */
@@ -20,6 +22,9 @@ export interface DirectoryStore extends InstallationFinder {
   /** Resolves when the database answers and has its tables. */
   ping(): Promise<void>
   readonly identities: IdentityStore
+  /** Kept in the same database, and asked over the same connections. */
+  readonly steering: SteeringStore
+  readonly secretUses: SecretUseStore
   /** Imports a file, all of it or nothing. Rejects with `ImportRefused`: a line a fault, with file and line. */
   importFile(path: string, options: ImportOptions): Promise<Imported>
   /** Writes everything as an import file; `to` is left open. */
@@ -46,6 +51,8 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
       await sql`select 1 from integrations limit 1`.execute(connections.lookUps)
     },
     identities: createIdentityStore(connections, clock),
+    steering: createSteeringStore(connections, { clock }),
+    secretUses: createSecretUseStore(connections),
     importFile: (path, options) => connections.aside((db) => importFile(db, path, { clock, ...options })),
     exportTo: (to, format) => connections.aside((db) => exportDirectory(db, to, format)),
     close: () => connections.close(),

@@ -85,7 +85,8 @@ export interface Destination {
   readonly name: string
   /** Undefined where `regions.yaml` does not know the name: it counts as down. */
   readonly region: Region | undefined
-  readonly organizations: readonly Pick<Organization, 'id' | 'epoch'>[]
+  /** Nothing is sent for one that is held: it is asked for the others only. */
+  readonly organizations: readonly (Pick<Organization, 'id' | 'epoch'> & { readonly held?: boolean })[]
 }
 
 /** Makes one attempt at one region; never rejects for anything a region or the network does. */
@@ -99,13 +100,17 @@ export interface ForwardParts {
   readonly clock: Clock
   readonly ids: Ids
   readonly client: (region: { readonly name: string }) => RegionClient | undefined
+  /** Told whenever this key signs. */
+  readonly signed?: (keyId: string) => void
 }
 
 /** Replies lose what describes the inside. */
-export function createForward({ clock, ids, client }: ForwardParts): Forward {
+export function createForward({ clock, ids, client, signed }: ForwardParts): Forward {
   return async (what, { destination, integration }, attempt) => {
-    const { name, region, organizations } = destination
+    const { name, region } = destination
     const now = clock.monotonic()
+    const organizations = destination.organizations.filter(({ held }) => held !== true)
+    if (organizations.length < destination.organizations.length && organizations.length === 0) return refused('held')
     // What a region is told and whether it is asked may change while its connections stay.
     const to = client(destination)
     if (region === undefined || to === undefined) return refused('unknown_region')
@@ -135,6 +140,7 @@ export function createForward({ clock, ids, client }: ForwardParts): Forward {
         const headers = [...what.headers, ...envelope]
         const key = region.signingKey
         if (key === undefined) return [...headers, 'Content-Digest', what.digest]
+        signed?.(key.id)
         const created = Math.floor(clock.now() / 1000)
         return headers.concat(
           signForwarded({ method: what.method, target: path, siloHeaders: envelope, digest: what.digest }, key, {

@@ -41,7 +41,7 @@ export function createSecretUseStore<Schema>(
         .onConflict((conflict) =>
           conflict
             .columns(['name', 'fingerprint'])
-            .doUpdateSet(({ ref }) => ({ last_used_at: ref('excluded.last_used_at') }))
+            .doUpdateSet((eb) => ({ last_used_at: eb.ref('excluded.last_used_at') }))
             .whereRef('excluded.last_used_at', '>', 'secret_uses.last_used_at'),
         )
         .execute()

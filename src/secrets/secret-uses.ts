@@ -13,7 +13,7 @@ export interface ListedSecret {
   /** The variable it comes from. */
   readonly name: string
   /** What it is for, where that is told: one app of a provider, or the id that stands before it. */
-  readonly owner: { readonly app_id: string } | { readonly id: string } | Record<never, never>
+  readonly owner: { readonly app_id?: string; readonly id?: string }
   readonly value: string | Uint8Array
 }
 

@@ -53,10 +53,10 @@ export function createSteeringStore<Schema>(
       const rows = await lookUps
         .selectFrom('steering')
         .selectAll()
-        .where(({ and, eb, or }) =>
-          or([
-            and([eb('name', '=', 'regions'), eb('version', '<>', BigInt(regions))]),
-            and([eb('name', '=', 'shed'), eb('version', '<>', BigInt(shed))]),
+        .where((eb) =>
+          eb.or([
+            eb.and([eb('name', '=', 'regions'), eb('version', '<>', BigInt(regions))]),
+            eb.and([eb('name', '=', 'shed'), eb('version', '<>', BigInt(shed))]),
           ]),
         )
         .execute()

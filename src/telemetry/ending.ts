@@ -9,6 +9,8 @@ export type ReplyEnding =
   | { readonly kind: 'unknown_integration' }
   /** The integration is disabled, or no active organization uses it. */
   | { readonly kind: 'inactive' }
+  /** An operator does not want such events for now. */
+  | { readonly kind: 'shed' }
   /** By this region's reply. */
   | { readonly kind: 'passed_on'; readonly region: string }
   /** No region could answer, and a message says so to a user. */
@@ -31,7 +33,8 @@ export type FailureEnding =
 export type Ending = ReplyEnding | FailureEnding
 
 /** The ending that something thrown on the journey is. */
-export function endingOf(failure: unknown): FailureEnding {
+export function endingOf(failure: unknown): FailureEnding | { readonly kind: 'shed' } {
+  if (failure instanceof Refusal && failure.code === 'shed') return { kind: 'shed' }
   if (failure instanceof Refusal) return { kind: 'refused', code: failure.code }
   if (failure instanceof SiloClientError) return { kind: 'silo_client_error' }
   return failure instanceof CallerGone ? { kind: 'caller_gone' } : { kind: 'internal_error', error: failure }
@@ -46,6 +49,7 @@ export function outcomeOf(ending: Ending): string {
       return ending.code
     case 'unknown_integration':
     case 'inactive':
+    case 'shed':
     case 'passed_on':
     case 'told_failure':
     case 'spooled':
@@ -63,6 +67,7 @@ export function levelOf(ending: Ending): LogLevel {
   switch (ending.kind) {
     case 'answered_here':
     case 'inactive':
+    case 'shed':
     case 'passed_on':
     case 'duplicate':
     case 'spooled':

@@ -4,6 +4,7 @@ import type { Plan } from '../dispatch/dispatch.ts'
 import { reasonOf, type RegionResult } from '../dispatch/region-result.ts'
 import type { Identified, RoutableRequest } from '../provider.ts'
 import type { Resolution } from '../resolve/resolve.ts'
+import type { ShedRule } from '../steering/shed.ts'
 import type { Alarms } from './alarm.ts'
 import type { Counters } from './counters.ts'
 import { levelOf, outcomeOf, type Ending } from './ending.ts'
@@ -13,6 +14,7 @@ import type { Log } from './log.ts'
 export interface WebhookTrace {
   identified(identified: Identified<RoutableRequest>): void
   resolved(resolution: Resolution): void
+  shed(provider: string, answer: ShedRule['answer']): void
   planned(plan: Plan): void
   dispatched(settled: Promise<readonly RegionResult[]>): void
   /**
@@ -137,6 +139,9 @@ export function traceWebhook(
         }
       }
     },
+    shed(provider, answer) {
+      counters.count('shed_total', { provider, answer })
+    },
     planned(plan) {
       story.plan = plan.kind
     },
@@ -172,6 +177,7 @@ function detailOf(ending: Ending): Pick<WebhookRecord, 'rule' | 'answeredFrom' |
     case 'answered_here':
       return { rule: ending.rule }
     case 'inactive':
+    case 'shed':
       return { rule: ending.kind }
     case 'passed_on':
       return { answeredFrom: ending.region }

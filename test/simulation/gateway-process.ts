@@ -208,6 +208,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     dedup,
     directory,
     topology: topology(),
+    shed: () => [],
     forward,
     mailboxes,
     late,

@@ -42,6 +42,9 @@ export function virtualProvider(webhooks: ReadonlyMap<string, SimWebhook>): Prov
       }
       return { kind: 'request', request }
     },
+    read() {
+      throw new Error('Nobody explains anything here')
+    },
     fanOut: ({ webhook: { to, surface } }) => {
       const wins = surface === 'event' ? 'success' : 'reply'
       return to === 'first' ? { to, wins } : { to, wins, preferBodyForMs: surface === 'view' ? 250 : 0 }

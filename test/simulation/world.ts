@@ -326,6 +326,7 @@ export async function simulate(
     const trace: WebhookTrace = {
       identified() {},
       resolved() {},
+      shed() {},
       planned(plan) {
         arrived.plan = plan
         arrived.plannedAt = time.monotonic

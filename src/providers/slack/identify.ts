@@ -1,7 +1,8 @@
 import { Refusal } from '../../errors.ts'
-import type { Identified, ProviderParts, ReceivedWebhook } from '../../provider.ts'
-import { appNamedBy, malformed, readContent } from './content.ts'
+import type { Identified, ProviderParts, ReceivedWebhook, UnsignedBody } from '../../provider.ts'
+import { appNamedBy, malformed, readContent, type Content } from './content.ts'
 import type { WebhookAdmission } from './admit.ts'
+import type { WebhookDoor } from './doors.ts'
 import { isFormType, readOneField, type Form } from './form.ts'
 import { actionIds, hintOfCommand, hintOfLinks, hintOfNames } from './hints.ts'
 import {
@@ -32,26 +33,54 @@ export function identifyWebhook(
   webhook: ReceivedWebhook,
   slack: SlackWebhooks,
 ): Identified<SlackRequest> {
+  const contentType = webhook.headers['content-type']
   if (signature === undefined) {
-    if (!isSslCheck(webhook)) throw new Refusal('invalid_signature', 'The request is not signed.')
-    return { kind: 'answered', rule: 'ssl_check', surface: door.surface, reply: emptyReply(200) }
+    if (!isSslCheck(contentType, webhook.body)) throw new Refusal('invalid_signature', 'The request is not signed.')
+    return sslCheck(door)
   }
   const matching = matchingKeys(slack.keys, signature, webhook.body)
   if (matching.length === 0) throw wrongSignature()
 
-  const content = readContent(door.surface, webhook.headers['content-type'], webhook.body)
-  const namedApp = appNamedBy(content)
-  // One app's secret must not speak for another app.
-  const verifying = matching.find(({ appId }) => namedApp === undefined || appId === undefined || appId === namedApp)
-  if (verifying === undefined) throw wrongSignature()
+  const content = readContent(door.surface, contentType, webhook.body)
+  const verifying = speakingFor(appNamedBy(content), matching)
+  verifying.use.lastUsedAt = webhook.receivedAt
+  return identifyContent(door, content, { signedBy: verifying.appId ?? '', signature: signature.signature }, slack)
+}
 
-  const signedBy = verifying.appId ?? ''
-  const proven = { appId: namedApp ?? signedBy, signedBy, signature: signature.signature }
+/** The same of a body without a signature, as if one of the secrets had verified it: the newest that may. */
+export function readWebhook(
+  door: WebhookDoor,
+  { contentType, bytes, appId }: UnsignedBody,
+  slack: SlackWebhooks,
+): Identified<SlackRequest> {
+  if (isSslCheck(contentType, bytes)) return sslCheck(door)
+  const content = readContent(door.surface, contentType, bytes)
+  const assumed = slack.keys.filter((key) => appId === undefined || key.appId === undefined || key.appId === appId)
+  const namedApp = appNamedBy(content)
+  if (namedApp !== undefined && appId !== undefined && namedApp !== appId) throw wrongSignature()
+  const verifying = speakingFor(namedApp ?? appId, assumed)
+  return identifyContent(door, content, { signedBy: appId ?? verifying.appId ?? '', signature: '' }, slack)
+}
+
+/** One app's secret must not speak for another app. */
+function speakingFor(app: string | undefined, keys: readonly SlackKey[]): SlackKey {
+  const speaking = keys.find(({ appId }) => app === undefined || appId === undefined || appId === app)
+  if (speaking === undefined) throw wrongSignature()
+  return speaking
+}
+
+function identifyContent(
+  { surface }: WebhookDoor,
+  content: Content,
+  { signedBy, signature }: Omit<Proven, 'appId'>,
+  slack: SlackWebhooks,
+): Identified<SlackRequest> {
+  const proven = { appId: appNamedBy(content) ?? signedBy, signedBy, signature }
   switch (content.kind) {
     case 'event':
       return identifyEvent(content.body, proven, slack)
     case 'interaction':
-      return identifyInteraction(content.payload, door.surface === 'options', proven, slack)
+      return identifyInteraction(content.payload, surface === 'options', proven, slack)
     case 'command':
       return identifyCommand(content.form, proven, slack)
   }
@@ -68,10 +97,14 @@ interface Proven {
  * Slack checks a command URL's certificate with an unsigned form. Nothing else of it is read: a `payload` smuggled in
  * beside it has been taken for real by others. (https://github.com/slackapi/bolt-js/issues/2897)
  */
-function isSslCheck({ headers, body }: ReceivedWebhook): boolean {
-  if (!isFormType(headers['content-type'])) return false
+function isSslCheck(contentType: string | undefined, body: Buffer): boolean {
+  if (!isFormType(contentType)) return false
   const values = readOneField(body.toString('latin1'), 'ssl_check')
   return values.length === 1 && values[0] === '1'
+}
+
+function sslCheck({ surface }: WebhookDoor): Identified<SlackRequest> {
+  return { kind: 'answered', rule: 'ssl_check', surface, reply: emptyReply(200) }
 }
 
 function identifyEvent(body: JsonObject, proven: Proven, slack: SlackWebhooks): Identified<SlackRequest> {

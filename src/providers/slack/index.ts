@@ -1,9 +1,9 @@
 import { Refusal } from '../../errors.ts'
-import type { PageClaims, Provider } from '../../provider.ts'
+import type { PageClaims, Provider, ProviderParts } from '../../provider.ts'
 import { defineProvider } from '../define-provider.ts'
 import { admitPage, admitWebhook, type PageAdmission, type SlackAdmission } from './admit.ts'
 import { pageDoor, webhookDoor, type SlackDoor } from './doors.ts'
-import { identifyWebhook } from './identify.ts'
+import { identifyWebhook, readWebhook } from './identify.ts'
 import { signPageToken } from './page-token.ts'
 import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
 import { apology, lateMessage } from './late-message.ts'
@@ -25,13 +25,13 @@ export const slack = defineProvider({
   environment,
   rules,
 
-  create(settings, { clock, counters, log, alarms, identities }): Provider<SlackRequest> {
+  create(settings, { clock, counters, log, alarms, identities, listSecret }): Provider<SlackRequest> {
     const provider = 'slack'
     const budgetMs = settings.environment.SLACK_BUDGET_MS
     if (budgetMs >= SLACK_WAITS_MS) {
       log.warn({ budgetMs }, 'SLACK_BUDGET_MS is longer than Slack waits: by then its user has seen an error')
     }
-    const keys = importSecrets(settings.environment.SLACK_SIGNING_SECRETS)
+    const keys = importSecrets(settings.environment.SLACK_SIGNING_SECRETS, { listSecret })
     const isResponseUrl = (url: string): boolean => mayPostTo(url, settings.environment.SLACK_RESPONSE_HOSTS)
     const webhooks = {
       provider,
@@ -54,6 +54,10 @@ export const slack = defineProvider({
         admission.kind === 'webhook'
           ? identifyWebhook(admission, webhook, webhooks)
           : identifyPage(admission, webhook, provider),
+      async read(door: SlackDoor, body) {
+        if (door.kind === 'webhook') return readWebhook(door, body, { ...webhooks, ...unheard })
+        return identifyPage(await admitPage(door, open(pages)), { delivery: '' }, provider)
+      },
       fanOut: (request) => fanOut(request, settings.rules),
       unknownIntegration: (request, { headers }) => replyToUnknown(request, headers),
       inactive: replyToInactive,
@@ -73,6 +77,9 @@ export const slack = defineProvider({
     }
   },
 })
+
+/** What is only asked about is no news of what Slack does. */
+const unheard: Pick<ProviderParts, 'counters' | 'alarms'> = { counters: { count() {} }, alarms: { raise() {} } }
 
 function pagesWith(secret: string | undefined, parts: Omit<PageParts, 'secret'>): PageParts | undefined {
   return secret === undefined ? undefined : { ...parts, secret }

@@ -21,7 +21,7 @@ export interface PageParts {
 /** The request for a page that a region answers. */
 export function identifyPage(
   { door, claims: { integrationId, organizationId } }: PageAdmission,
-  { delivery }: ReceivedWebhook,
+  { delivery }: Pick<ReceivedWebhook, 'delivery'>,
   provider: string,
 ): Identified<SlackRequest> {
   return {

@@ -11,10 +11,22 @@ const MAX_SKEW_SECONDS = 300
 export interface SlackKey {
   readonly appId: string | undefined
   readonly key: KeyObject
+  readonly use: ReturnType<ProviderParts['listSecret']>
 }
 
-export function importSecrets(secrets: readonly SigningSecret[]): SlackKey[] {
-  return secrets.map(({ appId, secret }) => ({ appId, key: createSecretKey(secret, 'utf8') }))
+export function importSecrets(
+  secrets: readonly SigningSecret[],
+  { listSecret }: Pick<ProviderParts, 'listSecret'>,
+): SlackKey[] {
+  return secrets.map(({ appId, secret }) => ({
+    appId,
+    key: createSecretKey(secret, 'utf8'),
+    use: listSecret({
+      name: 'SLACK_SIGNING_SECRETS',
+      owner: appId === undefined ? {} : { app_id: appId },
+      value: secret,
+    }),
+  }))
 }
 
 /** Both signature headers, well-formed. */

@@ -3,6 +3,7 @@ import type { AnsweredResult, RegionResult } from '../../../../src/dispatch/regi
 import type { Refusal } from '../../../../src/errors.ts'
 import type { Identified, ReceivedWebhook, Reply, RequestHead } from '../../../../src/provider.ts'
 import { slack } from '../../../../src/providers/slack/index.ts'
+import type { ListedSecret, ListSecret, SecretUse } from '../../../../src/secrets/secret-uses.ts'
 import { createAlarms } from '../../../../src/telemetry/alarm.ts'
 import { createCounters } from '../../../../src/telemetry/counters.ts'
 import type { Log } from '../../../../src/telemetry/log.ts'
@@ -43,12 +44,18 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
     error() {},
   }
   const identities = createIdentities()
+  const secrets: (ListedSecret & { readonly use: SecretUse })[] = []
+  const listSecret: ListSecret = (secret) => {
+    const use = { lastUsedAt: 0 }
+    secrets.push({ ...secret, use })
+    return use
+  }
   const provider = slack.create(
     {
       environment: slack.environment.parse({ SLACK_SIGNING_SECRETS: SECRET, ...env }),
       rules: slack.rules.parse(rules),
     },
-    { clock, counters, log, alarms: createAlarms({ clock, log }), identities },
+    { clock, counters, log, alarms: createAlarms({ clock, log }), identities, listSecret },
   )
 
   function receive(sent: Sent): ReceivedWebhook {
@@ -97,6 +104,7 @@ export function createSlackRig({ env = {}, rules, now = NOW }: { env?: object; r
     counters,
     warnings,
     identities,
+    secrets,
     receive,
     door,
     identify,
