@@ -86,7 +86,8 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       return text
     }
 
-    const idFor = async (key: InstallationKey) => (await store.find(key))?.integration.id
+    const find = async (key: InstallationKey) => (await store.find(key)).installation
+    const idFor = async (key: InstallationKey) => (await find(key))?.integration.id
 
     it('answers a ping', async () => {
       await expect(store.ping()).resolves.toBeUndefined()
@@ -108,7 +109,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           organizations: [organization(10, { slug: 'acme', name: 'Acme Inc', region: 'eu' })],
           organization_integrations: [link(1, 10)],
         })
-        expect(await store.find(workspace('T1', { appId: 'A1' }))).toEqual({
+        expect(await find(workspace('T1', { appId: 'A1' }))).toEqual({
           integration: {
             id: '1',
             provider: 'slack',
@@ -127,7 +128,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
 
       it('gives nothing for a workspace nobody knows', async () => {
         await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
-        expect(await store.find(workspace('T2', { appId: 'A1', enterpriseId: 'E1' }))).toBeUndefined()
+        expect(await find(workspace('T2', { appId: 'A1', enterpriseId: 'E1' }))).toBeUndefined()
       })
 
       it('keeps providers apart', async () => {
@@ -146,7 +147,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           organizations: [organization(10), organization(9), organization('9223372036854775807')],
           organization_integrations: [link(1, '9223372036854775807'), link(1, 10), link(1, 9)],
         })
-        const found = await store.find(workspace('T1'))
+        const found = await find(workspace('T1'))
         expect(found?.organizations.map(({ id }) => id)).toEqual(['9', '10', '9223372036854775807'])
       })
 
@@ -156,18 +157,18 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           organizations: [organization(10), organization(11), organization(12, { status: 'disabled' })],
           organization_integrations: [link(1, 10), link(1, 11, 'disabled'), link(1, 12)],
         })
-        const found = await store.find(workspace('T1'))
+        const found = await find(workspace('T1'))
         expect(found?.organizations.map(({ id }) => id)).toEqual(['10'])
       })
 
       it('gives an integration without organizations as it is', async () => {
         await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
-        expect((await store.find(workspace('T1')))?.organizations).toEqual([])
+        expect((await find(workspace('T1')))?.organizations).toEqual([])
       })
 
       it('gives a disabled integration, marked as such', async () => {
         await given({ integrations: [slack({ id: 1, external_id: 'T1', status: 'disabled' })] })
-        expect((await store.find(workspace('T1')))?.integration.status).toBe('disabled')
+        expect((await find(workspace('T1')))?.integration.status).toBe('disabled')
       })
 
       it('finds by id whatever the status, within the provider', async () => {
@@ -181,7 +182,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         'finds nothing for %j, which can be no id',
         async (id) => {
           await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
-          expect(await store.find({ by: 'id', provider: 'slack', id })).toBeUndefined()
+          expect(await find({ by: 'id', provider: 'slack', id })).toBeUndefined()
         },
       )
 
@@ -208,7 +209,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           organizations: [organization('9007199254740995')],
           organization_integrations: [link('9007199254740993', '9007199254740995')],
         })
-        const found = await store.find(workspace('T1'))
+        const found = await find(workspace('T1'))
         expect(found?.integration.id).toBe('9007199254740993')
         expect(found?.integration.defaultOrganizationId).toBe('9007199254740995')
         expect(found?.organizations[0]?.id).toBe('9007199254740995')
@@ -447,7 +448,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       })
 
       it('counts an organization as moved when its region changes, and only then', async () => {
-        const epoch = async () => (await store.find(workspace('T1')))?.organizations[0]?.epoch
+        const epoch = async () => (await find(workspace('T1')))?.organizations[0]?.epoch
         await given(acme)
         await given({ organizations: [organization(10, { region: 'us', name: 'Other name' })] })
         expect(await epoch()).toBe(0)
@@ -458,7 +459,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       })
 
       it('keeps an epoch that the file is ahead with, and never takes one back', async () => {
-        const epoch = async () => (await store.find(workspace('T1')))?.organizations[0]?.epoch
+        const epoch = async () => (await find(workspace('T1')))?.organizations[0]?.epoch
         await given({ ...acme, organizations: [organization(10, { epoch: 7 })] })
         expect(await epoch()).toBe(7)
         await given({ organizations: [organization(10, { epoch: 3 })] })
@@ -482,7 +483,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       })
 
       it('keeps a hold that the file is silent about', async () => {
-        const held = async () => (await store.find(workspace('T1')))?.organizations[0]?.held
+        const held = async () => (await find(workspace('T1')))?.organizations[0]?.held
         await given({ ...acme, organizations: [organization(10, { held: true })] })
         expect(await held()).toBe(true)
         await given({ organizations: [organization(10, { name: 'Renamed' })] })
@@ -507,7 +508,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
       it('takes a link to rows that are in the directory already', async () => {
         await given({ integrations: acme.integrations!, organizations: acme.organizations! })
         await given({ organization_integrations: acme.organization_integrations! })
-        expect((await store.find(workspace('T1')))?.organizations).toHaveLength(1)
+        expect((await find(workspace('T1')))?.organizations).toHaveLength(1)
       })
 
       it('takes rows in any order', async () => {
@@ -520,7 +521,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           ].join('\n'),
         )
         expect(counts).toEqual({ integrations: 1, organizations: 1, organization_integrations: 1 })
-        expect((await store.find(workspace('T1')))?.organizations.map(({ id }) => id)).toEqual(['10'])
+        expect((await find(workspace('T1')))?.organizations.map(({ id }) => id)).toEqual(['10'])
       })
 
       it('lets two integrations swap their workspaces', async () => {
