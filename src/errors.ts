@@ -23,6 +23,8 @@ export const catalogue = {
   invalid_page_token: { status: 400, stage: 'identify', title: 'This link is not valid or has expired' },
   not_signed_in: { status: 401, stage: 'identify', title: 'Nobody is signed in' },
   unknown_integration: { status: 400, stage: 'resolve', title: 'No integration is known for this installation' },
+  rate_limited: { status: 429, stage: 'resolve', title: 'This installation has sent too much' },
+  shed: { status: 429, stage: 'resolve', title: 'Events are not taken for now' },
   silo_client_error: { status: 502, stage: 'dispatch', title: 'No region could answer' },
   unauthorized: { status: 401, stage: 'admin', title: 'The admin API needs its token' },
   foreign_host: { status: 403, stage: 'admin', title: 'This host name is not the admin listener' },
@@ -82,12 +84,14 @@ export class SiloClientError extends Error {
   readonly status: 502 | 503 | 504
   readonly results: readonly RegionResult[]
 
-  /** `status`: where what failed in the end is not the regions but the gateway's own store. */
-  constructor(results: readonly RegionResult[], options: { status?: 503; cause?: unknown } = {}) {
+  /**
+   * `status`: where what failed in the end is not the regions but the gateway's own store. `why`: where there are no
+   * results, and not because of the directory.
+   */
+  constructor(results: readonly RegionResult[], options: { status?: 503; why?: string; cause?: unknown } = {}) {
+    const { why = 'The directory could not be asked', cause } = options
     const reasons = results.map((result) => `${result.region}: ${reasonOf(result)}`)
-    super(reasons.length > 0 ? `No region could answer (${reasons.join(', ')})` : 'The directory could not be asked', {
-      cause: options.cause,
-    })
+    super(reasons.length > 0 ? `No region could answer (${reasons.join(', ')})` : why, { cause })
     this.results = results
     this.status = options.status ?? statusFor(results)
   }

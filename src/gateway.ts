@@ -3,7 +3,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { changedButFixed, readConfiguration, type Configuration } from './config/configuration.ts'
 import { ConfigurationError } from './config/required.ts'
 import { createDedup } from './dedup/dedup.ts'
-import { attempt } from './delivery/attempt.ts'
+import { attempt, isHeld } from './delivery/attempt.ts'
 import { createLateAnswers } from './delivery/late-answers.ts'
 import { createMailboxWorker } from './delivery/mailboxes.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
@@ -15,12 +15,21 @@ import { openDirectory, type DirectoryStore } from './directory/store.ts'
 import { createForward } from './dispatch/forward.ts'
 import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
 import { mailboxSlots } from './dispatch/slots.ts'
+import { noNews, type News } from './fleet/news.ts'
+import { createRedisClaims } from './fleet/redis-claims.ts'
+import { createRedisCounts } from './fleet/redis-counts.ts'
+import { createRedisNews } from './fleet/redis-news.ts'
+import { openRedis } from './fleet/redis.ts'
 import type { Answer, Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
+import { createRateLimit } from './limit/rate-limit.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
-import type { Region } from './regions/regions.ts'
+import type { Region, Topology } from './regions/regions.ts'
 import { resolve } from './resolve/resolve.ts'
+import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
+import { steered } from './steering/region-overrides.ts'
+import { createSteering, type Steering } from './steering/steering.ts'
 import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters } from './telemetry/counters.ts'
 import { createLog, type Log } from './telemetry/log.ts'
@@ -47,14 +56,23 @@ export interface OpenDoor {
 }
 
 export interface Gateway {
-  /** What is in effect now, after the last reload that was valid. */
+  /** What was read at the last reload that was valid. */
   configuration(): Configuration
+  /** The regions with the states that are in effect: as configured, or as the fleet was told. */
+  topology(): Topology
+  readonly steering: Steering
+  /** Undefined where `regions.yaml` does not know the name. */
+  regionClient(name: string): RegionClient | undefined
+  /** The signing secrets there are, and when each was last used. Rejects when the database cannot be asked. */
+  secrets(): Promise<SecretListing[]>
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
   readonly counters: ReturnType<typeof createCounters>
   readonly store: DirectoryStore
   readonly spool: Spool
+  /** What the gateways of a fleet tell each other; without `REDIS_URL`, nothing. */
+  readonly news: News
   /** Every provider there is, as configured now. */
   providers(): readonly Provider[]
   /** Undefined: the path is no provider's. */
@@ -90,6 +108,8 @@ export interface Gateway {
 /** What a reload replaces as a whole. */
 interface Live {
   readonly configuration: Configuration
+  readonly topology: Topology
+  readonly secrets: () => Promise<SecretListing[]>
   readonly longestCallMs: number
   readonly providers: readonly Provider[]
   readonly clients: ReadonlyMap<string, RegionClient>
@@ -112,7 +132,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const log = options.log ?? createLog(atStart.LOG_LEVEL)
   const counters = createCounters()
   const alarms = createAlarms({ clock, log })
-  const store = await openDirectory(atStart.DATABASE_URL, { clock })
+  const instance = ids.hex(8)
+  const { REDIS_URL: redisUrl } = atStart
+  const redis = redisUrl === undefined ? undefined : await openRedis({ url: redisUrl, clock, alarms, log, counters })
+  const news = redis === undefined ? noNews : createRedisNews({ redis, instance, counters })
+  const store = await openDirectory(atStart.DATABASE_URL, { clock }).catch(async (error: unknown) => {
+    await redis?.close()
+    throw error
+  })
   const directory = cacheDirectory(store, {
     entries: atStart.CACHE_ENTRIES,
     freshMs: atStart.CACHE_FRESH_MS,
@@ -122,19 +149,32 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counters,
     log,
   })
+  const steering = createSteering({ store: store.steering, clock, alarms, onRegions: steerRegions })
+  const secretUses = createSecretUses({ store: store.secretUses, clock, alarms })
   const underWay = new Set<Promise<void>>()
   /** Clients that a reload has replaced, until they are closed. */
   const retiring = new Set<Promise<void>>()
   let draining = false
   let closed: Promise<void> | undefined
-  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance: ids.hex(8) }).catch(async (error: unknown) => {
-    await store.close()
+  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance }).catch(async (error: unknown) => {
+    await Promise.all([store.close(), redis?.close()])
     throw error
   })
   const poster = createAnswerPoster({ clock })
-  const dedup = createDedup<Answer>({ maxEntries: atStart.DEDUP_MAX_ENTRIES, clock, counters })
+  const dedup = createDedup<Answer>({
+    maxEntries: atStart.DEDUP_MAX_ENTRIES,
+    clock,
+    counters,
+    fleet: redis && { claims: createRedisClaims(redis), sealer: () => live.rooms.sealer, instance },
+  })
+  const limit = createRateLimit({
+    perMinute: () => live.configuration.settings.RATE_LIMIT_PER_MINUTE,
+    clock,
+    counters,
+    counts: redis && createRedisCounts(redis),
+  })
   const providerNamed = (name: string) => live.providers.find((provider) => provider.name === name)
-  const regionNamed = (name: string) => live.configuration.topology.byName.get(name)
+  const regionNamed = (name: string) => live.topology.byName.get(name)
   const mailboxes = createMailboxWorker({
     spool,
     clock,
@@ -147,12 +187,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         clock,
         alarms,
         directory,
-        topology: () => live.configuration.topology,
-        resolve: (request) => resolve(request, directory, live.configuration.topology),
+        topology: () => live.topology,
+        resolve: (request) => resolve(request, directory, live.topology),
         provider: providerNamed,
         sealer: () => live.rooms.sealer,
         forward: (...call) => live.rooms.forward(...call),
       }),
+    isHeld: (address) => isHeld(address, directory),
     lane(name) {
       const client = live.clients.get(name)
       const region = regionNamed(name)
@@ -205,13 +246,16 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   let cancelTakeOver = (): void => {}
   let live: Live
   try {
+    await steering.start()
     live = build(first.configuration, undefined)
+    secretUses.start()
     await mailboxes.start()
     void takeOver()
   } catch (error) {
-    await mailboxes.stop()
+    steering.stop()
+    await Promise.all([mailboxes.stop(), secretUses.stop()])
     await Promise.all([spool.close(), poster.close()])
-    await store.close()
+    await Promise.all([store.close(), redis?.close()])
     throw error
   }
 
@@ -222,11 +266,22 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 
   function build(configuration: Configuration, before: Live | undefined): Live {
-    const { settings, topology, warnings } = configuration
+    const { settings, warnings } = configuration
     for (const warning of warnings) log.warn({}, warning)
+    const topology = steered(configuration.topology, steering.regions())
+    const secrets = secretUses.begin()
+    const keyUses = new Map(
+      settings.REGION_SIGNING_KEYS.map(({ id, secret: value }) => [
+        id,
+        secrets.list({ name: 'REGION_SIGNING_KEYS', owner: { id }, value }),
+      ]),
+    )
     const maxReplyBytes = settings.MAX_REPLY_BYTES
     const providers = configuration.providers.map(({ definition, environment, rules }) =>
-      definition.create({ environment, rules }, { clock, counters, log, alarms, identities: store.identities }),
+      definition.create(
+        { environment, rules },
+        { clock, counters, log, alarms, identities: store.identities, listSecret: secrets.list },
+      ),
     )
     const longestCallMs = Math.max(...providers.map(({ budgetMs }) => budgetMs))
     const limits = { clock, maxReplyBytes, longestCallMs }
@@ -245,6 +300,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     )
     return {
       configuration,
+      topology,
+      secrets: secrets.read,
       longestCallMs,
       clients,
       providers,
@@ -253,9 +310,19 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         ids,
         random: Math.random,
         dedup,
+        limit,
         directory,
         topology,
-        forward: createForward({ clock, ids, client: ({ name }) => clients.get(name) }),
+        shed: () => steering.shed().rules,
+        forward: createForward({
+          clock,
+          ids,
+          client: ({ name }) => clients.get(name),
+          signed(keyId) {
+            const use = keyUses.get(keyId)
+            if (use !== undefined) use.lastUsedAt = clock.now()
+          },
+        }),
         mailboxes,
         late,
         sealer: createSealer(settings.SPOOL_KEYS),
@@ -287,6 +354,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     } catch (error) {
       return [`the configuration cannot be put to work: ${error instanceof Error ? error.message : String(error)}`]
     }
+  }
+
+  /** Puts other states of regions into effect; what is under way goes on with the old ones. */
+  function steerRegions(): void {
+    const topology = steered(live.configuration.topology, steering.regions())
+    live = { ...live, topology, rooms: { ...live.rooms, topology } }
+    log.info({ overrides: steering.regions() }, 'The states of regions were changed')
+    mailboxes.look()
   }
 
   /** A webhook that came before the swap may still be on its way to a region: its connections stay until it is done. */
@@ -323,6 +398,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   async function shutDown(): Promise<void> {
     cancelTakeOver()
+    steering.stop()
     // Nothing more is begun that is not a webhook's; what is refused from now on is under way for a moment, too.
     const stopping = Promise.all([mailboxes.stop(), late.stop()])
     while (underWay.size > 0) await Promise.all(underWay)
@@ -331,17 +407,23 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     await Promise.all([mailboxes.stop(), late.stop()])
     await Promise.all([...retiring, closeClients(live.clients.values()), poster.close()])
     await giveBack()
-    await store.close()
+    await secretUses.stop()
+    await Promise.all([store.close(), redis?.close()])
   }
 
   return {
     configuration: () => live.configuration,
+    topology: () => live.topology,
+    steering,
+    regionClient: (name) => live.clients.get(name),
+    secrets: () => live.secrets(),
     clock,
     ids,
     log,
     counters,
     store,
     spool,
+    news,
     providers: () => live.providers,
     doorAt(path) {
       for (const provider of live.providers) {

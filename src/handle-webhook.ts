@@ -1,15 +1,10 @@
 import { hash } from 'node:crypto'
 import type { Clock } from './clock.ts'
+import { decide, type Circumstances } from './decide.ts'
 import type { Dedup } from './dedup/dedup.ts'
 import { answerInTime } from './delivery/answer-in-time.ts'
 import type { Unresolved } from './delivery/attempt.ts'
-import {
-  deliverEvent,
-  keepUnresolved,
-  unresolvedMailbox,
-  LEAST_WRITE_MS,
-  type Event,
-} from './delivery/deliver-event.ts'
+import { deliverEvent, keepUnresolved, LEAST_WRITE_MS, type Event } from './delivery/deliver-event.ts'
 import type { Kept } from './delivery/kept.ts'
 import type { LateAnswers } from './delivery/late-answers.ts'
 import type { LateCase } from './delivery/late-case.ts'
@@ -21,10 +16,10 @@ import { forwardable, type Forward } from './dispatch/forward.ts'
 import { wasSentInVain, type Outcome, type RegionResult } from './dispatch/region-result.ts'
 import { Refusal, SiloClientError } from './errors.ts'
 import type { Ids } from './ids.ts'
+import type { RateLimit, Taken } from './limit/rate-limit.ts'
 import type {
   Admission,
   Door,
-  FanOut,
   Peer,
   Promised,
   Provider,
@@ -35,8 +30,8 @@ import type {
 } from './provider.ts'
 import { refuseEncodedBody } from './receive.ts'
 import type { Topology } from './regions/regions.ts'
-import { resolve } from './resolve/resolve.ts'
-import type { Route, RoutedRegion } from './resolve/route.ts'
+import type { RoutedRegion } from './resolve/route.ts'
+import type { ShedRule } from './steering/shed.ts'
 import type { ReplyEnding } from './telemetry/ending.ts'
 import type { WebhookTrace } from './telemetry/trace.ts'
 
@@ -59,11 +54,12 @@ export interface Arrival {
 }
 
 /** The standing rooms a webhook passes. `topology` and `forward` belong together and are those of its arrival. */
-export interface Rooms {
+export interface Rooms extends Circumstances {
   readonly clock: Clock
   readonly ids: Ids
   readonly random: () => number
   readonly dedup: Dedup<Answer>
+  readonly limit: RateLimit
   readonly directory: Directory
   readonly topology: Topology
   readonly forward: Forward
@@ -102,7 +98,9 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
 
   const idempotencyKey = hash('sha256', request.dedupKey, 'base64url')
   const { remember } = request
-  const once = await rooms.dedup.once({ key: `${provider.name} ${idempotencyKey}`, remember }, () =>
+  const { startedAt, deadline } = webhook
+  const repeatable = { key: `${provider.name} ${idempotencyKey}`, remember, startedAt, deadline }
+  const once = await rooms.dedup.once(repeatable, () =>
     carryOut({ provider, request, webhook, idempotencyKey, cookies: door.kind === 'region_page' }, rooms, trace),
   )
   switch (once.kind) {
@@ -114,6 +112,8 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
       const reply = once.reply ?? provider.acknowledge(request)
       return { reply, ending: { kind: 'duplicate', of: 'answered' }, remember: true }
     }
+    case 'undecided':
+      throw new SiloClientError([], { why: 'The same request is still being dealt with' })
   }
 }
 
@@ -128,34 +128,34 @@ interface Task {
 /** What a webhook asks for, done the first time it comes: resolve → plan → dispatch → respond. */
 async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, request, webhook } = task
-  const promised = provider.promise(request)
-  const fanOut = provider.fanOut(request)
   const kept = { what: forwardable(webhook, task, rooms.ids), signedBy: request.signedBy }
-  const home = { installation: request.installation, hint: request.hint, to: fanOut.to }
-  const mustArrive = promised.kind === 'delivery'
-  if (mustArrive && rooms.mailboxes.mustWait(unresolvedMailbox(provider.name, home))) {
-    trace.resolved({ kind: 'unknown', cause: 'what came before it is not resolved yet' })
-    return await waitForHome(task, kept, home, rooms)
-  }
-
-  const resolution = await resolve(request, rooms.directory, rooms.topology)
-  trace.resolved(resolution)
-  switch (resolution.kind) {
-    case 'absent': {
+  const { promised, fanOut, resolution, course } = await decide(provider, request, rooms)
+  if (resolution !== undefined) trace.resolved(resolution)
+  switch (course.kind) {
+    case 'shed':
+      return shed(task, course.rule, trace)
+    case 'wait_for_home': {
+      const home = { installation: request.installation, hint: request.hint, to: fanOut.to }
+      return await waitForHome(task, kept, home, rooms)
+    }
+    case 'directory_away':
+      throw new SiloClientError([])
+    case 'unknown_integration': {
       const reply = provider.unknownIntegration(request, webhook)
       return { reply, ending: { kind: 'unknown_integration' }, remember: false }
     }
-    case 'unknown':
-      if (mustArrive) return await waitForHome(task, kept, home, rooms)
-      throw new SiloClientError([])
     case 'inactive':
       return { reply: provider.inactive(request), ending: { kind: 'inactive' }, remember: false }
-    case 'routed':
+    case 'planned':
   }
 
-  const { integration } = resolution.route
-  const plan = planFor(resolution.route, fanOut)
+  const { plan } = course
+  const { integration } = course.route
   trace.planned(plan)
+  const mustArrive = promised.kind === 'delivery'
+  const taken = await rooms.limit.take(integration, request.surface)
+  if (taken.kind === 'over' && !mustArrive) throw rateLimited(taken)
+
   const priority = mustArrive ? 'event' : 'interactive'
   const { startedAt, deadline } = webhook
   const call = (destination: RoutedRegion, goesOn: () => boolean): Promise<RegionResult> =>
@@ -166,7 +166,7 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
     )
   switch (promised.kind) {
     case 'delivery':
-      return await deliver({ ...task, kept, plan, call }, integration.id, rooms, trace)
+      return await deliver({ ...task, kept, plan, call }, integration.id, taken, rooms, trace)
     case 'late_answer':
       return await answerNowOrLater({ ...task, kept, plan, call }, promised, integration.id, rooms, trace)
     case 'nothing': {
@@ -177,15 +177,31 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
   }
 }
 
+/** An event that is not wanted for now. It is not remembered: sent again, it is a new one. */
+function shed({ provider, request }: Task, rule: ShedRule, trace: WebhookTrace): Answer {
+  trace.shed(provider.name, rule.answer)
+  if (rule.answer === 'ok') return { reply: provider.acknowledge(request), ending: { kind: 'shed' }, remember: false }
+  throw new Refusal('shed', 'Events are not taken for now; send it again later.', {
+    headers: { 'Retry-After': String(rule.retry_after_seconds) },
+  })
+}
+
 interface PlannedTask extends Task {
   readonly kept: Kept
   readonly plan: Plan
   readonly call: (destination: RoutedRegion, goesOn: () => boolean) => Promise<RegionResult>
 }
 
-/** An event is answered once it is certain that every planned region gets it. */
-async function deliver(task: PlannedTask, integration: Id, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
-  const { safe, settled } = deliverEvent(eventOf(task, task.kept), task.plan, integration, task.call, rooms)
+/** An event is answered once it is certain that every planned region gets it. One that is over the limit waits for that. */
+async function deliver(
+  task: PlannedTask,
+  integration: Id,
+  { kind }: Taken,
+  rooms: Rooms,
+  trace: WebhookTrace,
+): Promise<Answer> {
+  const event = { ...eventOf(task, task.kept), allWait: kind === 'over' }
+  const { safe, settled } = deliverEvent(event, task.plan, integration, task.call, rooms)
   trace.dispatched(settled)
   const { takenBy } = await safe
   return acknowledged(task, takenBy === undefined ? { kind: 'spooled' } : { kind: 'passed_on', region: takenBy })
@@ -259,9 +275,16 @@ function lateCase(
     to,
     regions: regions.map(({ name, organizations }) => ({
       name,
-      organizations: organizations.map(({ id, epoch }) => ({ id, epoch })),
+      organizations: organizations.flatMap(({ id, epoch, held }) => (held ? [] : [{ id, epoch }])),
     })),
   }
+}
+
+function rateLimited({ retryAfterS }: Taken & { kind: 'over' }): Refusal {
+  const headers = { 'Retry-After': String(retryAfterS) }
+  return new Refusal('rate_limited', 'This installation has sent too much within a minute; try again later.', {
+    headers,
+  })
 }
 
 async function receive(
@@ -277,11 +300,4 @@ async function receive(
   const admission = await provider.admit(door, head)
   const body = await readBody(admission.signed ? maxBodyBytes : UNSIGNED_BODY_BYTES)
   return { admission, webhook: { ...rest, ...head, body } }
-}
-
-function planFor({ regions }: Route, fanOut: FanOut): Plan {
-  const { wins } = fanOut
-  return fanOut.to === 'first'
-    ? { kind: 'first', wins, regions: [regions[0]] }
-    : { kind: 'all', wins, regions, preferBodyForMs: fanOut.preferBodyForMs }
 }

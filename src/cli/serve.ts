@@ -19,7 +19,9 @@ export async function serveCommand(signals: Signals): Promise<number> {
       admin: serving.adminUrl,
       configuration: describeConfiguration(gateway.configuration()),
     },
-    'Serving as a single instance: nothing is shared with other gateways',
+    gateway.configuration().settings.REDIS_URL === undefined
+      ? 'Serving as a single instance: nothing is shared with other gateways'
+      : 'Serving as one of a fleet: what gateways share is in Redis',
   )
   const reload = reloaderFor(gateway)
   signals.onReload(reload.now)

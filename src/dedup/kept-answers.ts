@@ -8,6 +8,12 @@ const ALL_BYTES = 64 * 1024 * 1024
 /** What a reply takes besides its body and the letters of its headers. */
 const OVERHEAD_BYTES = 512
 
+/** What of a reply is kept: its status alone, where its body is too large. */
+export function keepable(reply: Reply): Reply {
+  if (reply.body.length <= LARGEST_BODY_BYTES) return reply
+  return { status: reply.status, rawHeaders: [], body: Buffer.alloc(0) }
+}
+
 /** Replies given lately, by key. */
 export interface KeptAnswers {
   add(key: string, reply: Reply): void

@@ -7,6 +7,7 @@ export const counterLabels = {
   response_url_refused_total: [],
   hints_total: ['use'],
   dedup_total: ['kind'],
+  shed_total: ['provider', 'answer'],
   unknown_integration_total: ['surface'],
   unknown_region_total: ['region'],
   directory_lookups_total: ['verdict'],
@@ -14,6 +15,9 @@ export const counterLabels = {
   deferred_deliveries_total: ['region', 'result'],
   dead_letters_total: ['region', 'reason'],
   late_answers_total: ['result'],
+  rate_limited_total: ['surface'],
+  redis_failures_total: [],
+  news_malformed_total: [],
   config_reload_failed_total: [],
 } as const satisfies Record<string, readonly string[]>
 

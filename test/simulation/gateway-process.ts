@@ -1,5 +1,5 @@
 import { createDedup } from '../../src/dedup/dedup.ts'
-import { attempt } from '../../src/delivery/attempt.ts'
+import { attempt, isHeld } from '../../src/delivery/attempt.ts'
 import { createLateAnswers, type LateAnswersParts } from '../../src/delivery/late-answers.ts'
 import { createMailboxWorker, type MailboxParts } from '../../src/delivery/mailboxes.ts'
 import { createAnswerPoster } from '../../src/delivery/post-answer.ts'
@@ -13,6 +13,7 @@ import { createRegionClient } from '../../src/dispatch/region-client.ts'
 import { mailboxSlots } from '../../src/dispatch/slots.ts'
 import { handleWebhook, type Answer, type Arrival, type Rooms } from '../../src/handle-webhook.ts'
 import type { Ids } from '../../src/ids.ts'
+import { createRateLimit } from '../../src/limit/rate-limit.ts'
 import type { Provider } from '../../src/provider.ts'
 import type { Region, Topology } from '../../src/regions/regions.ts'
 import { resolve } from '../../src/resolve/resolve.ts'
@@ -145,6 +146,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
         ended()
       }
     },
+    isHeld: (address) => isHeld(address, directory),
     lane(region) {
       const client = regions.get(region)
       const known = regionNamed(region)
@@ -206,6 +208,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     ids,
     random,
     dedup,
+    limit: createRateLimit({ perMinute: () => undefined, clock, counters }),
     directory,
     topology: topology(),
     shed: () => [],

@@ -20,6 +20,8 @@ const reply = (body: string | Buffer, status = 200): Reply => ({
   body: Buffer.from(body),
 })
 
+const request = (key: string, remember: Remember) => ({ key, remember, startedAt: 0, deadline: 2500 })
+
 /** A dedup, and requests whose work ends when they are told to. */
 function setUp({ maxEntries = 100 } = {}) {
   const clock = createManualClock()
@@ -30,7 +32,7 @@ function setUp({ maxEntries = 100 } = {}) {
   /** Sends a request whose work stays under way until `end` or `fail`. `work` is undefined where it never began. */
   const send = (key: string, remember: Remember) => {
     let work: { end: (done: Done) => void; fail: (error: Error) => void } | undefined
-    const answer = dedup.once({ key, remember }, () => {
+    const answer = dedup.once(request(key, remember), () => {
       runs += 1
       return new Promise<Done>((end, fail) => (work = { end, fail }))
     })
@@ -38,7 +40,7 @@ function setUp({ maxEntries = 100 } = {}) {
   }
   /** Sends one whose work, if it is done at all, ends at once. */
   const deal = (key: string, remember: Remember, done: Partial<Done> = {}) =>
-    dedup.once({ key, remember }, async () => {
+    dedup.once(request(key, remember), async () => {
       runs += 1
       return { name: key, reply: reply(key), remember: true, ...done }
     })
@@ -99,7 +101,7 @@ describe.each(['status', 'answer'] as const)('a request that comes again, by %s'
     const failing = send('a', remember)
     failing.work?.fail(new Error('no region'))
     await expect(failing.answer).rejects.toThrow('no region')
-    const atOnce = dedup.once({ key: 'a', remember }, () => {
+    const atOnce = dedup.once(request('a', remember), () => {
       throw new Error('before anything was awaited')
     })
     await expect(atOnce).rejects.toThrow('before anything was awaited')
