@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Region } from '../regions/regions.ts'
 import { createBreaker, type BreakerState, type Pass, type Verdict } from './breaker.ts'
 import { codeOf, failureReason } from './failure-reason.ts'
+import { createLatencies, type Latency } from './latency.ts'
 import type { FailedReason, RegionReply, RegionResult } from './region-result.ts'
 import { createSlots, type Priority } from './slots.ts'
 
@@ -40,6 +41,8 @@ export interface RegionClient {
   readonly inFlight: number
   readonly queued: number
   readonly breaker: { readonly state: BreakerState }
+  /** From when a call had its slot until its answer was complete; undefined: it has not answered yet. */
+  latency(): Latency | undefined
   /**
    * Closes the connections, those still being made too: nobody waits for them any more. To be called when every call
    * has ended; one that has not would be cut.
@@ -86,6 +89,7 @@ export function createRegionClient(
     connect: { timeout: Math.max(longestCallMs, region.timeoutMs), ...region.tls },
     allowH2: false,
   })
+  const latencies = createLatencies()
   let unreachable = false
   let closing = false
   let stopProbes = (): void => {}
@@ -115,6 +119,7 @@ export function createRegionClient(
   return {
     region,
     breaker,
+    latency: latencies.read,
     get inFlight() {
       return slots.inFlight
     },
@@ -148,6 +153,7 @@ export function createRegionClient(
           ended = true
           stopTimer()
           tell(result)
+          if (result.kind === 'answered' && reached.slotMs !== undefined) latencies.took(elapsedMs() - reached.slotMs)
           learn(pass, result, reached.slotMs !== undefined)
         }
         const giveUp = (): void => {
