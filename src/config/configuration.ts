@@ -171,7 +171,10 @@ export function describeConfiguration({ settings, topology, providers }: Configu
   const describe = (name: string, value: unknown) => {
     described[name] = secret.test(name) || value === undefined ? presence(value) : value
   }
+  const { DATABASE_URL: database, REDIS_URL: redis } = settings
   for (const name of coreVariables.keyof().options) describe(name, settings[name])
+  if (database.kind === 'postgres') describe('DATABASE_URL', { ...database, url: withoutCredentials(database.url) })
+  if (redis !== undefined) describe('REDIS_URL', withoutCredentials(redis))
   for (const { definition, environment } of providers) {
     for (const name of Object.keys(definition.environment.shape)) describe(name, environment[name])
   }
@@ -182,6 +185,12 @@ export function describeConfiguration({ settings, topology, providers }: Configu
     tls: presence(tls),
   }))
   return described
+}
+
+/** Where a server is; who signs in there, and with which password, may also stand in the query. */
+function withoutCredentials(url: string): string {
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname}`
 }
 
 function presence(value: unknown): 'set' | 'not set' {

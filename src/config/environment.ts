@@ -52,7 +52,10 @@ export const coreVariables = z.object({
     ),
   REDIS_URL: z
     .string()
-    .regex(/^rediss?:\/\/./, 'must be a redis:// or rediss:// URL')
+    .refine(
+      (text) => /^rediss?:$/.test(URL.parse(text)?.protocol ?? '') && /^\/?\d*$/.test(URL.parse(text)?.pathname ?? ''),
+      'must be redis:// or rediss://, a host, and perhaps the number of a database: redis://user:password@host:6379/0',
+    )
     .optional()
     .describe(
       'What the gateways of a fleet share: changes of the directory, duplicates, limits. Without it each is on its own.',

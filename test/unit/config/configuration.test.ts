@@ -114,8 +114,8 @@ describe('the configuration', () => {
 describe('faults', () => {
   it('of the environment, of providers and of the regions file come all at once', () => {
     const path = regionsFile(good.replace('http://', 'ftp://'))
-    expect(faultsOf({ PORT: 'x', REGIONS_FILE: path, REDIS_URL: 'redis://r' })).toEqual([
-      'REDIS_URL is not supported yet: each gateway is a single instance; take it out',
+    expect(faultsOf({ PORT: 'x', REGIONS_FILE: path, RECORD_BODIES: 'all' })).toEqual([
+      'RECORD_BODIES is not supported yet: deliveries are not recorded; take it out',
       'PORT must be a whole number from 0 to 65535',
       'ACME_SECRET is required: it is on the app’s page',
       `${path}:4:14 regions[0].address must be a URL that begins with http:// or https://`,
@@ -191,6 +191,31 @@ describe('the description for the log', () => {
         expect(shown).toEqual([])
       }),
     )
+  })
+})
+
+describe('the description of where things are kept', () => {
+  const described = (env: Record<string, string>) =>
+    describeConfiguration(
+      configurationOf({
+        ACME_SECRET: 'hush',
+        REGION_SIGNING_KEYS: signingKey,
+        ...env,
+        REGIONS_FILE: regionsFile(good),
+      }),
+    )
+
+  it('tells the servers, and never who signs in there', () => {
+    const text = JSON.stringify(
+      described({
+        DATABASE_URL: 'postgres://silo:hush-hush@db.internal:5433/silo?password=hush-hush&pool_max=3',
+        REDIS_URL: 'rediss://silo:hush-hush@redis.internal:6380/2?password=hush-hush',
+      }),
+    )
+    expect(text).toContain('"postgres://db.internal:5433/silo"')
+    expect(text).toContain('"poolMax":3')
+    expect(text).toContain('"rediss://redis.internal:6380/2"')
+    expect(text).not.toContain('hush-hush')
   })
 })
 
