@@ -53,7 +53,8 @@ export function cacheDirectory(
   async function ask(name: string, key: InstallationKey): Promise<Load> {
     const askedAt = clock.monotonic()
     try {
-      const entry: Entry = { installation: await store.find(key), askedAt }
+      const { installation } = await store.find(key)
+      const entry: Entry = { installation, askedAt }
       entries.set(name, entry)
       if (entry.installation !== undefined) newestFound = name
       return { ok: true, entry }

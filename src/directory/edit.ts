@@ -42,8 +42,11 @@ export interface WriteOptions {
   readonly precondition: Precondition
 }
 
-/** How an organization is written: an `epoch` is never given, since moving counts it up. */
-export type OrganizationToWrite = Omit<Organization, 'epoch'>
+/**
+ * How an organization is written: an `epoch` is never given, since moving counts it up; `held` undefined leaves it as it
+ * is.
+ */
+export type OrganizationToWrite = Omit<Organization, 'epoch' | 'held'> & { readonly held: boolean | undefined }
 
 /** At most `limit` rows in the order of their ids, those after `after`. */
 export interface Page<Cursor> {
@@ -53,11 +56,8 @@ export interface Page<Cursor> {
 
 type Filter<Row> = { readonly [Column in keyof Row]?: Row[Column] | undefined }
 
-/**
- * Reads and changes the directory row by row. Each write is one transaction: precondition, row, version and audit entry
- * together. Every method rejects when the database cannot be asked.
- */
-export interface DirectoryEditor {
+/** Reads the directory row by row. Every method rejects when the database cannot be asked. */
+export interface DirectoryReader {
   integration(id: Id): Promise<Versioned<Integration> | undefined>
   organization(id: Id): Promise<Versioned<Organization> | undefined>
   link(integration: Id, organization: Id): Promise<Versioned<Link> | undefined>
@@ -90,7 +90,14 @@ export interface DirectoryEditor {
     },
     page: Page<{ readonly integration: Id; readonly externalUserId: string }>,
   ): Promise<Identity[]>
+}
 
+/**
+ * Reads and changes the directory row by row. Each write is one transaction: precondition, row, version and audit entry
+ * together. Every method rejects when the database cannot be asked; a write also with a `RangeError` for what can be no
+ * id.
+ */
+export interface DirectoryEditor extends DirectoryReader {
   putIntegration(row: Integration, options: WriteOptions): Promise<Written<Integration>>
   /** With another region than before it moves: its epoch goes up by one, in the same transaction. */
   putOrganization(row: OrganizationToWrite, options: WriteOptions): Promise<Written<Organization>>

@@ -14,9 +14,16 @@ export interface Inspection {
   readonly organizations: readonly LinkedOrganization[]
 }
 
+/** What the directory has for a key, and its version when it said so. */
+export interface Found {
+  /** With its active organizations; undefined: there is none. */
+  readonly installation: Installation | undefined
+  readonly version: number
+}
+
 export interface InstallationFinder {
-  /** The installation a key means, with its active organizations; undefined: there is none. */
-  find(key: InstallationKey): Promise<Installation | undefined>
+  /** The installation a key means. */
+  find(key: InstallationKey): Promise<Found>
   /** What `find` would choose, with what it leaves out. */
   inspect(key: InstallationKey): Promise<Inspection | undefined>
 }
@@ -43,7 +50,11 @@ export function createInstallationFinder(db: Kysely<DirectorySchema>): Installat
     async find(key) {
       const rows = await rowsOf(active, key)
       const integration = integrationOf(rows)
-      return integration && { integration, organizations: rows.flatMap((row) => organizationOf(row) ?? []) }
+      return {
+        installation: integration && { integration, organizations: rows.flatMap((row) => organizationOf(row) ?? []) },
+        // Without a row nobody was asked: there never is anything for such a key.
+        version: Number(rows[0]?.directory_version ?? 0),
+      }
     },
 
     async inspect(key) {
@@ -129,46 +140,54 @@ function integrationByExternalId(db: Kysely<DirectorySchema>) {
 type Meant = ReturnType<typeof integrationById>
 
 function withOrganizations(db: Kysely<DirectorySchema>, meant: Meant, organizations: 'active' | 'all') {
-  return db
-    .with('meant', () => meant)
-    .selectFrom('meant')
-    .leftJoin('organization_integrations as link', (join) => {
-      const linked = join.onRef('link.integration_id', '=', 'meant.id')
-      return organizations === 'all' ? linked : linked.on('link.status', '=', 'active')
-    })
-    .leftJoin('organizations as organization', (join) => {
-      const linked = join.onRef('organization.id', '=', 'link.organization_id')
-      return organizations === 'all' ? linked : linked.on('organization.status', '=', 'active')
-    })
-    .selectAll('meant')
-    .select([
-      'organization.id as organization_id',
-      'organization.slug',
-      'organization.name as organization_name',
-      'organization.region',
-      'organization.status as organization_status',
-      'organization.epoch',
-      'organization.held',
-      'link.status as link_status',
-    ])
-    .orderBy('organization.id')
+  return (
+    db
+      .with('meant', () => meant)
+      // There is a row of it whatever is found: the version of what was read, in the same snapshot.
+      .selectFrom('directory_state as state')
+      .leftJoin('meant', (join) => join.onTrue())
+      .leftJoin('organization_integrations as link', (join) => {
+        const linked = join.onRef('link.integration_id', '=', 'meant.id')
+        return organizations === 'all' ? linked : linked.on('link.status', '=', 'active')
+      })
+      .leftJoin('organizations as organization', (join) => {
+        const linked = join.onRef('organization.id', '=', 'link.organization_id')
+        return organizations === 'all' ? linked : linked.on('organization.status', '=', 'active')
+      })
+      .selectAll('meant')
+      .select([
+        'organization.id as organization_id',
+        'organization.slug',
+        'organization.name as organization_name',
+        'organization.region',
+        'organization.status as organization_status',
+        'organization.epoch',
+        'organization.held',
+        'link.status as link_status',
+        'state.version as directory_version',
+      ])
+      .orderBy('organization.id')
+  )
 }
 
 function integrationOf([first]: readonly Row[]): Integration | undefined {
   if (first === undefined || Number(first.equals) > 1) return undefined
+  const { id, provider, app_id, external_id, enterprise_id, default_organization_id, name, status } = first
+  if (id === null || provider === null || app_id === null || external_id === null) return undefined
+  if (name === null || status === null) return undefined
   return {
-    id: String(first.id),
-    provider: first.provider,
-    appId: first.app_id,
-    externalId: first.external_id,
-    enterpriseId: first.enterprise_id ?? undefined,
-    defaultOrganizationId: first.default_organization_id === null ? undefined : String(first.default_organization_id),
-    name: first.name,
-    status: first.status,
+    id: String(id),
+    provider,
+    appId: app_id,
+    externalId: external_id,
+    enterpriseId: enterprise_id ?? undefined,
+    defaultOrganizationId: default_organization_id === null ? undefined : String(default_organization_id),
+    name,
+    status,
   }
 }
 
-/** Undefined where nothing was joined: there is no link, or the organization behind it was not asked for. */
+/** Undefined where nothing was joined: there is no installation or no link, or the organization behind it was not asked for. */
 function organizationOf(row: Row): Organization | undefined {
   const { organization_id, slug, organization_name, region, organization_status, epoch, held } = row
   if (organization_id === null || slug === null || organization_name === null) return undefined

@@ -5,6 +5,8 @@ import { migrate } from '../database/migrations.ts'
 import { openPostgres } from '../database/postgres-connections.ts'
 import type { PostgresDatabase } from '../database/postgres.ts'
 import { openSqlite } from '../database/sqlite-connections.ts'
+import type { DirectoryEditor } from './edit.ts'
+import { createDirectoryEditor } from './editor.ts'
 import { exportDirectory } from './export.ts'
 import { createInstallationFinder, type InstallationFinder } from './find-installation.ts'
 import type { IdentityStore } from './identities.ts'
@@ -22,6 +24,8 @@ export interface DirectoryStore extends InstallationFinder {
   /** Resolves when the database answers and has its tables. */
   ping(): Promise<void>
   readonly identities: IdentityStore
+  /** What it changes nobody hears of: those who remember something are told through `announced`. */
+  readonly editor: DirectoryEditor
   /** Kept in the same database, and asked over the same connections. */
   readonly steering: SteeringStore
   readonly secretUses: SecretUseStore
@@ -51,6 +55,7 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
       await sql`select 1 from integrations limit 1`.execute(connections.lookUps)
     },
     identities: createIdentityStore(connections, clock),
+    editor: createDirectoryEditor(connections, clock),
     steering: createSteeringStore(connections, { clock }),
     secretUses: createSecretUseStore(connections),
     importFile: (path, options) => connections.aside((db) => importFile(db, path, { clock, ...options })),

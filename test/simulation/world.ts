@@ -100,7 +100,7 @@ export async function simulate(
     },
     network: createNetwork(),
     directory: (owner) => ({
-      find: (key) => asked(owner, () => installationOf(key)),
+      find: (key) => asked(owner, () => ({ installation: installationOf(key), version: 0 })),
       ping: () => asked(owner, () => undefined),
     }),
     topology: () => topology,

@@ -39,7 +39,7 @@ function setUp({ entries = 100 } = {}) {
   const logged: Record<string, unknown>[] = []
   const asked: InstallationKey[] = []
   const waiting: (() => void)[] = []
-  const store = { answer: undefined as Answer, held: false }
+  const store = { answer: undefined as Answer, held: false, version: 0 }
   const cache = cacheDirectory(
     {
       async find(key) {
@@ -47,7 +47,7 @@ function setUp({ entries = 100 } = {}) {
         if (store.held) await new Promise<void>((resolve) => waiting.push(resolve))
         const { answer } = store
         if (answer instanceof Error) throw answer
-        return answer
+        return { installation: answer, version: store.version }
       },
       async ping() {
         if (store.answer instanceof Error) throw store.answer

@@ -31,17 +31,17 @@ describe('a directory in a SQLite file', () => {
     await before.importFile(rows, { author: 'test', knownRegions })
     await before.close()
     const after = await openDirectory(database, { clock })
-    expect((await after.find(T1))?.integration.id).toBe('1')
+    expect((await after.find(T1)).installation?.integration.id).toBe('1')
     await after.close()
   })
 
   it('shows at once what another connection has imported', async () => {
     const server = await openDirectory(database, { clock })
-    expect(await server.find(T1)).toBeUndefined()
+    expect((await server.find(T1)).installation).toBeUndefined()
     const command = await openDirectory(database, { clock })
     await command.importFile(rows, { author: 'test', knownRegions })
     await command.close()
-    expect((await server.find(T1))?.integration.id).toBe('1')
+    expect((await server.find(T1)).installation?.integration.id).toBe('1')
     await server.close()
   })
 
@@ -110,7 +110,7 @@ describe('while another process writes', () => {
     const other = lockedByAnother(database.path)
     const link = store.identities.link(ada).then(() => order.push('linked'))
     await settled()
-    expect((await store.find(T1))?.integration.id).toBe('1')
+    expect((await store.find(T1)).installation?.integration.id).toBe('1')
     expect(await store.identities.find('1', 'U1')).toBeUndefined()
     await store.ping()
     order.push('looked up')
@@ -152,7 +152,7 @@ describe('while another process writes', () => {
     using other = lockedByAnother(database.path)
     const second = await openDirectory(database, { clock })
     expect(other.holds()).toBe(true)
-    expect((await second.find(T1))?.integration.id).toBe('1')
+    expect((await second.find(T1)).installation?.integration.id).toBe('1')
     await second.close()
   })
 
@@ -164,7 +164,7 @@ describe('while another process writes', () => {
     other.release()
     clock.advance(100)
     const second = await opened
-    expect(await second.find(T1)).toBeUndefined()
+    expect((await second.find(T1)).installation).toBeUndefined()
     await second.close()
   })
 })
@@ -201,7 +201,7 @@ describe('in one process', () => {
     })
     const exporting = store.exportTo(slow)
     await settled()
-    expect((await store.find(T1))?.integration.id).toBe('1')
+    expect((await store.find(T1)).installation?.integration.id).toBe('1')
     await store.identities.link({ integrationId: '1', externalUserId: 'U1', user: 'ada' })
     release!()
     await exporting
