@@ -9,6 +9,7 @@ import { createMailboxWorker } from './delivery/mailboxes.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
 import { createSealer } from './delivery/seal.ts'
 import { LEASE_MS, type Spool } from './delivery/spool.ts'
+import { stillThere } from './delivery/still-there.ts'
 import { openSpool } from './delivery/open-spool.ts'
 import { cacheDirectory } from './directory/cache.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
@@ -221,6 +222,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       },
     },
     claims: () => mailboxes.claims(),
+    stillThere: (what, region) => stillThere(what, region, directory),
     sealer: () => live.rooms.sealer,
     poster,
     provider: providerNamed,

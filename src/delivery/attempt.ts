@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import type { Directory, InstallationKey, Organization } from '../directory/directory.ts'
+import type { Directory, Id, InstallationKey, Organization } from '../directory/directory.ts'
 import type { Forward } from '../dispatch/forward.ts'
 import type { OrganizationHint, Provider } from '../provider.ts'
 import type { Topology } from '../regions/regions.ts'
 import type { Resolution } from '../resolve/resolve.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import { framed, unframed } from './framed.ts'
+import { homeOf, type Owner } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, unpack, type Kept } from './kept.ts'
 import type { Sealer } from './seal.ts'
@@ -16,6 +17,7 @@ import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type WaitingRo
 export interface AttemptParts {
   readonly clock: Clock
   readonly alarms: Alarms
+  /** Asked each time, whatever anybody remembers: what waits must not go where an organization has moved away from. */
   readonly directory: Pick<Directory, 'find'>
   readonly topology: () => Topology
   readonly resolve: (request: {
@@ -47,8 +49,9 @@ export interface Unresolved {
 }
 
 /**
- * Makes one attempt at a waiting delivery, for the organizations as they live now: one that has moved takes what waits
- * for it along. Signs it anew, since by now the provider's own signature would look like a replay.
+ * Makes one attempt at a waiting delivery, for the organizations as they live now: one that has moved, is held or was
+ * released takes what waits for it along. Signs it anew, since by now the provider's own signature would look like a
+ * replay.
  */
 export async function attempt(address: MailboxAddress, row: WaitingRow, parts: AttemptParts): Promise<Attempted> {
   const { delivery } = row
@@ -72,7 +75,7 @@ export async function attempt(address: MailboxAddress, row: WaitingRow, parts: A
       return undefined
     }
   }
-  if (address.kind !== 'region') {
+  if (address.kind === 'unresolved') {
     const content = read(unpackUnresolved)
     return content === undefined ? unreadable : await findHome(address, row, content, parts)
   }
@@ -83,42 +86,46 @@ export async function attempt(address: MailboxAddress, row: WaitingRow, parts: A
 const unreadable: Attempted = { kind: 'dead', reason: 'unreadable' }
 
 async function deliver(
-  address: MailboxAddress & { kind: 'region' },
+  address: Exclude<MailboxAddress, { kind: 'unresolved' }>,
   row: WaitingRow,
   kept: Kept,
   parts: AttemptParts,
 ): Promise<Attempted> {
-  const { provider: name, integration, region } = address
+  const { provider: name, integration } = address
   const found = await parts.directory.find({ by: 'id', provider: name, id: integration })
-  if (found.verdict === 'unknown') return notTried('directory_away')
+  // What is remembered is not good enough: the store that does not answer may say by now that it has moved.
+  if (found.verdict === 'unknown' || found.verdict === 'stale') return notTried('directory_away')
   if (found.verdict === 'absent') return { kind: 'dead', reason: 'unknown_integration' }
   if (found.installation.integration.status !== 'active') return { kind: 'dead', reason: 'inactive' }
   const organizations = found.installation.organizations.filter(({ id }) => row.organizations.includes(id))
   if (organizations.length === 0) return { kind: 'dead', reason: 'no_organization' }
 
-  const here = organizations.filter((organization) => organization.region === region)
-  const elsewhere = Map.groupBy(
-    organizations.filter((organization) => organization.region !== region),
-    (organization) => organization.region,
-  )
-  if (elsewhere.size > 0) {
-    const regions = [...elsewhere, ...(here.length > 0 ? [[region, here] as const] : [])]
-    return {
-      kind: 'moved',
-      rows: regions.map(([to, those]) => rowFor({ ...address, region: to }, those, row, kept, parts)),
-    }
-  }
+  const isHome = (one: Organization): boolean => regionOf(homeOf(one, address)) === regionOf(address)
+  if (!organizations.every(isHome)) return { kind: 'moved', rows: rowsAtHome(address, organizations, row, kept, parts) }
+  if (address.kind === 'held') return notTried('held')
 
+  const { region } = address
   const { what, signedBy } = kept
   const provider = parts.provider(name)
   const rawHeaders = provider?.signAgain({ rawHeaders: what.headers, body: what.body, signedBy })
   if (rawHeaders === undefined) return { kind: 'stuck', reason: 'no_signing_secret' }
   const result = await parts.forward(
     { ...what, headers: rawHeaders },
-    { integration, destination: { name: region, region: parts.topology().byName.get(region), organizations: here } },
+    { integration, destination: { name: region, region: parts.topology().byName.get(region), organizations } },
     { kind: 'deferred', priority: 'mailbox', number: row.attempts + 1, maySend: parts.maySend },
   )
   return { kind: 'judged', judgement: judge(result, parts.clock.now()) }
+}
+
+/** Whether the organization of a mailbox is held, or nobody can say. `directory` is asked as `AttemptParts` has it. */
+export async function isHeld(
+  { provider, integration, organization }: MailboxAddress & { kind: 'held' },
+  directory: Pick<Directory, 'find'>,
+): Promise<boolean> {
+  const found = await directory.find({ by: 'id', provider, id: integration })
+  if (found.verdict === 'unknown' || found.verdict === 'stale') return true
+  if (found.verdict === 'absent') return false
+  return found.installation.organizations.some(({ id, held }) => id === organization && held)
 }
 
 async function findHome(
@@ -138,32 +145,39 @@ async function findHome(
     case 'routed': {
       const { integration, regions } = resolution.route
       const planned = unresolved.to === 'first' ? regions.slice(0, 1) : regions
-      const rows = planned.map(({ name: region, organizations }) =>
-        rowFor({ kind: 'region', provider, integration: integration.id, region }, organizations, row, kept, parts),
-      )
-      return { kind: 'moved', rows }
+      const organizations = planned.flatMap((region) => region.organizations)
+      const owner = { provider, integration: integration.id }
+      return { kind: 'moved', rows: rowsAtHome(owner, organizations, row, kept, parts) }
     }
   }
 }
 
-function rowFor(
-  mailbox: MailboxAddress & { kind: 'region' },
+/** What takes the place of a row: one for each mailbox that its organizations' webhooks wait in. */
+function rowsAtHome(
+  owner: Owner,
   organizations: readonly Organization[],
   { delivery, dedupKey, receivedAt }: WaitingRow,
   kept: Kept,
   { sealer }: AttemptParts,
-): NewRow {
-  return {
+): NewRow[] {
+  const homes = new Map<string, { mailbox: MailboxAddress; ids: Id[] }>()
+  for (const organization of organizations) {
+    const mailbox = homeOf(organization, owner)
+    const home = homes.get(regionOf(mailbox)) ?? { mailbox, ids: [] }
+    homes.set(regionOf(mailbox), home)
+    home.ids.push(organization.id)
+  }
+  return [...homes].map(([region, { mailbox, ids }]) => ({
     mailbox,
     delivery,
     dedupKey,
     receivedAt,
-    organizations: organizations.map(({ id }) => id),
-    payload: sealer().seal(pack(kept), { delivery, region: mailbox.region }),
+    organizations: ids,
+    payload: sealer().seal(pack(kept), { delivery, region }),
     // It was let in when it came; a quota that is full by now must not lose it.
     maxSpoolBytes: undefined,
     state: { kind: 'waiting', ...NO_PROGRESS },
-  }
+  }))
 }
 
 function notTried(reason: string): Attempted {

@@ -1,16 +1,17 @@
 import type { Clock } from '../clock.ts'
-import type { Id } from '../directory/directory.ts'
+import type { Id, Organization } from '../directory/directory.ts'
 import { dispatch, type Plan } from '../dispatch/dispatch.ts'
 import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
 import { SiloClientError } from '../errors.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 import { packUnresolved, type Unresolved } from './attempt.ts'
+import { HELD_SPOOL_BYTES } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
 import type { MailboxWorker } from './mailboxes.ts'
 import type { Sealer } from './seal.ts'
-import { NO_PROGRESS, type Appended, type MailboxAddress, type NewRow, type NewRowState } from './spool.ts'
+import { NO_PROGRESS, regionOf, type Appended, type MailboxAddress, type NewRow, type NewRowState } from './spool.ts'
 import { writeDownAt } from './write-ahead.ts'
 
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
@@ -33,6 +34,8 @@ export interface Event {
   readonly dedupKey: string
   readonly startedAt: number
   readonly deadline: number
+  /** No region is asked now: all of it is delivered from the mailboxes. */
+  readonly allWait?: boolean
 }
 
 export interface Delivering {
@@ -54,10 +57,17 @@ export interface Safe {
   readonly takenBy: string | undefined
 }
 
+/** A planned region, asked for those of its organizations that are there; what comes for the others waits for them. */
+interface Share {
+  readonly region: RoutedRegion
+  readonly held: readonly Organization[]
+}
+
 /**
  * Delivers an event to every planned region, now or later. A first attempt that is still running when the event is safe
  * goes on, and settles its row. Regions whose mailbox is not empty are not asked: what comes now waits behind what came
- * before.
+ * before. The same goes for organizations that are held, or have just been released: it waits in their own mailboxes,
+ * from where everything follows them in its order.
  */
 export function deliverEvent(
   event: Event,
@@ -74,40 +84,74 @@ export function deliverEvent(
     integration,
     region,
   })
-  const waits = new Set(plan.regions.filter((region) => mailboxes.mustWait(addressOf(region))))
-  const asked = plan.regions.filter((region) => !waits.has(region))
+  const ownAddressOf = ({ id }: Organization): MailboxAddress => ({
+    kind: 'held',
+    provider,
+    integration,
+    organization: id,
+  })
+  const shares = plan.regions.map(shareOf)
+  const planned = shares.map(({ region }) => region)
+  const waits = new Set(
+    shares.flatMap(({ region, held }) =>
+      event.allWait === true || isAllHeld(region, held) || mailboxes.mustWait(addressOf(region)) ? [region] : [],
+    ),
+  )
+  const asked = planned.filter((region) => !waits.has(region))
 
   const held = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
   const all: Plan = { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: asked }
   const { calls, outcome } = dispatch(all, (region) => call(region, () => held.has(region)), clock)
   for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
-  const settled = Promise.all(plan.regions.map(resultOf))
+  const settled = Promise.all(planned.map(resultOf))
   // A fault of our own may come long before anybody asks for this.
   settled.catch(() => {})
   return { safe: makeSafe(), settled }
 
   async function makeSafe(): Promise<Safe> {
     if (asked.length > 0) await firstOf(outcome, clock, writeDownAt(event) - clock.monotonic())
-    const states = plan.regions.map((region) => ({ region, state: stateNow(region) }))
+    const states = shares.map((share) => ({ ...share, state: stateNow(share.region) }))
     const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
     for (const region of takenBy) mailboxes.taken(addressOf(region))
-    const rows = states.flatMap(({ region, state }) =>
-      state.kind === 'taken' ? [] : [{ region, row: rowFor(region, state) }],
-    )
+    const rows = states.flatMap(({ region, held, state }) => {
+      const own = held.map((organization) => ({ region, row: heldRowFor(organization) }))
+      if (state.kind === 'taken' || isAllHeld(region, held)) return own
+      return [{ region, row: rowFor(region, state) }, ...own]
+    })
     if (rows.length > 0) await store(rows)
     return { takenBy: takenBy[0]?.name }
   }
 
+  function shareOf(region: RoutedRegion): Share {
+    const held = region.organizations.filter((one) => one.held || mailboxes.mustWait(ownAddressOf(one)))
+    if (held.length === 0) return { region, held }
+    const organizations = region.organizations.filter((one) => !held.includes(one))
+    return { region: { ...region, organizations }, held }
+  }
+
   function rowFor(region: RoutedRegion, state: NewRowState): NewRow {
+    return rowIn(addressOf(region), region.organizations, state, region.region?.maxSpoolBytes)
+  }
+
+  function heldRowFor(organization: Organization): NewRow {
+    return rowIn(ownAddressOf(organization), [organization], { kind: 'waiting', ...NO_PROGRESS }, HELD_SPOOL_BYTES)
+  }
+
+  function rowIn(
+    mailbox: MailboxAddress,
+    organizations: readonly Organization[],
+    state: NewRowState,
+    maxSpoolBytes: number | undefined,
+  ): NewRow {
     return {
-      mailbox: addressOf(region),
+      mailbox,
       delivery,
       dedupKey,
-      organizations: region.organizations.map(({ id }) => id),
+      organizations: organizations.map(({ id }) => id),
       receivedAt,
-      payload: sealer.seal(pack(kept), { delivery, region: region.name }),
-      maxSpoolBytes: region.region?.maxSpoolBytes,
+      payload: sealer.seal(pack(kept), { delivery, region: regionOf(mailbox) }),
+      maxSpoolBytes,
       state,
     }
   }
@@ -137,11 +181,7 @@ export function deliverEvent(
         { giveUpAt },
       )
     } catch (cause) {
-      throw notStored(
-        rows.map(({ region }) => region),
-        'not_stored',
-        cause,
-      )
+      throw notStored([...new Set(rows.map(({ region }) => region))], 'not_stored', cause)
     }
     for (const [at, { region, row }] of rows.entries()) {
       const stored = appended[at]
@@ -150,7 +190,7 @@ export function deliverEvent(
       void settleWhenEnded(region, stored.id)
     }
     const full = rows.filter((_, at) => appended[at]?.kind === 'full').map(({ region }) => region)
-    if (full.length > 0) throw notStored(full, 'spool_full', undefined)
+    if (full.length > 0) throw notStored([...new Set(full)], 'spool_full', undefined)
   }
 
   /** Never rejects. */
@@ -217,6 +257,11 @@ export function unresolvedMailbox(
   { installation }: Pick<Unresolved, 'installation'>,
 ): MailboxAddress {
   return { kind: 'unresolved', provider, installation: JSON.stringify(installation) }
+}
+
+/** Nobody is left there to ask it for. */
+function isAllHeld({ organizations }: RoutedRegion, held: readonly Organization[]): boolean {
+  return held.length > 0 && organizations.length === 0
 }
 
 /** Waits for `work`, but not longer than `ms`. A rejection of `work` is one of this. */

@@ -44,7 +44,7 @@ export interface Call {
 /**
  * Waits for the first 2xx that says something. When every call has ended without any 2xx, regions are asked again: each
  * that never got the request for 60 s after the webhook came, and each that is idempotent and failed for 25 min; an
- * answer below 500 is an end. Nobody is asked any more once a 2xx has come, or once somebody else may be asking.
+ * answer below 500 is an end, and so is that nobody whom it was asked for lives there any more. Nobody is asked any more once a 2xx has come, or once somebody else may be asking.
  * `ended`: all calls are over as well.
  */
 export function hearAnswer(
@@ -108,6 +108,8 @@ export function hearAnswer(
   function askableUntil({ name }: AskedRegion, result: RegionResult): number | undefined {
     if (result.kind === 'answered' || result.kind === 'spooled') return undefined
     if (judge(result, clock.now()).kind === 'refused') return undefined
+    // An act is not sent after somebody who has left, nor kept for when they are back.
+    if (result.kind === 'refused' && (result.reason === 'moved' || result.reason === 'held')) return undefined
     if (idempotent(name)) return asking.startedAt + ANSWERABLE_MS
     const sent = result.kind !== 'refused' && result.sent
     return sent ? undefined : asking.startedAt + NEVER_SENT_MS

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
+import { HELD_SPOOL_BYTES, isHeldRegion } from './home.ts'
 import type { Mailboxes } from './spool.ts'
 
 /** Rows of a kind in one go: what else is to be written waits no longer than that takes. */
@@ -39,7 +40,7 @@ export async function sweep({ spool, clock, alarms, counters, ...parts }: Housek
 /** Raises an alarm for each region whose quota is nearly used up. Rejects when the store is away. */
 export async function watchQuotas({ spool, alarms, maxSpoolBytes }: HousekeepingParts): Promise<void> {
   for (const [region, bytes] of await spool.usage()) {
-    const maxBytes = maxSpoolBytes(region)
+    const maxBytes = isHeldRegion(region) ? HELD_SPOOL_BYTES : maxSpoolBytes(region)
     if (maxBytes === undefined || bytes < QUOTA_ALARM * maxBytes) continue
     alarms.raise(
       'error',

@@ -20,6 +20,7 @@ import { pause } from './pause.ts'
 import type { AnswerPoster } from './post-answer.ts'
 import type { Sealer } from './seal.ts'
 import { LEASE_MS, type OrphanedAnswer, type OwedAnswers, type Sealed } from './spool.ts'
+import type { StillThere } from './still-there.ts'
 import { tellAnswer, type Turn } from './tell-answer.ts'
 
 /**
@@ -62,6 +63,8 @@ export interface LateAnswersParts {
   readonly provider: (name: string) => Pick<Provider, 'lateMessage' | 'apology' | 'mayPostTo'> | undefined
   /** A deferred attempt, with the interactive priority; `maySend` is to be asked right before it is sent. */
   readonly ask: (what: LateCase, region: AskedRegion, attempt: number, maySend: () => boolean) => Promise<RegionResult>
+  /** Whom a region may still be asked for: looked up before each attempt but the first. */
+  readonly stillThere: (what: LateCase, region: AskedRegion) => Promise<StillThere>
   /** What is owed by this instance now: the answer tells, whenever asked, whether nobody can have taken it over since. */
   readonly claims: () => () => boolean
   /** Whether the region may be sent the same request twice. */
@@ -110,6 +113,8 @@ interface Debt extends Turn {
   isOurs: () => boolean
   /** All is said that this process has to say of it. */
   isOver: boolean
+  /** A region was not asked again, since nobody whom it was asked for is there any more. */
+  isLeft: boolean
 }
 
 export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
@@ -208,6 +213,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       stored: Promise.resolve(true),
       isOurs,
       isOver: false,
+      isLeft: false,
       lost: false,
       posting: false,
     }
@@ -290,14 +296,20 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     const { answer, ended } = hear(debt, what, calls, 2)
     const heard = await answer
     const isWhole = askable.length === what.regions.length
-    const isUnknown = !isWhole && (heard.kind === 'nothing_to_say' || heard.kind === 'none')
+    const isUnknown = (!isWhole || debt.isLeft) && (heard.kind === 'nothing_to_say' || heard.kind === 'none')
     await settle(debt, what, isUnknown ? { kind: 'none', why: 'unknown' } : heard)
     await ended
   }
 
   /** What is thrown before there is a promise is a fault of the same kind. */
   async function ask(debt: Debt, what: LateCase, region: AskedRegion, attempt: number): Promise<RegionResult> {
-    return await parts.ask(what, region, attempt, () => debt.isOurs())
+    const { name } = region
+    const there = await parts.stillThere(what, region)
+    if (typeof there !== 'string') {
+      return await parts.ask(what, { name, organizations: there }, attempt, () => debt.isOurs())
+    }
+    debt.isLeft ||= there !== 'directory_away'
+    return { kind: 'refused', region: name, reason: there, timing: { startedMs: 0, endedMs: 0 } }
   }
 
   function hear(debt: Debt, what: LateCase, calls: readonly Call[], attempt: number): ReturnType<typeof hearAnswer> {

@@ -29,6 +29,15 @@ const ROWS_A_TURN = 16
 const UNRESOLVED_AT_ONCE = 4
 /** Of a region that nothing is sent to: they only look whether it is still the right one. */
 const UNSENT_AT_ONCE = 2
+/** Mailboxes of organizations that are held share a lane: all they do is ask the directory, and move what was released. */
+const HELD_LANE = '@'
+const HELD_AT_ONCE = 4
+/**
+ * How often the directory is asked whether an organization has been released, for what nobody has moved who was to:
+ * each second, or fifty organizations a second where there are more.
+ */
+const ASK_RELEASED_MS = 1000
+const ASK_RELEASED_EACH_MS = 20
 
 /** What the mailboxes have to know of a region to be easy on it. */
 export interface Lane {
@@ -41,6 +50,8 @@ export interface MailboxParts extends HousekeepingParts {
   readonly spool: Spool
   /** `maySend` is to be asked right before the delivery is sent. */
   readonly attempt: (address: MailboxAddress, row: WaitingRow, maySend: () => boolean) => Promise<Attempted>
+  /** Whether the organization of a mailbox is held, or nobody can say. */
+  readonly isHeld: (address: MailboxAddress & { kind: 'held' }) => Promise<boolean>
   /** Undefined where nothing is sent: the region is down, or nobody knows it. */
   readonly lane: (region: string) => Lane | undefined
   readonly random: () => number
@@ -67,6 +78,8 @@ export interface MailboxWorker {
   start(): Promise<void>
   /** Looks at every region again, after their states may have changed. */
   look(): void
+  /** Looks into these mailboxes: somebody else in this process has put something there, or taken it away. */
+  lookInto(addresses: readonly MailboxAddress[]): Promise<void>
   /** What was claimed by now: the answer tells, whenever asked, whether it is still this instance's. */
   claims(): () => boolean
   /** The store has been written to, which renews the lease: it was asked to at this time (monotonic). */
@@ -103,9 +116,10 @@ interface Box {
 
 /**
  * `region`: wakes when the region is well again. `connection`: as well when anybody gets through to it. `asked`: for as
- * long as the region has asked for, well or not. `held`: wakes when the first attempt ends. `store`: nobody knows when.
+ * long as the region has asked for, well or not. `held`: wakes when the first attempt ends. `released`: until the
+ * organization may have been. `store`: nobody knows when.
  */
-type Rest = 'region' | 'connection' | 'asked' | 'held' | 'store'
+type Rest = 'region' | 'connection' | 'asked' | 'held' | 'released' | 'store'
 
 interface LaneState {
   readonly region: string
@@ -154,7 +168,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const key = keyOf(address)
     const known = boxes.get(key)
     if (known !== undefined) return known
-    const lane = laneOf(regionOf(address))
+    const lane = laneOf(laneNameOf(address))
     const box: Box = {
       address,
       key,
@@ -192,6 +206,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   function atMost(lane: LaneState): number {
     if (stopped) return 0
     if (lane.region === '') return UNRESOLVED_AT_ONCE
+    if (lane.region === HELD_LANE) return HELD_AT_ONCE
     const open = parts.lane(lane.region)
     // Nothing is sent there, but what waits for organizations that have moved away is to follow them.
     if (open === undefined || open.breaker === 'open') return UNSENT_AT_ONCE
@@ -281,6 +296,11 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     if (box.unsettled !== undefined) {
       // Before anything else is read: the head would be the same delivery once more.
       await writeDown(box, box.unsettled)
+    }
+    // Before anything is claimed: of what is held for days nothing is to be seen in the store.
+    if (box.address.kind === 'held' && (await parts.isHeld(box.address))) {
+      const ms = Math.max(ASK_RELEASED_MS, ASK_RELEASED_EACH_MS * box.lane.boxes.size)
+      return { kind: 'rest', why: 'released', ms }
     }
     let storedBefore = box.stored
     let coming = spool.next(id)
@@ -506,6 +526,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
 
   return {
     mustWait(address) {
+      // Asked for every organization of every event, where next to none is ever held.
+      if (address.kind === 'held' && (lanes.get(HELD_LANE)?.boxes.size ?? 0) === 0) return false
       const box = boxes.get(keyOf(address))
       return box !== undefined && (!box.isEmpty || box.appending > 0 || box.paused !== undefined)
     },
@@ -588,6 +610,22 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
           if (box.state.kind === 'resting' && box.state.why === 'connection') wakeNow(box)
         }
         pump(lane)
+      }
+    },
+
+    async lookInto(addresses) {
+      for (const address of addresses) filled.set(keyOf(address), address)
+      try {
+        await lookInFilled()
+      } catch {
+        // The store is away, which is told each second, and then it is looked at again.
+      }
+      for (const address of addresses) {
+        const box = boxes.get(keyOf(address))
+        // What it rested for may have gone elsewhere; if not, its head still knows how long it has to wait.
+        if (box === undefined || box.isEmpty || box.paused !== undefined || box.state.kind !== 'resting') continue
+        makeReady(box)
+        pump(box.lane)
       }
     },
 
@@ -679,6 +717,10 @@ function endOf(course: Course): TurnEnd {
     case 'rest':
       return { kind: 'rest', why: course.why, ms: course.ms }
   }
+}
+
+function laneNameOf(address: MailboxAddress): string {
+  return address.kind === 'held' ? HELD_LANE : regionOf(address)
 }
 
 function keyOf(address: MailboxAddress): string {

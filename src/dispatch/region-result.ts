@@ -28,6 +28,12 @@ export type RefusedReason =
   /** It was to wait in the region's mailbox, and that could not be written, or has no room left. */
   | 'not_stored'
   | 'spool_full'
+  /** All that it was to be asked for are held. */
+  | 'held'
+  /** Those that it was to be asked for again live elsewhere by now. */
+  | 'moved'
+  /** Nobody could say where they live by now. */
+  | 'directory_away'
   /** By the time of its turn somebody else may have had the right to make this attempt. */
   | 'lease_lapsed'
   /** It has to be signed anew, and the secret for that is gone. */

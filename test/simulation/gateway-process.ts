@@ -5,6 +5,7 @@ import { createMailboxWorker, type MailboxParts } from '../../src/delivery/mailb
 import { createAnswerPoster } from '../../src/delivery/post-answer.ts'
 import { createSealer } from '../../src/delivery/seal.ts'
 import { LEASE_MS, type MailboxAddress, type Spool, type WaitingRow } from '../../src/delivery/spool.ts'
+import { stillThere } from '../../src/delivery/still-there.ts'
 import { openSqliteSpool } from '../../src/delivery/sqlite-spool.ts'
 import { cacheDirectory } from '../../src/directory/cache.ts'
 import type { DirectoryStore } from '../../src/directory/store.ts'
@@ -176,6 +177,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       },
     },
     claims: () => mailboxes.claims(),
+    stillThere: (what, region) => stillThere(what, region, directory),
     sealer: () => sealer,
     poster,
     provider: () => provider,

@@ -68,7 +68,15 @@ export interface World {
   readonly lines: { level: string; fields: Record<string, unknown>; message: string }[]
   counted(): Record<string, number>
   /** What the operator may change. */
-  readonly config: { allowed: boolean; provider: boolean; unsignable: boolean; sealer: Sealer; faults: string[] }
+  readonly config: {
+    allowed: boolean
+    provider: boolean
+    unsignable: boolean
+    sealer: Sealer
+    faults: string[]
+    /** Why a region cannot be asked again. */
+    gone: Record<string, 'moved' | 'held' | 'directory_away'>
+  }
   /** Decides on each step of each instance; `go` unless a test says otherwise. */
   next: (name: string) => Step
   readonly what: LateCase
@@ -137,7 +145,7 @@ export function createWorld(
       world.posted.filter(({ result }) => result === 'posted' || result === 'unknown').map(({ text }) => text),
     lines: [],
     counted: () => Object.fromEntries([...counters.read()].map(([name, count]) => [/"(.*)"/.exec(name)?.[1], count])),
-    config: { allowed: true, provider: true, unsignable: false, sealer: createSealer([key]), faults: [] },
+    config: { allowed: true, provider: true, unsignable: false, sealer: createSealer([key]), faults: [], gone: {} },
     next: () => 'go',
     what: {
       provider: 'test',
@@ -275,6 +283,7 @@ export function createWorld(
         if (world.config.unsignable) throw new TypeError('cannot be signed')
         return call(region.name, attempt, maySend)
       },
+      stillThere: (_what, { name, organizations }) => Promise.resolve(world.config.gone[name] ?? organizations),
       claims() {
         const before = lapses
         return () => lapses === before

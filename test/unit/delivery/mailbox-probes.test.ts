@@ -35,6 +35,7 @@ it('sends the mailboxes of a region as its probes by turns: one bad head does no
       tried.push(delivery)
       return Promise.resolve({ kind: 'judged', judgement: failed })
     },
+    isHeld: () => Promise.resolve(false),
     lane: () => ({ atMost: 4, breaker }),
     maxAgeMs: () => 86_400_000,
     deadLetterMs: () => 86_400_000,

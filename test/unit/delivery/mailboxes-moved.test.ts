@@ -54,6 +54,7 @@ function createWorld() {
       delivered.push(`${delivery} to ${regionOf(address)}`)
       return Promise.resolve({ kind: 'judged', judgement: { kind: 'delivered' } })
     },
+    isHeld: () => Promise.resolve(false),
     lane: () => ({ atMost: 4, breaker: 'closed' }),
     maxAgeMs: () => 86_400_000,
     deadLetterMs: () => 86_400_000,

@@ -74,6 +74,7 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
         isAttempted || outcome.kind === 'judged' ? outcome : { kind: 'judged', judgement: outcome },
       )
     },
+    isHeld: () => Promise.resolve(false),
     lane: (region) => regions[region],
     maxAgeMs: () => 86_400_000,
     deadLetterMs: () => 86_400_000,

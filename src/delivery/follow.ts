@@ -1,0 +1,118 @@
+import type { Id, Integration, Organization } from '../directory/directory.ts'
+import { homeOf, type Owner } from './home.ts'
+import type { Sealer } from './seal.ts'
+import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool, type WaitingRow } from './spool.ts'
+
+/** Rows in one transaction: two pages are in memory at once, and each row may be as large as a webhook. */
+const PAGE = 50
+/** Gateways that have not heard of the move yet may go on storing: what comes after so many rounds follows when tried. */
+const ROUNDS = 10
+
+/** Where an organization's webhooks go. */
+type Whereabouts = Pick<Organization, 'region' | 'held'>
+
+/** An organization that has moved, is held from now on, or was released. */
+export interface MovedOrganization {
+  readonly id: Id
+  readonly before: Whereabouts
+  readonly after: Whereabouts
+  /** All that it is linked to, whatever their status. */
+  readonly integrations: readonly Pick<Integration, 'id' | 'provider'>[]
+}
+
+export interface FollowParts {
+  readonly spool: Pick<Spool, 'waitingFor' | 'relocate'>
+  readonly sealer: Sealer
+  /** Told of mailboxes that something has come into, or gone from; where nobody works here, of no use. */
+  readonly tell?: (mailboxes: readonly MailboxAddress[]) => Promise<void>
+}
+
+/** What became of the deliveries that waited. Those that have not moved follow when they are tried next. */
+export interface Followed {
+  readonly moved: number
+  /** Just being sent, or waiting for the same webhook to be sent. */
+  readonly busy: number
+  /** Sealed with a key that is not there, or not as it was sealed. */
+  readonly unreadable: number
+}
+
+/**
+ * Lets what waits for an organization follow it, in its order, once the directory says where it lives: to another
+ * region's mailbox, to its own while it is held, or back from there. What waits for others as well stays with them.
+ * Rejects when the store cannot be asked; what has moved by then stays moved, and the rest follows when it is tried.
+ */
+export async function followOrganization(moved: MovedOrganization, parts: FollowParts): Promise<Followed> {
+  const total = { moved: 0, busy: 0, unreadable: 0 }
+  for (const { id: integration, provider } of moved.integrations) {
+    const owner: Owner = { provider, integration }
+    const from = homeOf({ id: moved.id, ...moved.before }, owner)
+    const to = homeOf({ id: moved.id, ...moved.after }, owner)
+    if (regionOf(from) === regionOf(to)) continue
+    try {
+      for (let round = 1; ; round++) {
+        const { moved: now, busy, unreadable } = await followOnce(moved.id, from, to, parts)
+        total.moved += now
+        if (now > 0 && round < ROUNDS) continue
+        total.busy += busy
+        total.unreadable += unreadable
+        break
+      }
+    } finally {
+      await parts.tell?.([from, to])
+    }
+  }
+  return total
+}
+
+/** From the first to the last that waits. */
+async function followOnce(
+  organization: Id,
+  from: MailboxAddress,
+  to: MailboxAddress,
+  { spool, sealer }: FollowParts,
+): Promise<Followed> {
+  const read = (after?: WaitingRow): Promise<WaitingRow[]> =>
+    spool.waitingFor(from, organization, { limit: PAGE, ...(after && { after: after.id }) })
+  let moved = 0
+  let tried = 0
+  let unreadable = 0
+  for (let page = await read(); page.length > 0;) {
+    // Read before this one moves: by then the row that it begins after is somewhere else.
+    const next = page.length < PAGE ? [] : await read(page.at(-1))
+    const moves = page.flatMap((row) => {
+      const rows = rowsInPlaceOf(row, organization, from, to, sealer)
+      return rows === undefined ? [] : [{ row: row.id, rows }]
+    })
+    unreadable += page.length - moves.length
+    tried += moves.length
+    if (moves.length > 0) moved += await spool.relocate(moves)
+    page = next
+  }
+  return { moved, busy: tried - moved, unreadable }
+}
+
+/** Undefined: it cannot be opened, and only whoever opens it can seal it for elsewhere. */
+function rowsInPlaceOf(
+  row: WaitingRow,
+  organization: Id,
+  from: MailboxAddress,
+  to: MailboxAddress,
+  sealer: Sealer,
+): NewRow[] | undefined {
+  const { delivery, dedupKey, receivedAt, payload, attempts, answeredFailures, failingMs, retryAt } = row
+  const opened = sealer.open(payload, { delivery, region: regionOf(from) })
+  if (opened.kind !== 'opened') return undefined
+  // It was let in when it came; a quota that is full by now must not lose it.
+  const common = { delivery, dedupKey, receivedAt, maxSpoolBytes: undefined }
+  const moved: NewRow = {
+    ...common,
+    mailbox: to,
+    organizations: [organization],
+    payload: sealer.seal(opened.plain, { delivery, region: regionOf(to) }),
+    state: { kind: 'waiting', ...NO_PROGRESS },
+  }
+  const others = row.organizations.filter((id) => id !== organization)
+  if (others.length === 0) return [moved]
+  const progress = { attempts, answeredFailures, failingMs, retryAt }
+  return [moved, { ...common, mailbox: from, organizations: others, payload, state: { kind: 'waiting', ...progress } }]
+}

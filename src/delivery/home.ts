@@ -1,0 +1,26 @@
+import type { Id, Organization } from '../directory/directory.ts'
+import type { MailboxAddress } from './spool.ts'
+
+/** Whose webhook it is. */
+export interface Owner {
+  readonly provider: string
+  readonly integration: Id
+}
+
+/** The mailbox of what comes for an organization: that of its region, or while it is held its own. */
+export function homeOf(
+  { id, region, held }: Pick<Organization, 'id' | 'region' | 'held'>,
+  { provider, integration }: Owner,
+): MailboxAddress & { kind: 'region' | 'held' } {
+  return held
+    ? { kind: 'held', provider, integration, organization: id }
+    : { kind: 'region', provider, integration, region }
+}
+
+/** Whether a region is none, but what `regionOf` gives for an organization that is held. */
+export function isHeldRegion(region: string): boolean {
+  return region.startsWith('@')
+}
+
+/** Bytes that may wait for each organization that is held: its region has no share in it, but its default. */
+export const HELD_SPOOL_BYTES = 1024 * 1_048_576
