@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
+import { createAuditLog, type AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Connections } from '../database/connections.ts'
+import { readDatabaseId } from '../database/database-id.ts'
 import { migrate } from '../database/migrations.ts'
 import { openPostgres } from '../database/postgres-connections.ts'
 import type { PostgresDatabase } from '../database/postgres.ts'
@@ -29,6 +31,9 @@ export interface DirectoryStore extends InstallationFinder {
   /** Kept in the same database, and asked over the same connections. */
   readonly steering: SteeringStore
   readonly secretUses: SecretUseStore
+  readonly audit: AuditLog
+  /** What tells this database from every other one. */
+  databaseId(): Promise<string>
   /** Imports a file, all of it or nothing. Rejects with `ImportRefused`: a line a fault, with file and line. */
   importFile(path: string, options: ImportOptions): Promise<Imported>
   /** Writes everything as an import file; `to` is left open. */
@@ -58,6 +63,8 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
     editor: createDirectoryEditor(connections, clock),
     steering: createSteeringStore(connections, { clock }),
     secretUses: createSecretUseStore(connections),
+    audit: createAuditLog(connections, { clock }),
+    databaseId: () => readDatabaseId(connections),
     importFile: (path, options) => connections.aside((db) => importFile(db, path, { clock, ...options })),
     exportTo: (to, format) => connections.aside((db) => exportDirectory(db, to, format)),
     close: () => connections.close(),
