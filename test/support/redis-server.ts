@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { findProgram, startServer, whetherToTest, type ServerProcess } from './server-process.ts'
 
 const program = findProgram('redis-server')
@@ -12,6 +13,11 @@ export const testsRedis = (): boolean => whetherToTest(program, 'Redis')
 export interface RedisServer extends ServerProcess {
   /** As `REDIS_URL` has it. */
   readonly url: string
+  /** What it answers to a command, such as `run('CONFIG', 'SET', 'maxmemory', '1')`. */
+  run(...command: [string, ...string[]]): Promise<unknown>
+  /** Lets it stand still with its connections open, until `resume`. */
+  pause(): void
+  resume(): void
   /** Ends it. */
   close(): Promise<void>
 }
@@ -28,9 +34,20 @@ export async function startRedis(settings: readonly (readonly [string, string])[
     ],
     answers: answersPing,
   })
+  const url = `redis://127.0.0.1:${server.port}`
   return {
     ...server,
-    url: `redis://127.0.0.1:${server.port}`,
+    url,
+    async run(...[name, ...args]) {
+      const client = new Redis(url)
+      try {
+        return await client.call(name, ...args)
+      } finally {
+        client.disconnect()
+      }
+    },
+    pause: () => void process.kill(server.pid(), 'SIGSTOP'),
+    resume: () => void process.kill(server.pid(), 'SIGCONT'),
     async close() {
       await server.stop('SIGKILL')
       rmSync(folder, { recursive: true })
