@@ -11,7 +11,7 @@ const surfaces = words('event command action view options')
 export const expected: readonly string[] = [
   ...pairs(['answers', 'refuses what it gets', 'rejects us', 'fails'], surfaces),
   ...pairs(words('refused no_connection reset hang half'), surfaces),
-  ...pairs(words('outage region_state paused move clock_jump directory_away answers_unheard'), surfaces),
+  ...pairs(words('outage region_state paused move hold clock_jump directory_away answers_unheard'), surfaces),
   ...pairs(words('store_gone append_fails settle_fails slow_store crash drain suspended'), surfaces),
   ...pairs(words('outage_refuses outage_hangs outage_resets outage_503 outage_401 outage_422'), words('event action')),
   ...pairs(words('post_200 post_404 post_429 post_500 post_503'), words('command action')),
@@ -21,6 +21,7 @@ export const expected: readonly string[] = [
   ...each('next', 'row, empty, held, paused, claimed'),
   ...each('settled', 'held delivered, held dead, held again, held delivered too late, held again too late'),
   ...each('settled', 'mailbox delivered, mailbox dead, mailbox again, mailbox moved'),
+  ...each('followed', 'gateway, command, all but what is being sent'),
   ...each('settled', 'mailbox delivered too late, mailbox again too late'),
   ...each('dead', 'http_400, http_409, http_410, http_413, http_415, http_422, poison, too_old'),
   ...each('resumed', 'by hand, refused'),

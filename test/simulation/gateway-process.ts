@@ -1,5 +1,6 @@
 import { createDedup } from '../../src/dedup/dedup.ts'
 import { attempt, isHeld } from '../../src/delivery/attempt.ts'
+import { followOrganization, type Followed, type MovedOrganization } from '../../src/delivery/follow.ts'
 import { createLateAnswers, type LateAnswersParts } from '../../src/delivery/late-answers.ts'
 import { createMailboxWorker, type MailboxParts } from '../../src/delivery/mailboxes.ts'
 import { createAnswerPoster } from '../../src/delivery/post-answer.ts'
@@ -8,6 +9,7 @@ import { LEASE_MS, type MailboxAddress, type Spool, type WaitingRow } from '../.
 import { stillThere } from '../../src/delivery/still-there.ts'
 import { openSqliteSpool } from '../../src/delivery/sqlite-spool.ts'
 import { cacheDirectory } from '../../src/directory/cache.ts'
+import type { Directory } from '../../src/directory/directory.ts'
 import type { DirectoryStore } from '../../src/directory/store.ts'
 import { createForward } from '../../src/dispatch/forward.ts'
 import { createRegionClient } from '../../src/dispatch/region-client.ts'
@@ -37,6 +39,8 @@ export interface Surroundings extends Omit<ThreadParts, 'owner' | 'instance' | '
   readonly random: () => number
   readonly encrypted: boolean
   readonly maxAgeMs: number
+  /** CACHE_HARD_MS. */
+  readonly cacheMs: number
   readonly mutation: Mutation
 }
 
@@ -65,13 +69,15 @@ export interface GatewayProcess extends Owner {
   handle(arrival: Arrival, trace: WebhookTrace): Promise<Answer>
   track(work: Promise<unknown>): void
   look(): void
+  /** What waits for an organization follows it, as the admin API sees to it. */
+  follow(moved: MovedOrganization): Promise<Followed>
   /** Lets nothing more in, and ends when nothing goes on any more; what is owed is left. */
   drain(): Promise<void>
   die(wasCommitted: boolean): void
 }
 
 /** Keys for what is encrypted; any 32 bytes will do. */
-const KEYS = [{ id: 'k1', key: Buffer.alloc(32, 7) }]
+export const KEYS = [{ id: 'k1', key: Buffer.alloc(32, 7) }]
 
 export async function startGateway(name: string, around: Surroundings, watcher: Watcher): Promise<GatewayProcess> {
   const { time, network, topology, provider, random, mutation } = around
@@ -114,13 +120,14 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   )
   const directory = cacheDirectory(around.directory(owner), {
     entries: 100,
-    freshMs: 30_000,
-    hardMs: 60_000,
+    freshMs: around.cacheMs / 2,
+    hardMs: around.cacheMs,
     staleMs: 86_400_000,
     clock,
     counters,
     log,
   })
+  const asking = mutation.asking(askingOnly(around.directory(owner)), directory)
   const regionNamed = (region: string): Region | undefined => topology().byName.get(region)
   const dedup = mutation.dedup(createDedup<Answer>({ maxEntries: 64, clock, counters }))
   const mailboxParts: MailboxParts = {
@@ -136,7 +143,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
           maySend,
           clock,
           alarms,
-          directory,
+          directory: asking,
           topology,
           resolve: (request) => resolve(request, directory, topology()),
           provider: () => provider,
@@ -147,7 +154,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
         ended()
       }
     },
-    isHeld: (address) => isHeld(address, directory),
+    isHeld: (address) => isHeld(address, asking),
     lane(region) {
       const client = regions.get(region)
       const known = regionNamed(region)
@@ -177,7 +184,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       },
     },
     claims: () => mailboxes.claims(),
-    stillThere: (what, region) => stillThere(what, region, directory),
+    stillThere: (what, region) => stillThere(what, region, asking),
     sealer: () => sealer,
     poster,
     provider: () => provider,
@@ -238,6 +245,8 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       underWay.add(tracked)
     },
     look: () => mailboxes.look(),
+    follow: (moved: MovedOrganization) =>
+      followOrganization(moved, { spool, sealer, tell: (addresses) => mailboxes.lookInto(addresses) }),
     async drain() {
       draining = true
       gateway.accepting = false
@@ -259,6 +268,20 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   void takeOver()
   gateway.accepting = true
   return gateway
+}
+
+/** Remembers nothing. */
+function askingOnly(store: Pick<DirectoryStore, 'find'>): Pick<Directory, 'find'> {
+  return {
+    async find(key) {
+      try {
+        const { installation } = await store.find(key)
+        return installation === undefined ? { verdict: 'absent' } : { verdict: 'found', installation, ageMs: 0 }
+      } catch (cause) {
+        return { verdict: 'unknown', cause }
+      }
+    },
+  }
 }
 
 function countedIds(name: string): Ids {

@@ -92,7 +92,7 @@ function checkDelivered(
   for (const organization of wanted ?? all.map(({ id }) => id)) {
     if (!has(organization) && letters.length === 0) {
       fail('lost', `it was accepted, and organization ${organization} has not got it`)
-    } else if (!has(organization) && !schedule.faults.some(({ kind }) => kind === 'move')) {
+    } else if (!has(organization) && !schedule.faults.some(({ kind }) => kind === 'move' || kind === 'hold')) {
       const home = all.find(({ id }) => id === organization)?.region
       if (!letters.some(({ region }) => region === home || region === '')) {
         fail('lost', `it was accepted, and organization ${organization} in ${home} has not got it`)

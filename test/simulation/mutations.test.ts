@@ -7,6 +7,12 @@ const broken: readonly (readonly [what: string, mutation: MutationName, seen: re
   ['says it has stored what it has not', 'forgets_rows', ['lost']],
   ['lets what has failed go without a word', 'drops_what_fails', ['lost']],
   ['puts what has failed behind what came after it', 'loses_its_place', ['out of order']],
+  ['puts what has moved behind what waits there', 'moves_to_the_end', ['out of order']],
+  [
+    'sends what waits to where its organizations lived',
+    'remembers_homes',
+    ['sent to a former home', 'sent while held'],
+  ],
   ['has the same identity as another', 'one_identity', ['two at once', 'out of order', 'waits for ever']],
   ['never writes down that something was delivered', 'forgets_endings', ['waits for ever']],
   ['never hears that the store has failed', 'never_gives_up', ['late', 'waits for ever']],

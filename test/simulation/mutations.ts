@@ -1,6 +1,7 @@
 import type { Dedup } from '../../src/dedup/dedup.ts'
 import type { LateAnswersParts } from '../../src/delivery/late-answers.ts'
 import type { NewRow, Spool } from '../../src/delivery/spool.ts'
+import type { Directory } from '../../src/directory/directory.ts'
 import type { Answer } from '../../src/handle-webhook.ts'
 
 /** A way to break the gateway at one of its seams, so that what the simulation holds to be true is seen to be false. */
@@ -9,13 +10,18 @@ export interface Mutation {
   readonly spool: (spool: Spool) => Spool
   readonly dedup: (dedup: Dedup<Answer>) => Dedup<Answer>
   readonly late: (parts: LateAnswersParts) => LateAnswersParts
+  /** How the directory is asked for what waits: each time, where another one remembers. */
+  readonly asking: (asking: Asked, remembering: Asked) => Asked
 }
+
+type Asked = Pick<Directory, 'find'>
 
 export const intact: Mutation = {
   instance: (name) => name,
   spool: (spool) => spool,
   dedup: (dedup) => dedup,
   late: (parts) => parts,
+  asking: (asking) => asking,
 }
 
 const never = new Promise<never>(() => {})
@@ -44,14 +50,27 @@ export const mutations = {
         }
         return results
       },
-      settle(claim, settlement) {
+      async settle(claim, settlement) {
         const row = rows.get(claim.row)
         if (settlement.kind !== 'again' || row === undefined) return spool.settle(claim, settlement)
         const { kind: _, ...progress } = settlement
-        return spool.settle(claim, { kind: 'moved', rows: [{ ...row, state: { kind: 'waiting', ...progress } }] })
+        const isDone = await spool.settle(claim, { kind: 'delivered' })
+        await spool.append([{ ...row, state: { kind: 'waiting', ...progress } }], { giveUpAt: Infinity })
+        return isDone
       },
     }
   }),
+  /** What has moved goes behind what waits there. */
+  moves_to_the_end: spoolWith((spool) => ({
+    async settle(claim, settlement) {
+      if (settlement.kind !== 'moved') return spool.settle(claim, settlement)
+      const isDone = await spool.settle(claim, { kind: 'delivered' })
+      if (isDone) await spool.append(settlement.rows, { giveUpAt: Infinity })
+      return isDone
+    },
+  })),
+  /** Sends what waits to where its organizations lived a minute ago. */
+  remembers_homes: { ...intact, asking: (_, remembering) => remembering },
   /** Does not write down that it is about to post. */
   forgets_posting: spoolWith(() => ({ posting: () => Promise.resolve(true) })),
   /** Two processes that the store takes for one. */

@@ -1,4 +1,4 @@
-import type { MailboxAddress, NewRow } from '../../src/delivery/spool.ts'
+import type { MailboxAddress } from '../../src/delivery/spool.ts'
 import type { Arguments, Operation, Result, SpoolConnection } from '../../src/delivery/spool-transaction.ts'
 import { keyOf, type Answered, type Arrived, type Called, type Posted, type Story } from './facts.ts'
 import type { GatewayProcess, Watcher } from './gateway-process.ts'
@@ -23,6 +23,17 @@ type Told<Named extends Operation> = (of: GatewayProcess, args: Arguments<Named>
 
 /** What an answer may be late by: a commit that was given its least time, and the turns of the event loop around it. */
 const LATE_BY_MS = 100
+
+/** How long the directory takes to say where somebody lives, and a call to wait for its turn after that. */
+const ASKING_MS = 10
+const LONGEST_CALL_MS = 10_020
+
+/** Where an organization lives from then on. */
+interface Lived {
+  readonly since: number
+  readonly region: string
+  readonly held: boolean
+}
 
 const REFUSING: ReadonlySet<string> = new Set(['400', '409', '410', '413', '415', '422'])
 
@@ -57,13 +68,18 @@ export function createObserver(
   const retries = new Map<string, number>()
   const gateways = new Set<GatewayProcess>()
   /** Heads that are being tried, by process, delivery and region. */
-  const heads = new Map<GatewayProcess, Map<string, MailboxAddress>>()
+  const heads = new Map<GatewayProcess, Map<string, { readonly address: MailboxAddress; readonly since: number }>>()
+  /** Where each organization has lived, since when. */
+  const homes = new Map(
+    schedule.integrations.flatMap(({ organizations }) =>
+      organizations.map(({ id, region }): [string, Lived[]] => [id, [{ since: -Infinity, region, held: false }]]),
+    ),
+  )
   /** Who claimed a mailbox last. */
   const claims = new Map<number, GatewayProcess>()
   const breakers = new Map<string, string>()
   const faults: { readonly kind: string; readonly at: number }[] = []
-  const hasMoves = schedule.faults.some(({ kind }) => kind === 'move')
-  /** The order in which a mailbox got its deliveries first. */
+  /** The order in which deliveries were stored first. */
   const ranks = new Map<string, number>()
   /** Who stored a row, and when. */
   const stored = new Map<number, { readonly by: GatewayProcess; readonly at: number }>()
@@ -114,7 +130,6 @@ export function createObserver(
       const late = isDone ? '' : ' too late'
       cover(`settled:${claim.kind} ${settlement.kind}${late}`)
       note(`${of.name} settles row ${claim.row} (${claim.kind}): ${settlement.kind}${late}`)
-      if (settlement.kind === 'moved' && isDone) for (const row of settlement.rows) rank(row)
     },
     append(of, [rows], results) {
       for (const [at, row] of rows.entries()) {
@@ -122,7 +137,7 @@ export function createObserver(
         cover(`append:${row.state.kind} ${result?.kind ?? 'nothing'}`)
         note(`${of.name} appends ${row.state.kind} to ${keyOf(row.mailbox)}: ${JSON.stringify(result)}`, row.delivery)
         if (result?.kind !== 'stored' || row.state.kind === 'dead') continue
-        rank(row)
+        if (!ranks.has(row.delivery)) ranks.set(row.delivery, ranks.size)
         stored.set(result.id, { by: of, at: time.monotonic })
       }
     },
@@ -134,6 +149,7 @@ export function createObserver(
         cover(`takeover:mailbox of one that is ${before.state}`)
       }
       claims.set(mailbox, of)
+      checkOrder(of, mailbox, next.row.delivery)
     },
     takeOver(of, _, orphans) {
       for (const { delivery, state } of orphans) {
@@ -193,30 +209,40 @@ export function createObserver(
     attempts(of, address, row) {
       const region = address.kind === 'region' ? address.region : ''
       const name = `${row.delivery} ${region}`
-      const here = heads.get(of) ?? new Map<string, MailboxAddress>()
+      const here = heads.get(of) ?? new Map<string, { address: MailboxAddress; since: number }>()
       heads.set(of, here)
-      here.set(name, address)
-      checkOrder(of, address, row)
+      here.set(name, { address, since: time.monotonic })
       return () => void here.delete(name)
     },
   }
 
-  function rank({ mailbox, delivery }: Pick<NewRow, 'mailbox' | 'delivery'>): void {
-    const name = `${keyOf(mailbox)} ${delivery}`
-    if (!ranks.has(name)) ranks.set(name, ranks.size)
+  /** Whoever is at the head was stored before all that waits with it, wherever that was. */
+  function checkOrder(of: GatewayProcess, mailbox: number, head: string): void {
+    for (const { delivery } of database.prepare('SELECT delivery FROM waiting WHERE mailbox_id = ?').all(mailbox)) {
+      // What nobody has told of yet was stored in the same transaction, later.
+      if ((ranks.get(String(delivery)) ?? Infinity) >= (ranks.get(head) ?? -1)) continue
+      fail('out of order', `${of.name} is to try ${head} while ${String(delivery)} waits in mailbox ${mailbox}`)
+    }
   }
 
-  /** Whoever is tried came before all that waits with it. Where organizations move, rows do as well, to the ends. */
-  function checkOrder(of: GatewayProcess, address: MailboxAddress, row: { id: number; delivery: string }): void {
-    const waiting = database
-      .prepare('SELECT id, delivery FROM waiting WHERE mailbox_id = (SELECT mailbox_id FROM waiting WHERE id = ?)')
-      .all(row.id)
-    const rankOf = (delivery: string): number => ranks.get(`${keyOf(address)} ${delivery}`) ?? -1
-    for (const { id, delivery } of waiting) {
-      const isBefore = hasMoves ? Number(id) < row.id : rankOf(String(delivery)) < rankOf(row.delivery)
-      if (isBefore)
-        fail('out of order', `${of.name} tries ${row.delivery} while ${String(delivery)} waits in ${keyOf(address)}`)
+  /** Whoever sends has asked where the organizations live: what waits just before, what comes as its gateway may remember. */
+  function checkHome(call: Called, asked: number): void {
+    for (const organization of call.organizations) {
+      const lived = homes.get(organization) ?? []
+      const known = lived.filter((_, at) => (lived[at + 1]?.since ?? Infinity) >= asked)
+      if (known.some(({ region, held }) => region === call.region && !held)) continue
+      const broken = known.some(({ region }) => region === call.region) ? 'sent while held' : 'sent to a former home'
+      fail(broken, `${call.from.name} sends ${call.delivery} to ${call.region} for ${organization}`)
     }
+  }
+
+  /** When whoever sends this may have asked at the earliest. */
+  function askedAt({ delivery, mailbox, at }: Called, since: number | undefined, attempt: number): number {
+    if (mailbox !== undefined) return since ?? at
+    const arrived = arrivals.get(delivery)
+    const isExcused = schedule.faults.some(({ kind }) => kind === 'directory_away' || kind === 'suspended')
+    if (isExcused || arrived === undefined) return -Infinity
+    return attempt === 1 ? arrived.plannedAt - schedule.cacheMs - ASKING_MS : at - LONGEST_CALL_MS
   }
 
   function checkAlone(call: Called): void {
@@ -242,16 +268,20 @@ export function createObserver(
   }
 
   /** What comes for a mailbox that its process knows something to wait in goes behind that. */
-  function checkTurn({ from, delivery, region, mailbox }: Called): void {
+  function checkTurn(call: Called): void {
+    for (const organization of call.organizations) checkTurnOf(organization, call)
+  }
+
+  function checkTurnOf(organization: string, { from, delivery, region, mailbox }: Called): void {
     const arrived = arrivals.get(delivery)
     const { integration, surface } = storyOf(keyOfDelivery(delivery)).webhook
     if (mailbox !== undefined || surface !== 'event' || arrived === undefined) return
     const waiting = database
       .prepare(
         `SELECT row.id, row.delivery FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
-         WHERE box.integration_id = ? AND box.region = ? AND row.delivery <> ?`,
+         WHERE box.integration_id = ? AND box.region IN (?, '@' || ?) AND row.delivery <> ?`,
       )
-      .all(Number(integration), region, delivery)
+      .all(Number(integration), region, organization, delivery)
     for (const { id, delivery: before } of waiting) {
       const known = stored.get(Number(id))
       if (known?.by !== from || known.at >= arrived.plannedAt) continue
@@ -267,6 +297,9 @@ export function createObserver(
     hasFailed: () => failures.length > 0,
 
     started: (gateway: GatewayProcess) => void gateways.add(gateway),
+    lives(organization: string, { region, held }: { region: string; held: boolean }) {
+      homes.get(organization)?.push({ since: time.monotonic, region, held })
+    },
     faulted(kind: string) {
       faults.push({ kind, at: time.monotonic })
       cover(`fault:${kind}`)
@@ -363,13 +396,14 @@ export function createObserver(
         return
       }
       const delivery = request.headers.get('silo-delivery') ?? ''
+      const head = heads.get(from)?.get(`${delivery} ${host}`)
       const call: Called = {
         from,
         region: host,
         delivery,
         organizations: (request.headers.get('silo-organizations') ?? '').split(','),
         at,
-        mailbox: heads.get(from)?.get(`${delivery} ${host}`),
+        mailbox: head?.address,
         orphaned: false,
         over: false,
         carriedOut: false,
@@ -383,6 +417,7 @@ export function createObserver(
       lookAtBreaker(from, host)
       checkAlone(call)
       checkTurn(call)
+      checkHome(call, askedAt(call, head?.since, Number(request.headers.get('silo-attempt'))))
     },
     over(request: VirtualRequest) {
       const call = calls.get(request)

@@ -15,6 +15,8 @@ export interface Schedule {
   readonly slackRetries: boolean
   readonly encrypted: boolean
   readonly maxAgeMs: number
+  /** How old what a gateway remembers of the directory may be: a fleet that is told of changes forgets at once. */
+  readonly cacheMs: number
 }
 
 /** Most schedules last a minute; the others are there for what takes longer to happen. */
@@ -95,7 +97,14 @@ export type Fault =
   /** `after`: right after the next such call to its store has been committed, before it hears of it. */
   | ({ readonly kind: 'crash' | 'suspended'; readonly gateway: number; readonly after?: Step } & Lasting)
   | { readonly kind: 'clock_jump'; readonly at: number; readonly byMs: number }
-  | { readonly kind: 'move'; readonly at: number; readonly organization: string; readonly to: string }
+  | ({ readonly kind: 'move'; readonly at: number; readonly organization: string; readonly to: string } & Followed)
+  /** To `to` as well, where that is said; `ms` later it is released. */
+  | ({ readonly kind: 'hold'; readonly organization: string; readonly to?: string } & Lasting & Followed)
+
+/** Who lets what waits follow the organization: a gateway, a command beside them, or nobody who lives to do it. */
+interface Followed {
+  readonly by: 'gateway' | 'command' | 'nobody'
+}
 
 export type Step = 'append' | 'next' | 'settle' | 'owe' | 'posting' | 'paid'
 
@@ -129,6 +138,7 @@ export function drawSchedule(seed: number): Schedule {
     gateways: dice.chance(0.4) ? 2 : 1,
     slackRetries: dice.chance(0.5),
     encrypted: dice.chance(0.15),
+    cacheMs: dice.pick([60_000, 1000, 0]),
     maxAgeMs: flavour === 'waits_too_long' ? 2 * MINUTE_MS : 24 * HOUR_MS,
   }
 }
@@ -311,6 +321,7 @@ function drawFaults({ regions, integrations, flavour }: Drawn, webhooks: readonl
     ])()
   const gateway = (): number => dice.between(0, 1)
   const organization = (): string => dice.pick(dice.pick(integrations).organizations).id
+  const by = (): Followed['by'] => dice.pick(['gateway', 'gateway', 'command', 'nobody'])
   const after = (): { after?: Step } => (dice.chance(0.5) ? { after: dice.pick(steps) } : {})
   const draw = (): Fault =>
     dice.weighted<() => Fault>([
@@ -333,7 +344,18 @@ function drawFaults({ regions, integrations, flavour }: Drawn, webhooks: readonl
         () => ({ kind: 'suspended', gateway: gateway(), at: at(), ms: dice.pick([3000, 8000, MINUTE_MS]), ...after() }),
       ],
       [1, () => ({ kind: 'clock_jump', at: at(), byMs: dice.pick([-HOUR_MS, HOUR_MS]) })],
-      [2, () => ({ kind: 'move', at: at(), organization: organization(), to: region() })],
+      [2, () => ({ kind: 'move', at: at(), organization: organization(), to: region(), by: by() })],
+      [
+        2,
+        () => ({
+          kind: 'hold',
+          at: at(),
+          ms: ms(),
+          organization: organization(),
+          ...(dice.chance(0.5) && { to: region() }),
+          by: by(),
+        }),
+      ],
     ])()
   const usual = Array.from(
     {

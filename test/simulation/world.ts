@@ -1,5 +1,7 @@
 import type { Operation, SpoolConnection } from '../../src/delivery/spool-transaction.ts'
 import { directSpool } from '../../src/delivery/direct-spool.ts'
+import { followOrganization, type Followed } from '../../src/delivery/follow.ts'
+import { createSealer } from '../../src/delivery/seal.ts'
 import type { Installation, InstallationKey } from '../../src/directory/directory.ts'
 import { Refusal, SiloClientError } from '../../src/errors.ts'
 import type { Arrival } from '../../src/handle-webhook.ts'
@@ -7,7 +9,7 @@ import type { Region, Topology } from '../../src/regions/regions.ts'
 import type { WebhookTrace } from '../../src/telemetry/trace.ts'
 import { createDice } from './dice.ts'
 import type { Arrived } from './facts.ts'
-import { startGateway, type GatewayProcess, type Surroundings, type Watcher } from './gateway-process.ts'
+import { KEYS, startGateway, type GatewayProcess, type Surroundings, type Watcher } from './gateway-process.ts'
 import type { Mutation } from './mutations.ts'
 import { createObserver, type Findings } from './observer.ts'
 import type { Behaviour, Fault, Schedule, SimWebhook } from './schedule.ts'
@@ -25,6 +27,12 @@ const GIVE_BACK_MS = 500
 /** Slack hangs up after this. */
 const SLACK_WAITS_MS = 3000
 const RETRIES_MS = [100, 60_000]
+
+interface Home {
+  readonly region: string
+  readonly held: boolean
+  readonly epoch: number
+}
 
 interface Slot {
   gateway: GatewayProcess | undefined
@@ -49,8 +57,11 @@ export async function simulate(
   const lasting = new Set<Fault>()
   const active = <Kind extends Fault['kind']>(kind: Kind): (Fault & { kind: Kind })[] =>
     [...lasting].filter((fault): fault is Fault & { kind: Kind } => fault.kind === kind)
-  const homes = new Map(schedule.integrations.flatMap((one) => one.organizations.map(({ id, region }) => [id, region])))
-  const epochs = new Map<string, number>()
+  const homes = new Map<string, Home>(
+    schedule.integrations.flatMap((one) =>
+      one.organizations.map(({ id, region }) => [id, { region, held: false, epoch: 0 }]),
+    ),
+  )
   const slots: Slot[] = Array.from({ length: schedule.gateways }, () => ({
     gateway: undefined,
     starting: false,
@@ -108,6 +119,7 @@ export async function simulate(
     random: () => dice.float(),
     encrypted: schedule.encrypted,
     maxAgeMs: schedule.maxAgeMs,
+    cacheMs: schedule.cacheMs,
     mutation,
   }
 
@@ -139,11 +151,41 @@ export async function simulate(
         id: one.id,
         slug: one.id,
         name: one.id,
-        region: homes.get(one.id) ?? one.region,
         status: 'active',
-        epoch: epochs.get(one.id) ?? 0,
-        held: false,
+        ...homeOf(one.id),
       })),
+    }
+  }
+
+  function homeOf(organization: string): Home {
+    const home = homes.get(organization)
+    if (home === undefined) throw new Error(`Nobody knows ${organization}`)
+    return home
+  }
+
+  /** Writes down where an organization lives from now on, and lets what waits follow it. */
+  function settleIn(organization: string, change: Partial<Home>, by: 'gateway' | 'command' | 'nobody'): void {
+    const before = homeOf(organization)
+    const isMove = change.region !== undefined && change.region !== before.region
+    const after = { ...before, ...change, epoch: before.epoch + (isMove ? 1 : 0) }
+    homes.set(organization, after)
+    observer.lives(organization, after)
+    note(`${organization} lives in ${after.region}${after.held ? ', held' : ''}; ${by} sees to what waits`)
+    const integrations = schedule.integrations
+      .filter(({ organizations }) => organizations.some(({ id }) => id === organization))
+      .map(({ id }) => ({ id, provider: PROVIDER }))
+    const moved = { id: organization, before, after, integrations }
+    const told = ({ moved, busy }: Followed): void => {
+      if (moved > 0) observer.cover(`followed:${by}`)
+      if (busy > 0) observer.cover('followed:all but what is being sent')
+    }
+    const running = slots.flatMap(({ gateway }) => (gateway?.state === 'running' ? [gateway] : []))
+    const [gateway] = running
+    if (by === 'gateway' && gateway !== undefined) {
+      time.toProcess(gateway, 0, () => gateway.track(gateway.follow(moved).then(told)))
+    } else if (by === 'command') {
+      const sealer = createSealer(schedule.encrypted ? KEYS : [])
+      void followOrganization(moved, { spool: commands, sealer }).then(told)
     }
   }
 
@@ -483,8 +525,13 @@ export async function simulate(
         return
       case 'move':
         observer.faulted(fault.kind)
-        homes.set(fault.organization, fault.to)
-        epochs.set(fault.organization, (epochs.get(fault.organization) ?? 0) + 1)
+        settleIn(fault.organization, { region: fault.to }, fault.by)
+        return
+      case 'hold':
+        if (homeOf(fault.organization).held) return
+        observer.faulted(fault.kind)
+        settleIn(fault.organization, { held: true, ...(fault.to && { region: fault.to }) }, fault.by)
+        ends(() => settleIn(fault.organization, { held: false }, fault.by))
         return
       case 'region_state': {
         observer.faulted(fault.kind)
