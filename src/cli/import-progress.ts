@@ -38,8 +38,8 @@ export function createImportProgress(to: Terminal, clock: Pick<Clock, 'monotonic
 }
 
 function lineOf({ step, rows, bytesRead, bytesTotal }: ImportProgress, ms: number): string {
-  if (step === 'check') return `${rows} rows read in ${duration(ms)}, held against the directory`
-  if (step === 'apply') return `${rows} rows checked, put into the directory`
+  if (step === 'check') return `${rows} rows read in ${duration(ms)}, now held against the directory`
+  if (step === 'apply') return `${rows} rows checked, now put into the directory`
   const rate = Math.round(rows / (Math.max(ms, 1) / 1000))
   const left = (ms * (bytesTotal - bytesRead)) / Math.max(bytesRead, 1)
   return `${rows} rows, ${rate} rows/s, ${Math.floor((100 * bytesRead) / bytesTotal)} %, ${duration(left)} left`

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import { recordAudit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import type { DirectoryChange } from './change.ts'
@@ -15,6 +15,7 @@ import {
 import { ImportRefused, MOST_FAULTS, openImportFile, type ImportFile, type RowFault } from './import-file.ts'
 import { createStaging, dropStaging, stage, type ImportCounts } from './import-staging.ts'
 import type { DirectorySchema } from './schema.ts'
+import { countBack, countUp } from './version.ts'
 
 export interface ImportProgress {
   /** The file is read, then held against the directory, then put into it. */
@@ -90,11 +91,7 @@ export async function importFile(
         await recordAudit(trx, { at: clock.now(), author, action: 'directory.import', subject: 'directory', details })
         const isNew = Object.values(changed).some((count) => count > 0)
         // What has not changed has no new version: nobody needs to ask again for it.
-        if (!isNew)
-          await trx
-            .updateTable('directory_state')
-            .set({ version: BigInt(version - 1) })
-            .execute()
+        if (!isNew) await countBack(trx)
         return isNew ? ({ version, what: { kind: 'all' } } as const) : undefined
       })
       for (const warning of file.render(warnings)) onWarning?.(warning)
@@ -119,15 +116,5 @@ async function refuse(file: ImportFile, faults: readonly RowFault[]): Promise<vo
 
 async function versionOf(db: Kysely<DirectorySchema>): Promise<number> {
   const { version } = await db.selectFrom('directory_state').select('version').executeTakeFirstOrThrow()
-  return Number(version)
-}
-
-/** Whoever changes the directory begins with this: the row is theirs until they are done, and nobody else changes it. */
-async function countUp(trx: Transaction<DirectorySchema>): Promise<number> {
-  const { version } = await trx
-    .updateTable('directory_state')
-    .set({ version: sql<bigint>`version + 1` })
-    .returning('version')
-    .executeTakeFirstOrThrow()
   return Number(version)
 }

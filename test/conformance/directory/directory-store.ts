@@ -126,6 +126,14 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         })
       })
 
+      it('tells at which version of the directory it looked, whatever it found', async () => {
+        const { change } = await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
+        const version = change?.version
+        expect(await store.find(workspace('T1'))).toMatchObject({ installation: { organizations: [] }, version })
+        expect(await store.find(workspace('T2'))).toEqual({ installation: undefined, version })
+        expect((await store.find({ by: 'id', provider: 'slack', id: '1' })).version).toBe(version)
+      })
+
       it('gives nothing for a workspace nobody knows', async () => {
         await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
         expect(await find(workspace('T2', { appId: 'A1', enterpriseId: 'E1' }))).toBeUndefined()
@@ -193,7 +201,7 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         { by: 'id', provider: 'sl\0ck', id: '1' },
       ] as const)('finds nothing for a key with a NUL in it, which no database need store: %j', async (key) => {
         await given({ integrations: [slack({ id: 1, external_id: 'T1' })] })
-        expect(await store.find(key)).toBeUndefined()
+        expect(await find(key)).toBeUndefined()
       })
 
       it('knows an id with zeros in front', async () => {

@@ -26,7 +26,7 @@ async function faultsOf(file: string, content: string | Buffer): Promise<string[
 
 const ID_RULE = 'must be an integer from 1 to 2^53-1, or its digits as text up to 2^63-1'
 const organization = '{"id":10,"slug":"acme","region":"us"}'
-const organizationRow = { id: 10n, slug: 'acme', name: '', region: 'us', status: 'active', epoch: 0n }
+const organizationRow = { id: 10n, slug: 'acme', name: '', region: 'us', status: 'active', epoch: 0n, held: null }
 
 describe('a row', () => {
   it('may leave out what has a default', async () => {
