@@ -32,7 +32,7 @@ describe.skipIf(!testsRedis())('with Redis', () => {
     }
   })
 
-  describe('duplicates in a fleet', () => {
+  describe('duplicates in a fleet', { timeout: 20_000 }, () => {
     let here: Awaited<ReturnType<typeof openInstance>>
     let there: Awaited<ReturnType<typeof openInstance>>
     beforeEach(async () => {
