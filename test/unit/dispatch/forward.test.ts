@@ -27,6 +27,7 @@ function rig(
     queued: 0,
     close: async () => {},
     breaker: { state: 'closed' },
+    latency: () => undefined,
     call: async (call) => {
       calls.push(call)
       return result ?? timedOut('eu')
