@@ -11,7 +11,10 @@ import { createSealer } from './delivery/seal.ts'
 import { LEASE_MS, type Spool } from './delivery/spool.ts'
 import { stillThere } from './delivery/still-there.ts'
 import { openSpool } from './delivery/open-spool.ts'
+import { announced, hearOfChanges, tellFleet } from './directory/announce.ts'
 import { cacheDirectory } from './directory/cache.ts'
+import type { Directory } from './directory/directory.ts'
+import type { DirectoryEditor } from './directory/edit.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
 import { createForward } from './dispatch/forward.ts'
 import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
@@ -71,6 +74,8 @@ export interface Gateway {
   readonly log: Log
   readonly counters: ReturnType<typeof createCounters>
   readonly store: DirectoryStore
+  /** Whose changes are in effect here at once, and on the other gateways as soon as they hear of them. */
+  readonly directory: DirectoryEditor
   readonly spool: Spool
   /** What the gateways of a fleet tell each other; without `REDIS_URL`, nothing. */
   readonly news: News
@@ -150,6 +155,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counters,
     log,
   })
+  const stopHearing = hearOfChanges(news, directory, counters)
+  const editor = announced(store.editor, (change) => {
+    directory.changed(change)
+    tellFleet(news, change)
+  })
+  /** For what is late already: it may wait, but must not go where an organization has been. */
+  const asked: Pick<Directory, 'find'> = { find: (key) => directory.ask(key) }
   const steering = createSteering({ store: store.steering, clock, alarms, onRegions: steerRegions })
   const secretUses = createSecretUses({ store: store.secretUses, clock, alarms })
   const underWay = new Set<Promise<void>>()
@@ -187,14 +199,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         maySend,
         clock,
         alarms,
-        directory,
+        directory: asked,
         topology: () => live.topology,
-        resolve: (request) => resolve(request, directory, live.topology),
+        resolve: (request) => resolve(request, asked, live.topology),
         provider: providerNamed,
         sealer: () => live.rooms.sealer,
         forward: (...call) => live.rooms.forward(...call),
       }),
-    isHeld: (address) => isHeld(address, directory),
+    isHeld: (address) => isHeld(address, asked),
     lane(name) {
       const client = live.clients.get(name)
       const region = regionNamed(name)
@@ -222,7 +234,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       },
     },
     claims: () => mailboxes.claims(),
-    stillThere: (what, region) => stillThere(what, region, directory),
+    stillThere: (what, region) => stillThere(what, region, asked),
     sealer: () => live.rooms.sealer,
     poster,
     provider: providerNamed,
@@ -400,6 +412,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   async function shutDown(): Promise<void> {
     cancelTakeOver()
+    stopHearing()
     steering.stop()
     // Nothing more is begun that is not a webhook's; what is refused from now on is under way for a moment, too.
     const stopping = Promise.all([mailboxes.stop(), late.stop()])
@@ -424,6 +437,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     log,
     counters,
     store,
+    directory: editor,
     spool,
     news,
     providers: () => live.providers,

@@ -3,11 +3,18 @@ import type { Clock } from '../clock.ts'
 import { createAlarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Directory, Installation, InstallationKey, Lookup } from './directory.ts'
+import type { DirectoryChange } from './change.ts'
+import type { Directory, InstallationKey, Lookup } from './directory.ts'
+import type { Found } from './find-installation.ts'
+import { createHeardChanges } from './heard-changes.ts'
 import type { DirectoryStore } from './store.ts'
 
 /** A workspace that has just been installed is asked for again by Slack's first retries: absent must not last. */
 const ABSENT_MS = 5000
+/** How long a store that has failed is left alone by those who can do without: it costs each that tries a time-out. */
+const BACK_OFF_MS = 1000
+/** What a webhook that could do without waits for the store: most of its budget must be left for the regions. */
+const PATIENCE_MS = 500
 
 export interface CacheOptions {
   /** How many keys are remembered, found and absent ones alike; the least recently used goes first. */
@@ -21,61 +28,152 @@ export interface CacheOptions {
   readonly log: Log
 }
 
-interface Entry {
-  /** undefined: the store was asked and has none. */
-  readonly installation: Installation | undefined
+export interface DirectoryCache extends Directory {
+  /**
+   * What was read before this change is not used without asking any more, except while the store cannot be asked; what
+   * was read with it stays. In whatever order and however late changes are heard of.
+   */
+  changed(change: DirectoryChange): void
+  /** Changes may have been missed: everything is asked for again before it is used. */
+  missed(): void
+  size(): number
+}
+
+interface Entry extends Found {
   /** When the store was asked, not when it answered: what changed in between may be missing here. */
   readonly askedAt: number
+  /** Which of the loads read it. */
+  readonly load: number
+  /** How many changes it is known to lack none of. */
+  checked: number
+  /** Until then it is not refreshed: that has just failed. */
+  retryAt: number
 }
 
 type Load = { readonly ok: true; readonly entry: Entry } | { readonly ok: false; readonly cause: unknown }
+
+interface Running {
+  /** Never rejects. */
+  readonly done: Promise<Load>
+  /** The same, a failure once it takes too long. */
+  inTime: Promise<Load> | undefined
+  /** Begins after this one. */
+  next: Promise<Load> | undefined
+}
 
 /** Remembers what `store` answers, so that most webhooks need no query and a store that is away is survived. */
 export function cacheDirectory(
   store: Pick<DirectoryStore, 'find' | 'ping'>,
   { entries: max, freshMs, hardMs, staleMs, clock, counters, log }: CacheOptions,
-): Directory & { size(): number } {
-  const entries = new LRUCache<string, Entry>({ max })
+): DirectoryCache {
+  const entries = new LRUCache<string, Entry>({
+    max,
+    dispose(_entry, _name, reason) {
+      if (reason === 'evict') counters.count('directory_cache_evictions_total', {})
+    },
+  })
   /** The newest entry that something was found for, as far as known; undefined: there is none. */
   let newestFound: string | undefined
-  const loading = new Map<string, Promise<Load>>()
+  /** At most one for each key. */
+  const running = new Map<string, Running>()
+  let loads = 0
+  /** What earlier loads have read may lack changes that were missed. */
+  let missedAt = 0
+  const changes = createHeardChanges({ clock, keepMs: Math.max(hardMs, ABSENT_MS) })
+  /** Since the store failed, and until it answers: when it is tried next. */
+  let storeRetryAt: number | undefined
   const alarms = createAlarms({ clock, log })
 
-  /** Asks the store, once for everybody who wants the same key meanwhile. Never rejects. */
-  function load(name: string, key: InstallationKey): Promise<Load> {
-    const running = loading.get(name)
-    if (running !== undefined) return running
-    const started = ask(name, key).finally(() => loading.delete(name))
-    loading.set(name, started)
+  function load(name: string, key: InstallationKey): Running {
+    const already = running.get(name)
+    if (already !== undefined) return already
+    if (storeRetryAt !== undefined) storeRetryAt = clock.monotonic() + BACK_OFF_MS
+    const started: Running = {
+      done: remember(name, key).finally(() => running.delete(name)),
+      inTime: undefined,
+      next: undefined,
+    }
+    running.set(name, started)
     return started
   }
 
-  async function ask(name: string, key: InstallationKey): Promise<Load> {
-    const askedAt = clock.monotonic()
+  async function remember(name: string, key: InstallationKey): Promise<Load> {
     try {
-      const { installation } = await store.find(key)
-      const entry: Entry = { installation, askedAt }
+      let entry = await read(key)
+      // It was on its way when the change was heard of.
+      if (!isCurrent(entry, key)) entry = await read(key)
+      storeRetryAt = undefined
       entries.set(name, entry)
       if (entry.installation !== undefined) newestFound = name
       return { ok: true, entry }
     } catch (cause) {
-      report(cause)
-      return { ok: false, cause }
+      counters.count('directory_load_failures_total', {})
+      return failed(name, cause)
     }
   }
 
-  function report(cause: unknown): void {
-    counters.count('directory_load_failures_total', {})
+  async function read(key: InstallationKey): Promise<Entry> {
+    const load = ++loads
+    const askedAt = clock.monotonic()
+    const { installation, version } = await store.find(key)
+    return { installation, version, askedAt, load, checked: -1, retryAt: -Infinity }
+  }
+
+  function failed(name: string, cause: unknown): Load {
+    const retryAt = clock.monotonic() + BACK_OFF_MS
+    storeRetryAt = retryAt
+    const known = entries.peek(name)
+    if (known !== undefined) known.retryAt = retryAt
     const error = cause instanceof Error ? cause.message : String(cause)
     alarms.raise('error', 'directory', { error }, 'directory: cannot be asked')
+    return { ok: false, cause }
+  }
+
+  function inTime(name: string, { done }: Running): Promise<Load> {
+    return new Promise((resolve) => {
+      const cancel = clock.after(PATIENCE_MS, () =>
+        resolve(failed(name, new Error(`it has not answered within ${PATIENCE_MS} ms`))),
+      )
+      void done.then((loaded) => {
+        cancel()
+        resolve(loaded)
+      })
+    })
+  }
+
+  function isCurrent(entry: Entry, key: InstallationKey): boolean {
+    if (entry.load < missedAt) return false
+    if (entry.checked === changes.count()) return true
+    if (changes.areMissingIn(entry, key)) return false
+    entry.checked = changes.count()
+    return true
+  }
+
+  function backsOff({ retryAt }: Entry, now: number): boolean {
+    return now < retryAt || (storeRetryAt !== undefined && now < storeRetryAt)
   }
 
   async function findOrLoad(name: string, key: InstallationKey, remembered: Entry | undefined): Promise<Lookup> {
-    const loaded = await load(name, key)
-    if (loaded.ok) return lookupOf(loaded.entry)
-    const age = remembered === undefined ? Infinity : clock.monotonic() - remembered.askedAt
-    if (remembered?.installation === undefined || age > staleMs) return { verdict: 'unknown', cause: loaded.cause }
-    return { verdict: 'stale', installation: remembered.installation, ageMs: age }
+    const now = clock.monotonic()
+    if (remembered?.installation === undefined || now - remembered.askedAt > staleMs) {
+      return answered(await load(name, key).done, key)
+    }
+    if (backsOff(remembered, now)) return used(remembered, 'stale')
+    const loading = load(name, key)
+    const loaded = await (loading.inTime ??= inTime(name, loading))
+    return loaded.ok ? answered(loaded, key) : used(remembered, 'stale')
+  }
+
+  function answered(loaded: Load, key: InstallationKey): Lookup {
+    if (!loaded.ok) return { verdict: 'unknown', cause: loaded.cause }
+    const { entry } = loaded
+    if (isCurrent(entry, key)) return used(entry, 'found')
+    return entry.installation === undefined ? outrun : used(entry, 'stale')
+  }
+
+  function used({ installation, askedAt }: Entry, verdict: 'found' | 'stale'): Lookup {
+    if (installation === undefined) return { verdict: 'absent' }
+    return { verdict, installation, ageMs: clock.monotonic() - askedAt }
   }
 
   function searchNewestFound(): string | undefined {
@@ -86,12 +184,7 @@ export function cacheDirectory(
     return newest?.name
   }
 
-  function lookupOf({ installation, askedAt }: Entry): Lookup {
-    if (installation === undefined) return { verdict: 'absent' }
-    return { verdict: 'found', installation, ageMs: clock.monotonic() - askedAt }
-  }
-
-  function counted(lookup: Lookup): Lookup {
+  function counted<Answer extends Lookup>(lookup: Answer): Answer {
     counters.count('directory_lookups_total', { verdict: lookup.verdict })
     return lookup
   }
@@ -101,14 +194,33 @@ export function cacheDirectory(
       const name = nameOf(key)
       const entry = entries.get(name)
       if (entry !== undefined) {
-        const age = clock.monotonic() - entry.askedAt
-        const usable = entry.installation === undefined ? ABSENT_MS : hardMs
-        if (age <= usable) {
-          if (entry.installation !== undefined && age > freshMs) void load(name, key)
-          return Promise.resolve(counted(lookupOf(entry)))
+        const now = clock.monotonic()
+        const age = now - entry.askedAt
+        const isFound = entry.installation !== undefined
+        if (age <= (isFound ? hardMs : ABSENT_MS) && isCurrent(entry, key)) {
+          if (isFound && age > freshMs && !backsOff(entry, now)) load(name, key)
+          counters.count('directory_cache_hits_total', {})
+          return Promise.resolve(counted(used(entry, 'found')))
         }
       }
+      counters.count('directory_cache_misses_total', {})
       return findOrLoad(name, key, entry).then(counted)
+    },
+
+    async ask(key) {
+      const name = nameOf(key)
+      const already = running.get(name)
+      const loaded = await (already === undefined
+        ? load(name, key).done
+        : (already.next ??= already.done.then(() => load(name, key).done)))
+      const answer = answered(loaded, key)
+      return counted(answer.verdict === 'stale' ? outrun : answer)
+    },
+
+    changed: (change) => changes.add(change),
+
+    missed() {
+      missedAt = ++loads
     },
 
     async usable() {
@@ -128,6 +240,9 @@ export function cacheDirectory(
     size: () => entries.size,
   }
 }
+
+/** It was read twice, and each time a change was heard of before it was there. */
+const outrun = { verdict: 'unknown', cause: new Error('it changes faster than it can be read') } as const
 
 /** One text per key; the lengths keep a signed but hostile id from spelling another key. */
 function nameOf(key: InstallationKey): string {

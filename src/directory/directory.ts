@@ -50,14 +50,19 @@ export type InstallationKey =
  * found: fresh enough. absent: asked, and there is none. stale: could not be refreshed, the remembered entry is used.
  * unknown: could not be asked, nothing remembered; never the same as absent.
  */
-export type Lookup =
-  | { readonly verdict: 'found' | 'stale'; readonly installation: Installation; readonly ageMs: number }
+export type Lookup = Asked | { readonly verdict: 'stale'; readonly installation: Installation; readonly ageMs: number }
+
+/** The answer to who must not act on what has been true: either it is what the store says now, or unknown. */
+export type Asked =
+  | { readonly verdict: 'found'; readonly installation: Installation; readonly ageMs: number }
   | { readonly verdict: 'absent' }
   | { readonly verdict: 'unknown'; readonly cause: unknown }
 
 /** Who lives where. Never throws: a store that cannot be asked is a verdict. */
 export interface Directory {
   find(key: InstallationKey): Promise<Lookup>
+  /** Asks the store whatever is remembered, and remembers what it says. */
+  ask(key: InstallationKey): Promise<Asked>
   /** Whether look-ups can be answered at all: the store answers, or something is cached. */
   usable(): Promise<boolean>
 }

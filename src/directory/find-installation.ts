@@ -52,8 +52,8 @@ export function createInstallationFinder(db: Kysely<DirectorySchema>): Installat
       const integration = integrationOf(rows)
       return {
         installation: integration && { integration, organizations: rows.flatMap((row) => organizationOf(row) ?? []) },
-        // Without a row nobody was asked: there never is anything for such a key.
-        version: Number(rows[0]?.directory_version ?? 0),
+        // Without a row nobody was asked: there never is anything for such a key, at no version.
+        version: Number(rows[0]?.directory_version ?? Infinity),
       }
     },
 

@@ -76,7 +76,7 @@ export function directoryEditorConformance(
     const find = (externalId: string) =>
       createInstallationFinder(connections.lookUps).find({ by: 'external', provider: 'slack', appId: '', externalId })
     const audit = () => readAudit(connections.lookUps, { limit: 100 })
-    const actions = async () => (await audit()).map(({ action, subject }) => `${action} ${subject}`).reverse()
+    const actions = async () => (await audit()).map(({ action, subject }) => `${action} ${subject}`).toReversed()
 
     /** Integration 1 and organization 10, linked. */
     async function acme() {
@@ -172,7 +172,7 @@ export function directoryEditorConformance(
       it('that fails leaves nothing behind', async () => {
         await expect(
           editor.putOrganization({ ...organization('10'), status: 'odd' as never }, always),
-        ).rejects.toThrow()
+        ).rejects.toThrow(/status/)
         expect(await editor.organization('10')).toBeUndefined()
         expect(await audit()).toEqual([])
         expect((await find('T1')).version).toBe(0)
