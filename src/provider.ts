@@ -179,6 +179,11 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   answerControlPage(admission: Admission, webhook: ReceivedWebhook): Promise<Reply>
   /** Signs the token in a page's path; absent where no page has a door. Throws a `RangeError` for a bad lifetime. */
   pageToken?(claims: PageClaims, expiresInSeconds: number): Promise<string>
+  /** What its signed pages go by: its own word for the user in a token, and the paths of a token's pages, by name. */
+  readonly pages?: {
+    readonly userField: string
+    readonly paths: (token: string) => Readonly<Record<string, string>>
+  }
 }
 
 /** What a link to a signed page says. */

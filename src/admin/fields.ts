@@ -34,6 +34,13 @@ export const rowId = z
   .regex(/^[1-9][0-9]{0,14}$/, 'must be a whole number from 1')
   .transform(Number)
 
+/** The same in a body. */
+export const rowIdIn = z
+  .union([z.int().positive(), z.string().regex(/^[1-9][0-9]{0,14}$/)], must('must be a whole number from 1'))
+  .transform(Number)
+
+export const isoTime = z.iso.datetime()
+
 /** PostgreSQL stores neither NUL nor half a surrogate pair; nothing that is looked up by has blanks. */
 export const word = z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,255}$/u, must('must be 1 to 255 characters without blanks'))
 

@@ -184,17 +184,20 @@ function notTried(reason: string): Attempted {
   return { kind: 'judged', judgement: { kind: 'transient', reason, why: 'not_tried', retryAfterMs: undefined } }
 }
 
+/** An installation key as it is written down with what waits for it. */
+export const writtenInstallation = z.union([
+  z.object({ by: z.literal('id'), provider: z.string(), id: z.string() }),
+  z.object({
+    by: z.literal('external'),
+    provider: z.string(),
+    appId: z.string(),
+    externalId: z.string(),
+    enterpriseId: z.string().exactOptional(),
+  }),
+])
+
 const writtenUnresolved = z.object({
-  installation: z.union([
-    z.object({ by: z.literal('id'), provider: z.string(), id: z.string() }),
-    z.object({
-      by: z.literal('external'),
-      provider: z.string(),
-      appId: z.string(),
-      externalId: z.string(),
-      enterpriseId: z.string().exactOptional(),
-    }),
-  ]),
+  installation: writtenInstallation,
   // What is undefined is not there in JSON.
   hint: z
     .union([

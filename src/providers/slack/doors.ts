@@ -46,6 +46,11 @@ export function pageDoor(path: string): PageDoor | undefined {
   return page && token !== undefined ? { ...page, surface: 'page', methods: ['GET', 'POST'], token } : undefined
 }
 
+/** Where the pages of a token are, by what they are for. */
+export function pagePaths(token: string): Record<string, string> {
+  return Object.fromEntries([...pageKinds.keys()].map((name) => [name, `/extensions/slack/${name}/${token}/`]))
+}
+
 function withoutTrailingSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path
 }

@@ -2,7 +2,7 @@ import { Refusal } from '../../errors.ts'
 import type { PageClaims, Provider, ProviderParts } from '../../provider.ts'
 import { defineProvider } from '../define-provider.ts'
 import { admitPage, admitWebhook, type PageAdmission, type SlackAdmission } from './admit.ts'
-import { pageDoor, webhookDoor, type SlackDoor } from './doors.ts'
+import { pageDoor, pagePaths, type SlackDoor, webhookDoor } from './doors.ts'
 import { identifyWebhook, readWebhook } from './identify.ts'
 import { signPageToken } from './page-token.ts'
 import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
@@ -70,6 +70,7 @@ export const slack = defineProvider({
       signAgain: (request) => signAgain(request, { keys, clock }),
       renderError: (door, error) => (door.kind === 'webhook' ? undefined : errorPage(error)),
       answerControlPage: (admission: PageAdmission, webhook) => answerIdentityPage(admission, webhook, open(pages)),
+      pages: { userField: 'slack_user_id', paths: pagePaths },
       ...(pages && {
         pageToken: (claims: PageClaims, expiresInSeconds: number) =>
           signPageToken(claims, { ...pages, expiresInSeconds }),
