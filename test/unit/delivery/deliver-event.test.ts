@@ -2,7 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { deliverEvent, type Event, type EventParts } from '../../../src/delivery/deliver-event.ts'
 import { createSealer } from '../../../src/delivery/seal.ts'
-import type { NewRow } from '../../../src/delivery/spool.ts'
+import { regionOf, type NewRow } from '../../../src/delivery/spool.ts'
+import type { Organization } from '../../../src/directory/directory.ts'
 import type { Plan } from '../../../src/dispatch/dispatch.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
 import { contentDigest } from '../../../src/wire/signature.ts'
@@ -99,5 +100,108 @@ describe('a fault of our own in a first attempt', () => {
     event.call.reject(new TypeError('a fault'))
     await nextTurn()
     await expect(event.settled).rejects.toThrow('a fault')
+  })
+})
+
+describe('an event for organizations that are held', () => {
+  const organization = (id: string, held = false): Organization => ({
+    id,
+    slug: id,
+    name: id,
+    region: 'eu',
+    status: 'active',
+    epoch: 0,
+    held,
+  })
+
+  /** Delivers an event to `eu`, which takes it; `pending`: mailboxes that something waits in. */
+  async function deliver(organizations: Organization[], { pending = [] as string[], appended = 'stored' } = {}) {
+    const clock = createManualClock()
+    const body = Buffer.from('{}')
+    const rows: NewRow[] = []
+    const asked: string[] = []
+    const reply = { status: 200, rawHeaders: [], body: Buffer.of() }
+    const { safe, settled } = deliverEvent(
+      {
+        provider: 'slack',
+        kept: {
+          what: {
+            delivery: 'd1',
+            method: 'POST',
+            target: '/',
+            headers: [],
+            receivedAt: 0,
+            cookies: false,
+            body,
+            digest: contentDigest(body),
+          },
+          signedBy: '',
+        },
+        dedupKey: 'k1',
+        startedAt: 0,
+        deadline: BUDGET_MS,
+      },
+      { ...plan, regions: [{ name: 'eu', region: undefined, organizations }] },
+      '1',
+      (region) => {
+        asked.push(`${region.name} for ${region.organizations.map(({ id }) => id).join()}`)
+        return Promise.resolve({ kind: 'answered', region: 'eu', reply, timing: { startedMs: 0, endedMs: 1 } })
+      },
+      {
+        clock,
+        random: () => 0.5,
+        sealer: createSealer([]),
+        mailboxes: {
+          mustWait: (address) => pending.includes(regionOf(address)),
+          taken() {},
+          settleHeld: () => Promise.resolve(),
+          append(given) {
+            rows.push(...given)
+            const stored = { kind: 'stored', id: 1, mailbox: 1 } as const
+            return Promise.resolve(given.map(() => (appended === 'full' ? { kind: 'full' } : stored)))
+          },
+        },
+      },
+    )
+    const outcome = await safe.catch((error: unknown) => error)
+    const results = await settled
+    return {
+      asked,
+      outcome,
+      kinds: results.map(({ kind }) => kind),
+      rows: rows.map((row) => `${regionOf(row.mailbox)} ${row.organizations.join()} ${row.state.kind}`),
+    }
+  }
+
+  it('waits for them in their own mailboxes, and goes to the others of their region at once', async () => {
+    const { asked, rows, kinds, outcome } = await deliver([organization('10', true), organization('11')])
+    expect(asked).toEqual(['eu for 11'])
+    expect(rows).toEqual(['@10 10 waiting'])
+    expect(kinds).toEqual(['answered'])
+    expect(outcome).toEqual({ takenBy: 'eu' })
+  })
+
+  it('is not sent to a region all of whose organizations are held', async () => {
+    const { asked, rows, kinds } = await deliver([organization('10', true), organization('11', true)])
+    expect(asked).toEqual([])
+    expect(rows).toEqual(['@10 10 waiting', '@11 11 waiting'])
+    expect(kinds).toEqual(['spooled'])
+  })
+
+  it('waits behind what came while they were, once they are released', async () => {
+    const { asked, rows } = await deliver([organization('10'), organization('11')], { pending: ['@10'] })
+    expect(asked).toEqual(['eu for 11'])
+    expect(rows).toEqual(['@10 10 waiting'])
+  })
+
+  it('waits for the others of their region where that must be waited for', async () => {
+    const { asked, rows } = await deliver([organization('10', true), organization('11')], { pending: ['eu'] })
+    expect(asked).toEqual([])
+    expect(rows).toEqual(['eu 11 waiting', '@10 10 waiting'])
+  })
+
+  it('is refused where there is no room for what waits for them', async () => {
+    const { outcome } = await deliver([organization('10', true), organization('11', true)], { appended: 'full' })
+    expect(outcome).toMatchObject({ status: 503, regions: { eu: 'spool_full' } })
   })
 })

@@ -54,6 +54,7 @@ function rig(
   return {
     calls,
     clock,
+    organizations,
     call: (name = 'eu', attempt: Attempt = first) =>
       forward(
         what,
@@ -101,6 +102,25 @@ describe('forwarding a webhook', () => {
     expect(await down.call('eu', deferred)).toMatchObject({ kind: 'refused', reason: 'region_down' })
     expect(down.calls).toEqual([])
   })
+
+  it('sends nothing for an organization that is held', async () => {
+    const { calls, call, organizations } = rig()
+    organizations.splice(0, 1, { ...organization('10', 'eu'), held: true })
+    await call()
+    const headers = calls[0]?.headers('/slack/events', 12) ?? []
+    expect(headers[headers.indexOf('Silo-Organizations') + 1]).toBe('11')
+    expect(headers[headers.indexOf('Silo-Epoch') + 1]).toBe('11=3')
+  })
+
+  it.each(['active', 'down'] as const)(
+    'does not ask a region all of whose organizations are held (%s)',
+    async (state) => {
+      const { calls, call, organizations } = rig({ state })
+      organizations.splice(0, 2, { ...organization('10', 'eu'), held: true })
+      expect(await call()).toMatchObject({ kind: 'refused', region: 'eu', reason: 'held' })
+      expect(calls).toEqual([])
+    },
+  )
 
   it('says what the gateway knows, and nothing that the caller said in its name', async () => {
     expect(await headersOf(rig())).toEqual([

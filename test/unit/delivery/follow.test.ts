@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { directSpool } from '../../../src/delivery/direct-spool.ts'
+import { followOrganization, type FollowParts } from '../../../src/delivery/follow.ts'
+import { createSealer } from '../../../src/delivery/seal.ts'
+import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool } from '../../../src/delivery/spool.ts'
+import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const slack = { provider: 'slack', integration: '1' } as const
+const us: MailboxAddress = { ...slack, kind: 'region', region: 'us' }
+const eu: MailboxAddress = { ...slack, kind: 'region', region: 'eu' }
+const own: MailboxAddress = { ...slack, kind: 'held', organization: '10' }
+const key = (id: string, fill: number) => ({ id, key: Buffer.alloc(32, fill) })
+const sealer = createSealer([key('k1', 1)])
+const integrations = [{ id: '1', provider: 'slack' }]
+const inUs = { region: 'us', held: false }
+const inEu = { region: 'eu', held: false }
+const toEu = { id: '10', before: inUs, after: inEu, integrations }
+
+let connection: SpoolConnection
+let spool: Spool
+beforeAll(async () => {
+  connection = await connectSpool(':memory:', { waitMs: 0 })
+})
+beforeEach(() => {
+  connection.tables.clear()
+  spool = directSpool(connection, { clock: createManualClock(), instance: 'one' })
+})
+afterAll(() => connection.database.close())
+
+function row(name: string, mailbox: MailboxAddress, more: Partial<NewRow> = {}): NewRow {
+  return {
+    mailbox,
+    delivery: name,
+    dedupKey: name,
+    organizations: ['10'],
+    receivedAt: 0,
+    payload: sealer.seal(Buffer.from(`payload ${name}`), { delivery: name, region: regionOf(mailbox) }),
+    maxSpoolBytes: undefined,
+    state: { kind: 'waiting', ...NO_PROGRESS },
+    ...more,
+  }
+}
+
+const append = (...rows: NewRow[]) => spool.append(rows, { giveUpAt: Infinity })
+const follow = (moved: Parameters<typeof followOrganization>[0], more: Partial<FollowParts> = {}) =>
+  followOrganization(moved, { spool, sealer, ...more })
+
+/** What waits there, as far as it can be opened there, with its organizations. */
+async function contentOf(mailbox: MailboxAddress): Promise<string[]> {
+  const rows = await Promise.all(['10', '11'].map((id) => spool.waitingFor(mailbox, id, { limit: 1000 })))
+  const distinct = new Map(rows.flat().map((one) => [one.id, one]))
+  return [...distinct.values()].map(({ delivery, payload, organizations }) => {
+    const opened = sealer.open(payload, { delivery, region: regionOf(mailbox) })
+    return `${opened.kind === 'opened' ? opened.plain.toString() : opened.kind} for ${organizations.join()}`
+  })
+}
+
+describe('what waits for an organization that has moved', () => {
+  it('follows it in its order, sealed for where it is then', async () => {
+    await append(row('1', us), row('2', eu), row('3', us))
+    expect(await follow(toEu)).toEqual({ moved: 2, busy: 0, unreadable: 0 })
+    expect(await contentOf(eu)).toEqual(['payload 1 for 10', 'payload 2 for 10', 'payload 3 for 10'])
+    expect(await contentOf(us)).toEqual([])
+  })
+
+  it('follows it however much it is', async () => {
+    const names = Array.from({ length: 120 }, (_, at) => `${at}`)
+    await append(...names.map((name) => row(name, us)))
+    expect(await follow(toEu)).toMatchObject({ moved: 120 })
+    expect(await contentOf(eu)).toEqual(names.map((name) => `payload ${name} for 10`))
+  })
+
+  it('stays for the others that it waits for as well, with what is known of it', async () => {
+    const state = { kind: 'waiting', attempts: 4, answeredFailures: 3, failingMs: 2, retryAt: 1 } as const
+    await append(row('1', us, { organizations: ['10', '11'], state }), row('2', us, { organizations: ['11'] }))
+    expect(await follow(toEu)).toMatchObject({ moved: 1 })
+    expect(await contentOf(us)).toEqual(['payload 1 for 11', 'payload 2 for 11'])
+    expect(await contentOf(eu)).toEqual(['payload 1 for 10'])
+    expect(await spool.waitingFor(us, '11', { limit: 1 })).toMatchObject([{ attempts: 4, answeredFailures: 3 }])
+    expect(await spool.waitingFor(eu, '10', { limit: 1 })).toMatchObject([NO_PROGRESS])
+  })
+
+  it('waits apart while it is held, and from then on where it lives', async () => {
+    await append(row('1', us), row('2', us))
+    const held = { region: 'eu', held: true }
+    await follow({ ...toEu, after: held })
+    expect(await contentOf(own)).toEqual(['payload 1 for 10', 'payload 2 for 10'])
+    await follow({ ...toEu, before: held, after: { region: 'ap', held: true } })
+    expect(await contentOf(own)).toHaveLength(2)
+    await follow({ ...toEu, before: held })
+    expect(await contentOf(eu)).toEqual(['payload 1 for 10', 'payload 2 for 10'])
+  })
+
+  it('follows it for every integration that it is linked to', async () => {
+    const second = { ...slack, integration: '2', kind: 'region' } as const
+    await append(row('1', us), row('2', { ...second, region: 'us' }))
+    await follow({ ...toEu, integrations: [...integrations, { id: '2', provider: 'slack' }] })
+    expect(await contentOf({ ...second, region: 'eu' })).toEqual(['payload 2 for 10'])
+  })
+
+  it('is said to stay where it is just being sent', async () => {
+    await append(row('1', us), row('2', us))
+    const [open] = await spool.open()
+    await spool.next(open?.id ?? 0)
+    expect(await follow(toEu)).toEqual({ moved: 1, busy: 1, unreadable: 0 })
+    expect(await contentOf(us)).toEqual(['payload 1 for 10'])
+  })
+
+  it('is said to stay where it cannot be opened, and does not keep the rest', async () => {
+    const older = createSealer([key('k0', 9)])
+    const payload = older.seal(Buffer.from('x'), { delivery: '1', region: 'us' })
+    await append(row('1', us, { payload }), row('2', us))
+    expect(await follow(toEu)).toEqual({ moved: 1, busy: 0, unreadable: 1 })
+    expect(await contentOf(us)).toEqual(['unknown_key for 10'])
+  })
+
+  it('follows it also where gateways that have not heard of the move go on storing', async () => {
+    let more = 3
+    await append(row('0', us))
+    const late: FollowParts['spool'] = {
+      waitingFor: (...args) => spool.waitingFor(...args),
+      async relocate(moves) {
+        const moved = await spool.relocate(moves)
+        if (more > 0) await append(row(`late ${more--}`, us))
+        return moved
+      },
+    }
+    expect(await follow(toEu, { spool: late })).toEqual({ moved: 4, busy: 0, unreadable: 0 })
+    expect(await contentOf(us)).toEqual([])
+  })
+
+  it('is told to whoever works on the mailboxes, also where the store fails on the way', async () => {
+    const told: string[][] = []
+    const tell = (mailboxes: readonly MailboxAddress[]): Promise<void> => {
+      told.push(mailboxes.map(regionOf))
+      return Promise.resolve()
+    }
+    await follow(toEu, { tell })
+    await append(row('1', us))
+    const broken = { ...spool, relocate: () => Promise.reject(new Error('no disk')) }
+    await expect(follow(toEu, { tell, spool: broken })).rejects.toThrow('no disk')
+    expect(told).toEqual([
+      ['us', 'eu'],
+      ['us', 'eu'],
+    ])
+  })
+})
