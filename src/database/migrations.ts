@@ -229,6 +229,23 @@ const migrations: Record<string, Migration> = {
         .execute()
       await db.schema.createIndex('organizations_slug').on('organizations').columns(['slug', 'id']).execute()
       await db.schema.createIndex('organizations_region').on('organizations').columns(['region', 'id']).execute()
+      await sql`create index organizations_held on organizations (id) where held = 1`.execute(db)
+      await db.schema.createIndex('integrations_external').on('integrations').columns(['external_id', 'id']).execute()
+      for (const column of ['enterprise_id', 'default_organization_id']) {
+        await db.schema
+          .createIndex(`integrations_${column}`)
+          .on('integrations')
+          .columns([column, 'id'])
+          .where(sql.ref(column), 'is not', null)
+          .execute()
+      }
+      const whose = ['integration_id', 'external_user_id']
+      await db.schema
+        .createIndex('identities_user')
+        .on('identities')
+        .columns(['user_name', ...whose])
+        .execute()
+      await db.schema.createIndex('identities_external').on('identities').columns(whose.toReversed()).execute()
 
       // One row: counted up by each change, in its transaction, so that changes have an order.
       await db.schema
@@ -270,6 +287,8 @@ const migrations: Record<string, Migration> = {
       await db.schema.alterTable('waiting').addColumn('place', 'bigint').execute()
       await sql`create index waiting_order on waiting
         (mailbox_id, coalesce(place, id), id, retry_at, spooled_at, attempts)`.execute(db)
+      // The order in which dead letters are replayed, some at a time.
+      await db.schema.createIndex('dead_letters_came').on('dead_letters').columns(['came', 'id']).execute()
     },
   },
 }

@@ -1,0 +1,81 @@
+import { CompiledQuery, type Kysely } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Connections } from '../../../src/database/connections.ts'
+import { migrate } from '../../../src/database/migrations.ts'
+import { openPostgres } from '../../../src/database/postgres-connections.ts'
+import { openSqlite } from '../../../src/database/sqlite-connections.ts'
+import { identitiesQuery, integrationsQuery, linksQuery, organizationsQuery } from '../../../src/directory/list-rows.ts'
+import type { DirectorySchema } from '../../../src/directory/schema.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
+
+type Db = Kysely<DirectorySchema>
+const page = { limit: 10 }
+
+/** Each looks up what it wants, or reads on from a cursor in the order of the ids. */
+const lists: [what: string, query: (db: Db) => { compile(): CompiledQuery }][] = [
+  ['integrations', (db) => integrationsQuery(db, {}, { ...page, after: '7' })],
+  ['integrations by workspace', (db) => integrationsQuery(db, { externalId: 'T1' }, { ...page, after: '7' })],
+  ['integrations by enterprise', (db) => integrationsQuery(db, { enterpriseId: 'E1' }, page)],
+  ['integrations by organization', (db) => integrationsQuery(db, { organization: '1' }, page)],
+  ['organizations', (db) => organizationsQuery(db, {}, { ...page, after: '7' })],
+  ['organizations by slug', (db) => organizationsQuery(db, { slug: 'acme' }, page)],
+  ['organizations by region', (db) => organizationsQuery(db, { region: 'eu' }, { ...page, after: '7' })],
+  ['organizations that are held', (db) => organizationsQuery(db, { held: true }, page)],
+  ['organizations by integration', (db) => organizationsQuery(db, { integration: '1' }, page)],
+  ['links', (db) => linksQuery(db, {}, { ...page, after: { integration: '1', organization: '2' } })],
+  ['links by integration', (db) => linksQuery(db, { integration: '1' }, page)],
+  ['links by organization', (db) => linksQuery(db, { organization: '1' }, page)],
+  ['identities', (db) => identitiesQuery(db, {}, { ...page, after: { integration: '1', externalUserId: 'U1' } })],
+  ['identities by integration', (db) => identitiesQuery(db, { integration: '1' }, page)],
+  ['identities by external user', (db) => identitiesQuery(db, { externalUserId: 'U1' }, page)],
+  ['identities by user', (db) => identitiesQuery(db, { user: 'ada' }, page)],
+]
+
+describe('the time a page of a list takes, on SQLite', () => {
+  let connections: Connections<DirectorySchema>
+  beforeAll(async () => {
+    connections = await openSqlite<DirectorySchema>(':memory:', createManualClock())
+    await connections.aside((db) => migrate(db))
+  })
+  afterAll(() => connections.close())
+
+  it.each(lists)('does not grow with the directory: %s', async (_, query) => {
+    const { sql, parameters } = query(connections.lookUps).compile()
+    const { rows } = await connections.lookUps.executeQuery<{ detail: string }>(
+      CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]),
+    )
+    const steps = rows.map(({ detail }) => detail)
+    expect(steps.filter((step) => step.startsWith('SCAN') && !step.includes('organizations_held'))).toEqual([])
+    expect(steps).toContainEqual(expect.stringMatching(/ USING .*(INDEX|PRIMARY KEY)/))
+  })
+})
+
+describe.skipIf(!testsPostgres())('the time a page of a list takes, on PostgreSQL', () => {
+  let server: PostgresServer
+  let connections: Connections<DirectorySchema>
+  beforeAll(async () => {
+    server = await startPostgres()
+    const url = await server.createDatabase()
+    connections = await openPostgres<DirectorySchema>({ kind: 'postgres', url, poolMax: 1, statementTimeoutMs: 10_000 })
+    await connections.aside((db) => migrate(db))
+    // Empty tables are read whole where that can be helped at all.
+    await connections.lookUps.executeQuery(CompiledQuery.raw('set enable_seqscan = off'))
+  }, 60_000)
+  afterAll(async () => {
+    await connections.close()
+    await server.close()
+  })
+
+  it.each(lists)('does not grow with the directory: %s', async (_, query) => {
+    const { sql, parameters } = query(connections.lookUps).compile()
+    const { rows } = await connections.lookUps.executeQuery<{ 'QUERY PLAN': string }>(
+      CompiledQuery.raw(`explain ${sql}`, [...parameters]),
+    )
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    expect(plan).not.toContain('Seq Scan')
+    expect(plan).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
+    // It is looked up, not read through.
+    expect(plan).toMatch(/Index Cond|organizations_held/)
+  })
+})
