@@ -16,6 +16,9 @@ export interface PostgresDatabase {
 /** How long a connection may take to be made, or to become free: a look-up has to answer within its webhook's budget. */
 const CONNECT_MS = 2000
 
+/** A process that stops in the middle of a transaction keeps its locks from all others no longer than that. */
+const IDLE_IN_TRANSACTION_MS = 10_000
+
 /**
  * Connections to PostgreSQL. A statement that takes longer than `statementTimeoutMs` fails, here and on the server.
  * Undefined: it may take any time.
@@ -32,6 +35,7 @@ export function createPool(
     keepAlive: true,
     ...(statementTimeoutMs !== undefined && {
       statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       // A server that has gone silent ends nothing.
       query_timeout: statementTimeoutMs + CONNECT_MS,
     }),
@@ -41,6 +45,19 @@ export function createPool(
   // And so is one that breaks in use, whose query has failed by then.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
+}
+
+/** Where a database is, in words: without user and password. */
+export function placeOf({ url }: PostgresDatabase): string {
+  const { hostname, port, pathname, searchParams } = new URL(url)
+  const host = searchParams.get('host') ?? (hostname === '' ? 'localhost' : hostname)
+  return `${decodeURIComponent(pathname.slice(1))} at ${host}:${port === '' ? 5432 : port}`
+}
+
+/** A name with several addresses fails with one error for each, and none of its own. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The server refuses a statement, and the connection goes on. Class 57P: it ends the connection with it. */

@@ -97,7 +97,8 @@ export async function importFile(
       for (const warning of file.render(warnings)) onWarning?.(warning)
       return { counts, change }
     } finally {
-      await dropStaging(connection)
+      // Where the connection has failed, it has taken them with it, and why it failed is what is to be told.
+      await dropStaging(connection).catch(() => {})
     }
   })
 }

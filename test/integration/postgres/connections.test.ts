@@ -52,6 +52,13 @@ describe.skipIf(!testsPostgres())('connections to PostgreSQL', () => {
     await expect(done).resolves.toBeDefined()
   })
 
+  it('leave a process that stops in the middle of a transaction its locks for ten seconds at most', async () => {
+    const { rows } = await sql<Record<string, string>>`show idle_in_transaction_session_timeout`.execute(
+      connections.writes,
+    )
+    expect(rows).toEqual([{ idle_in_transaction_session_timeout: '10s' }])
+  })
+
   it('are no more than the pool may have', async () => {
     const count = CompiledQuery.raw('select count(*) as n from pg_stat_activity where datname = current_database()')
     const queries = Array.from({ length: 20 }, () => connections.lookUps.executeQuery(sleep(0.01)))
@@ -142,14 +149,19 @@ describe.skipIf(!testsPostgres())('connections to PostgreSQL', () => {
 
   it('that a server leaves without an answer are not used again', async () => {
     const { lookUps } = connections
+    let pid = 0
     const silenced = lookUps.connection().execute(async (db) => {
       const { rows } = await db.executeQuery<{ pid: number }>(CompiledQuery.raw('select pg_backend_pid() as pid'))
-      const pid = rows[0]?.pid ?? 0
+      pid = rows[0]?.pid ?? 0
       process.kill(pid, 'SIGSTOP')
-      return await db.executeQuery(sleep(0.01)).finally(() => process.kill(pid, 'SIGCONT'))
+      return await db.executeQuery(sleep(0.01))
     })
-    await expect(silenced).rejects.toThrow(/timeout/)
-    expect(await look(lookUps)).toEqual([{ id: 1, name: 'one' }])
+    try {
+      await expect(silenced).rejects.toThrow(/timeout/)
+      expect(await look(lookUps)).toEqual([{ id: 1, name: 'one' }])
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
   })
 })
 
