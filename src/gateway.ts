@@ -4,6 +4,7 @@ import { changedButFixed, readConfiguration, type Configuration } from './config
 import { ConfigurationError } from './config/required.ts'
 import { createDedup } from './dedup/dedup.ts'
 import { attempt, isHeld } from './delivery/attempt.ts'
+import { followOrganization, type Followed, type MovedOrganization } from './delivery/follow.ts'
 import { createLateAnswers } from './delivery/late-answers.ts'
 import { createMailboxWorker } from './delivery/mailboxes.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
@@ -13,6 +14,7 @@ import { stillThere } from './delivery/still-there.ts'
 import { openSpool } from './delivery/open-spool.ts'
 import { announced, hearOfChanges, tellFleet } from './directory/announce.ts'
 import { cacheDirectory } from './directory/cache.ts'
+import type { DirectoryChange } from './directory/change.ts'
 import type { Directory } from './directory/directory.ts'
 import type { DirectoryEditor } from './directory/edit.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
@@ -83,6 +85,15 @@ export interface Gateway {
   providers(): readonly Provider[]
   /** Undefined: the path is no provider's. */
   doorAt(path: string): OpenDoor | undefined
+  /**
+   * Lets what waits for an organization follow it, once the directory says that it has moved, is held or was released.
+   * Rejects when the store cannot be asked: then it follows when it is tried.
+   */
+  follow(moved: MovedOrganization): Promise<Followed>
+  /** Has this process see what was paused, resumed, replayed or erased past its worker. Never rejects. */
+  lookAtMailboxes(): Promise<void>
+  /** A change of the directory that was made past this gateway, such as an import: tells the fleet of it, too. */
+  directoryChanged(change: DirectoryChange): void
   /** Keeps `close` and `reload` waiting for what is under way. */
   track(work: Promise<void>): void
   /** How many webhooks have not come to their end. */
@@ -156,10 +167,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     log,
   })
   const stopHearing = hearOfChanges(news, directory, counters)
-  const editor = announced(store.editor, (change) => {
+  const directoryChanged = (change: DirectoryChange): void => {
     directory.changed(change)
     tellFleet(news, change)
-  })
+  }
+  const editor = announced(store.editor, directoryChanged)
   /** For what is late already: it may wait, but must not go where an organization has been. */
   const asked: Pick<Directory, 'find'> = { find: (key) => directory.ask(key) }
   const steering = createSteering({ store: store.steering, clock, alarms, onRegions: steerRegions })
@@ -284,10 +296,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     for (const warning of warnings) log.warn({}, warning)
     const topology = steered(configuration.topology, steering.regions())
     const secrets = secretUses.begin()
+    const signsFor = (id: string) => topology.regions.some(({ signingKey }) => signingKey?.id === id)
     const keyUses = new Map(
       settings.REGION_SIGNING_KEYS.map(({ id, secret: value }) => [
         id,
-        secrets.list({ name: 'REGION_SIGNING_KEYS', owner: { id }, value }),
+        secrets.list({ name: 'REGION_SIGNING_KEYS', owner: { id }, value, inUse: signsFor(id) }),
       ]),
     )
     const maxReplyBytes = settings.MAX_REPLY_BYTES
@@ -315,7 +328,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     return {
       configuration,
       topology,
-      secrets: secrets.read,
+      secrets: () => secrets.read(),
       longestCallMs,
       clients,
       providers,
@@ -450,6 +463,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       }
       return undefined
     },
+    follow: (moved) =>
+      followOrganization(moved, {
+        spool,
+        sealer: live.rooms.sealer,
+        tell: (addresses) => mailboxes.lookInto(addresses),
+      }),
+    lookAtMailboxes: () => mailboxes.lookAtAll(),
+    directoryChanged,
     track(work) {
       const tracked = work
         .catch((err: unknown) => log.error({ err }, 'A webhook was answered, but its story could not be told'))

@@ -3,7 +3,9 @@ import { z } from 'zod'
 import type { Id, Organization } from '../directory/directory.ts'
 import type { Identity } from '../directory/identities.ts'
 import type { Deleted, DirectoryEditor, Link, Versioned, Written } from '../directory/edit.ts'
+import { linkedIntegrations } from '../directory/linked-integrations.ts'
 import { Refusal } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
 import type { Topology } from '../regions/regions.ts'
 import type { Log } from '../telemetry/log.ts'
 import { etagOf, isKnown, preconditionFailed, preconditionOf, readsIf, tagged, writesIf } from './conditional.ts'
@@ -29,11 +31,7 @@ import { invalidRequest, route, type Route } from './route.ts'
 export interface DirectoryRoutesParts {
   readonly directory: DirectoryEditor
   readonly topology: () => Topology
-  /**
-   * Makes what waits for an organization follow it to where it lives now, or into or out of its hold; returns how many
-   * deliveries have.
-   */
-  readonly follow: (before: Organization, after: Organization) => Promise<number>
+  readonly follow: Gateway['follow']
   readonly log: Log
 }
 
@@ -128,10 +126,18 @@ function organizationRoutes({ directory, topology, follow, log }: DirectoryRoute
   /** What is not done when it fails is done when each delivery's turn comes, so it is told rather than refused. */
   async function followed(before: Organization, after: Organization) {
     try {
-      return { moved_deliveries: await follow(before, after) }
+      const integrations = await linkedIntegrations(directory, after.id)
+      const { moved, busy, unreadable } = await follow({ id: after.id, before, after, integrations })
+      const later = busy + unreadable
+      return {
+        moved_deliveries: moved,
+        ...(later > 0 && {
+          warnings: [`${later} more deliveries cannot be moved right now, and follow when tried next`],
+        }),
+      }
     } catch (err) {
-      log.error({ err, organization: after.id }, 'What waits for an organization follows it only when its turn comes')
-      return { warnings: ['not everything that waits has followed yet: the rest does when its turn comes'] }
+      log.error({ err, organization: after.id }, 'What waits for an organization follows it only when it is tried next')
+      return { warnings: ['what waits has not been moved, and follows when it is tried next'] }
     }
   }
 

@@ -1,11 +1,11 @@
 import { z } from 'zod'
+import type { DirectoryChange } from '../directory/change.ts'
 import { fromStore } from './from-store.ts'
 import { route, type Route } from './route.ts'
 
 export interface InstanceRoutesParts {
   readonly databaseId: () => Promise<string>
-  /** Treats the whole directory as changed, here and in every other gateway. */
-  readonly directoryChanged: () => Promise<void>
+  readonly directoryChanged: (change: DirectoryChange) => void
 }
 
 /** For a command on the same machine: whether this is the gateway whose database it has been given. */
@@ -24,9 +24,10 @@ export function instanceRoutes({ databaseId, directoryChanged }: InstanceRoutesP
       path: '/api/directory/refresh',
       summary: 'Asks the database again for all that is remembered of the directory, after an import past this API',
       writes: false,
+      body: z.strictObject({ version: z.int().nonnegative().describe("The directory's version with the change.") }),
       responses: { 204: { description: 'Nothing older is used from now on' } },
-      async handle() {
-        await fromStore(directoryChanged())
+      handle({ body: { version } }) {
+        directoryChanged({ version, what: { kind: 'all' } })
         return { status: 204 }
       },
     }),

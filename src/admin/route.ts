@@ -18,9 +18,16 @@ export type AnswerOf<Declared extends Responses> = {
     readonly status: Status
     readonly headers?: Readonly<Record<string, string>>
   } & (Declared[Status] extends { readonly body: infer Body extends z.ZodType }
-    ? { readonly body: z.output<Body> }
+    ? { readonly body: Frozen<z.output<Body>> }
     : { readonly body?: undefined })
 }[keyof Declared & number]
+
+/** Nobody changes what is answered, so that what may not be changed can be. */
+type Frozen<Value> = Value extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : Value extends object
+    ? { readonly [Key in keyof Value]: Frozen<Value[Key]> }
+    : Value
 
 export interface Answer {
   readonly status: number

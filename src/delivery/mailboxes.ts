@@ -80,6 +80,8 @@ export interface MailboxWorker {
   look(): void
   /** Looks into these mailboxes: somebody else in this process has put something there, or taken it away. */
   lookInto(addresses: readonly MailboxAddress[]): Promise<void>
+  /** Looks at all of them: somebody else in this process has paused or resumed one, or replayed or erased. Never rejects. */
+  lookAtAll(): Promise<void>
   /** What was claimed by now: the answer tells, whenever asked, whether it is still this instance's. */
   claims(): () => boolean
   /** The store has been written to, which renews the lease: it was asked to at this time (monotonic). */
@@ -626,6 +628,16 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (box === undefined || box.isEmpty || box.paused !== undefined || box.state.kind !== 'resting') continue
         makeReady(box)
         pump(box.lane)
+      }
+    },
+
+    async lookAtAll() {
+      const asOf = changes
+      try {
+        const list = await spool.open()
+        if (!stopped) adoptAll(list, asOf)
+      } catch {
+        // As above.
       }
     },
 
