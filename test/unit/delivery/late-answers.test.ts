@@ -978,3 +978,41 @@ describe('stopping', () => {
     expectNothingOwed(world, instance)
   })
 })
+
+describe('organizations that have moved away, or are held', () => {
+  const unheard: RegionResult = { kind: 'timed_out', region: 'eu', sent: true, timing }
+
+  it.each(['moved', 'held'] as const)('are not asked for again: the user is told that it failed (%s)', async (why) => {
+    const world = createWorld({ regions: { eu: idempotent(says(unreachable), ok('done')) } })
+    world.config.gone['eu'] = why
+    const instance = await follow(world)
+    await world.run(25 * MINUTE)
+    expect(attemptsAt(world, 'eu')).toEqual([1])
+    expect(texts(world)).toEqual(['sorry: failed'])
+    expectNothingOwed(world, instance)
+  })
+
+  it.each([
+    ['the first attempt was sent in vain', follow, says(unheard)],
+    ['the first attempt was made by an instance that has gone', takeOver, { result: 'never' } as const],
+  ])('may have been served before, where %s: nobody knows', async (_, begin, first) => {
+    const world = createWorld({ regions: { eu: idempotent(first, ok('done')) } })
+    world.config.gone['eu'] = 'moved'
+    const instance = await begin(world)
+    await world.run(25 * MINUTE)
+    expect(attemptsAt(world, 'eu')).toEqual([1])
+    expect(texts(world)).toEqual(['sorry: unknown'])
+    expectNothingOwed(world, instance)
+  })
+
+  it('are asked for once the directory can say that they are still there', async () => {
+    const world = createWorld({ regions: { eu: idempotent(says(unreachable), ok('done')) } })
+    world.config.gone['eu'] = 'directory_away'
+    await follow(world)
+    await world.run(5000)
+    expect(attemptsAt(world, 'eu')).toEqual([1])
+    delete world.config.gone['eu']
+    await world.run(MINUTE)
+    expect(texts(world)).toEqual(['done'])
+  })
+})
