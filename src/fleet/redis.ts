@@ -87,7 +87,8 @@ export async function openRedis({ url, clock, alarms, log, counters }: RedisPart
     if (failing) void lookNow()
   })
 
-  await inTime(Promise.allSettled([commands.connect(), ears.connect()]), CONNECT_MS).catch(unusable)
+  const connecting = Promise.all([commands.connect(), ears.connect()])
+  await inTime(connecting, CONNECT_MS).catch(unusable)
   lookLater()
 
   function unusable(error: unknown): void {
@@ -165,8 +166,9 @@ export async function openRedis({ url, clock, alarms, log, counters }: RedisPart
   /** The library puts what it sent into its errors, `AUTH` among it, so only the words are told, and not all of them. */
   function withoutPassword(error: unknown): string {
     const { password } = commands.options
-    const message = error instanceof Error ? error.message : String(error)
-    return typeof password === 'string' && password !== '' ? message.replaceAll(password, '***') : message
+    // Where a name has several addresses, and none of them answers, there are no words but a code.
+    const message = error instanceof Error ? error.message || Reflect.get(error, 'code') : error
+    return password === undefined || password === '' ? String(message) : String(message).replaceAll(password, '***')
   }
 
   return {
@@ -221,8 +223,9 @@ function isRefusal(error: unknown): boolean {
 
 function ended(connection: Client): Promise<void> {
   return new Promise((resolve) => {
-    if (connection.status === 'end') resolve()
     connection.once('end', resolve)
+    // Between two attempts there is nothing to end, and the library does not say that it did.
+    if (connection.status === 'end' || connection.status === 'reconnecting') resolve()
     connection.disconnect()
   })
 }

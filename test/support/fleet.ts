@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { openRedis, type Redis } from '../../src/fleet/redis.ts'
-import { createAlarms } from '../../src/telemetry/alarm.ts'
+import type { createAlarms } from '../../src/telemetry/alarm.ts'
 import { createCounters } from '../../src/telemetry/counters.ts'
 
 /** A gateway's share of Redis, and what it says of it. */
@@ -11,7 +11,7 @@ export interface TestRedis {
   /** Everything that was logged, as it would be written. */
   readonly lines: string[]
   /** Waits until it has said so since the last time that was waited for. */
-  said(words: string): Promise<void>
+  readonly said: (words: string) => Promise<void>
 }
 
 /** On the system's clock, for a server's own goes on whatever a test wants. */

@@ -28,10 +28,10 @@ export async function startRedis(settings: readonly (readonly [string, string])[
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
   const server = await startServer({
     command: program,
-    args: (port) => [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'],
-      ...settings.flatMap(([name, value]) => [`--${name}`, value]),
-    ],
+    args: (port) =>
+      ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'].concat(
+        settings.flatMap(([name, value]) => [`--${name}`, value]),
+      ),
     answers: answersPing,
   })
   const url = `redis://127.0.0.1:${server.port}`
@@ -61,7 +61,7 @@ function answersPing(port: number): Promise<boolean> {
     socket.on('error', () => resolve(false))
     socket.on('data', (bytes) => {
       socket.destroy()
-      resolve(bytes.toString().startsWith('+PONG'))
+      resolve(/^(\+PONG|-NOAUTH)/.test(bytes.toString()))
     })
   })
 }

@@ -71,8 +71,9 @@ export function dedupConformance(
         const duplicate = there.once(request(key, remember), second.do)
         work.end({ reply: reply('done', 201), remember: true })
         expect(answerOf(await first)).toEqual(reply('done', 201))
-        const heard = answerOf(await duplicate)
-        if (remember === 'answer' || heard !== undefined) expect(heard).toEqual(reply('done', 201))
+        // Of another process a status is all that is known, and how it is answered is for the provider to say.
+        const known = [reply('done', 201), ...(remember === 'status' ? [undefined] : [])]
+        expect(known).toContainEqual(answerOf(await duplicate))
         expect(second.runs).toBe(0)
       },
     )

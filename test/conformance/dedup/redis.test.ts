@@ -48,8 +48,8 @@ describe.skipIf(!testsRedis())('with Redis', () => {
     const keysOf = async () => (await server.run('KEYS', 'silo:dedup:*')) as string[]
     const lifeOf = async (key: string) => Number(await server.run('PTTL', `silo:dedup:${key}`))
     /** Until Redis has heard what came of it. */
-    const toldOf = (key: string) =>
-      expect.poll(async () => String(await server.run('GET', `silo:dedup:${key}`))).toMatch(/^d/)
+    const toldOf = async (key: string) =>
+      await expect.poll(async () => String(await server.run('GET', `silo:dedup:${key}`))).toMatch(/^d/)
 
     it('one whose first does not end by the deadline is undecided: not carried out twice, and no lie', async () => {
       const work = createWork()

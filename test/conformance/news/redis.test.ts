@@ -34,7 +34,7 @@ describe.skipIf(!testsRedis())('with Redis', () => {
       ;[here, there] = await Promise.all([openInstance(), openInstance()])
       listener = createListener()
       there.news.listen('directory', listener)
-      await expect.poll(() => subscribers()).toBe(1)
+      while ((await subscribers()) !== 1);
     })
     afterEach(async () => void (await Promise.all([here.redis.close(), there.redis.close()])))
 
