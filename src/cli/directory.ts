@@ -7,14 +7,16 @@ import { openDirectory, type DirectoryStore } from '../directory/store.ts'
 import { providers } from '../providers/index.ts'
 import { createImportProgress } from './import-progress.ts'
 import type { ExitCode, Process } from './process.ts'
+import { readFleet } from './tell-gateways.ts'
 
 export async function importDirectory(io: Process, file: string, options: { json?: true }): Promise<ExitCode> {
   const topology = readTopology({ definitions: providers })
   if (!topology.ok) io.stderr.write(`warning: the regions are not checked: ${topology.faults[0]}\n`)
+  const tellFleet = readFleet(io)
   return await withStore(async (store) => {
     const progress = createImportProgress(io.stderr, systemClock)
     try {
-      const { counts } = await store
+      const { counts, change } = await store
         .importFile(file, {
           author: 'command line',
           knownProviders: new Set(providers.map(({ name }) => name)),
@@ -23,6 +25,7 @@ export async function importDirectory(io: Process, file: string, options: { json
           onProgress: (at) => progress.show(at),
         })
         .finally(() => progress.end())
+      if (change !== undefined) await tellFleet(change)
       const { integrations, organizations, organization_integrations: links } = counts
       io.stdout.write(
         options.json === true
