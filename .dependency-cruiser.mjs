@@ -156,6 +156,12 @@ export default {
       '^src/(?:database|directory|audit|steering|secrets)/',
       'SQL stays in the rooms that own tables.',
     ),
+    onlyIn(
+      'ioredis-in-the-fleet',
+      '(?:^|/)node_modules/ioredis/',
+      '^src/fleet/',
+      'Whoever shares something through Redis says what through a port, and can do without it.',
+    ),
     onlyIn('pino-in-telemetry', '(?:^|/)node_modules/pino/', '^src/telemetry/', 'The rest logs through an interface.'),
     onlyIn('commander-in-cli', '(?:^|/)node_modules/commander/', '^src/cli/', 'Options are parsed once.'),
     onlyIn(
