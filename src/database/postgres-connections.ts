@@ -15,6 +15,8 @@ import {
   createPool,
   isOutdatedPlan,
   isServersAnswer,
+  placeOf,
+  reasonOf,
   type Pool,
   type PoolClient,
   type PostgresDatabase,
@@ -56,19 +58,6 @@ export async function openPostgres<Schema>(database: PostgresDatabase): Promise<
       await Promise.all([lookUps.destroy(), writes.destroy()])
     },
   }
-}
-
-/** Without user and password. */
-function placeOf({ url }: PostgresDatabase): string {
-  const { hostname, port, pathname, searchParams } = new URL(url)
-  const host = searchParams.get('host') ?? (hostname === '' ? 'localhost' : hostname)
-  return `${decodeURIComponent(pathname.slice(1))} at ${host}:${port === '' ? 5432 : port}`
-}
-
-/** A name with several addresses fails with one error for each, and none of its own. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
-  return error instanceof Error ? error.message : String(error)
 }
 
 type NameOf = (sql: string) => string | undefined

@@ -1,10 +1,292 @@
+import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { PostgresDatabase } from '../database/postgres.ts'
-import type { Spool } from './spool.ts'
+import { migrate } from '../database/migrations.ts'
+import { openPostgres } from '../database/postgres-connections.ts'
+import { createPool, placeOf, type PostgresDatabase } from '../database/postgres.ts'
+import type { Call } from './postgres-spool-batch.ts'
+import { createBeside } from './postgres-spool-beside.ts'
+import type { Connection } from './postgres-spool-connection.ts'
+import { countMailboxes, type CountedMailbox } from './postgres-spool-mailboxes.ts'
+import { relocate } from './postgres-spool-moves.ts'
+import type { StoredRow } from './postgres-spool-rows.ts'
+import { ADDRESS, statements } from './postgres-spool-statements.ts'
+import { erase, replay, sweep } from './postgres-spool-upkeep.ts'
+import { createWriter, type CallOptions } from './postgres-spool-writer.ts'
+import {
+  columnsOf,
+  conditionsOf,
+  deadLetterOf,
+  openMailboxOf,
+  storedId,
+  waitingRowOf,
+  type DeadLetterColumns,
+  type ListingColumns,
+  type MailboxColumns,
+  type RowColumns,
+} from './spool-rows.ts'
+import {
+  REPLAYED_AT_ONCE,
+  type Appended,
+  type NewRow,
+  type OpenMailbox,
+  type ReplayPlace,
+  type Spool,
+} from './spool.ts'
 
-export function openPostgresSpool(
-  _database: PostgresDatabase,
-  _parts: { clock: Clock; instance: string },
-): Promise<Spool> {
-  return Promise.reject(new Error('not built'))
+interface PostgresSpoolOptions {
+  readonly clock: Clock
+  /** Unique to this process's life. */
+  readonly instance: string
+  /** What leases are measured on instead of the database's clock, in milliseconds. */
+  readonly databaseTime?: () => number
+}
+
+/**
+ * One for what is written, whose order is kept; the others for what is read each second, and by commands: they wait for
+ * each other rather than take connections from the look-ups.
+ */
+const CONNECTIONS = 3
+/** A statement waits that long for others' locks, and no call waits longer than for a few of them. */
+const STATEMENT_MS = 2000
+/** What goes over whole tables: pages of dead letters, lists, erasing. */
+const LONG_CONNECTIONS = 2
+const LONG_STATEMENT_MS = 60_000
+/** How long until what could not be taken back is tried again. */
+const UNDO_AGAIN_MS = 1000
+
+/**
+ * Opens the spool in a database that other instances share. What is called together is committed together, in one
+ * transaction at a time; a call that fails says what the database lacks, and the first one after that has passed works
+ * again. Leases are measured on the database's clock, so that machines need not agree.
+ * @throws an error that names the database when it cannot be opened.
+ */
+export async function openPostgresSpool(database: PostgresDatabase, options: PostgresSpoolOptions): Promise<Spool> {
+  const { clock, instance, databaseTime } = options
+  await migrateServer(database)
+  const place = placeOf(database)
+  const time = () => (databaseTime === undefined ? null : Math.floor(databaseTime()))
+  const quickPool = createPool(database, {
+    max: Math.min(CONNECTIONS, database.poolMax),
+    statementTimeoutMs: STATEMENT_MS,
+  })
+  const longPool = createPool(database, {
+    max: Math.min(LONG_CONNECTIONS, database.poolMax),
+    statementTimeoutMs: LONG_STATEMENT_MS,
+  })
+  const quick = createBeside(quickPool, place)
+  const long = createBeside(longPool, place)
+  const cancels = new Set<() => void>()
+  let closed: Promise<void> | undefined
+
+  /**
+   * Which mailboxes were open when they were last listed, with what this instance has put into them or emptied since;
+   * undefined: never listed. When all are asked for whose sum differs, somebody else has changed something.
+   */
+  let known: Map<number, string | null> | undefined
+
+  const writer = createWriter({ pool: quickPool, clock, instance, place, time, onCounted: note })
+
+  function note(counted: readonly CountedMailbox[]): void {
+    for (const { id, depth, paused } of counted) {
+      if (depth > 0 || paused !== null) known?.set(id, paused)
+      else known?.delete(id)
+    }
+  }
+
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the call gives
+  async function call<Result>(what: Call, callOptions?: CallOptions): Promise<Result> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result of the call that was made
+    return (await writer.call(what, callOptions)) as Result
+  }
+
+  /** Behind everything that was called before: who has just written is to read it. */
+  const read = async <Result>(
+    work: (ask: Connection['ask']) => Promise<Result>,
+    beside: typeof quick = quick,
+  ): Promise<Result> => {
+    if (closed !== undefined) throw new Error(`the database ${place} is closed`)
+    await writer.settled()
+    return await beside.read(work)
+  }
+
+  const transact = async <Result>(work: (tx: Parameters<typeof erase>[0]) => Promise<Result>): Promise<Result> => {
+    if (closed !== undefined) throw new Error(`the database ${place} is closed`)
+    await writer.settled()
+    return await long.transact((ask) => work({ instance, time: time(), now: clock.now(), ask }))
+  }
+
+  /** Until it is done: a held row that nobody knows of would hold up its mailbox as long as this process lives. */
+  async function undo(what: Call): Promise<void> {
+    try {
+      await writer.call(what)
+    } catch {
+      if (closed !== undefined) return
+      const cancel = clock.after(UNDO_AGAIN_MS, () => {
+        cancels.delete(cancel)
+        void undo(what)
+      })
+      cancels.add(cancel)
+    }
+  }
+
+  async function list(ask: Connection['ask']): Promise<OpenMailbox[]> {
+    const rows = await ask<MailboxColumns>(statements.open)
+    known = new Map(rows.map(({ id, paused }) => [id, paused]))
+    return rows.map(openMailboxOf)
+  }
+
+  async function shut(): Promise<void> {
+    try {
+      await call({ kind: 'giveBack' })
+    } finally {
+      await end()
+    }
+  }
+
+  async function end(): Promise<void> {
+    for (const cancel of cancels) cancel()
+    await writer.end()
+    await Promise.all([quickPool.end(), longPool.end()])
+  }
+
+  const spool: Spool = {
+    renew: () => call({ kind: 'renew' }),
+    close: () => (closed ??= shut()),
+
+    async append(rows, { giveUpAt }) {
+      // What cannot be stored at all is not to hold up others.
+      for (const { mailbox } of rows) columnsOf(mailbox)
+      const take = (results: unknown, transaction: string): void => {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result of this call
+        const stored = storedOf(rows, results as readonly Appended[])
+        if (stored.length > 0) void undo({ kind: 'unstore', rows: stored, transaction })
+      }
+      return await call({ kind: 'append', rows }, { giveUpAt, undo: take })
+    },
+    next: (mailbox) => call({ kind: 'next', mailbox }),
+    settle: (claim, settlement) => call({ kind: 'settle', claim, settlement }),
+    release: (mailbox, fence) => call({ kind: 'release', mailbox, fence }),
+
+    open: () => read(list),
+    at: (addresses) =>
+      read(async (ask) => {
+        const columns = addresses.map(columnsOf)
+        const found = await ask<MailboxColumns>(
+          statements.openAt,
+          ...[0, 1, 2, 3].map((column) => columns.map((values) => values[column])),
+        )
+        return found.map(openMailboxOf)
+      }),
+    /**
+     * One row of 32 characters, over a table with a row for each mailbox: 15 ms of the server's time for a hundred
+     * thousand of them. Only when that is not what this instance knows is the list itself read.
+     */
+    changed: () =>
+      read(async (ask) => {
+        const [now] = await ask<{ fingerprint: string }>(statements.fingerprint)
+        return known !== undefined && now?.fingerprint === fingerprintOf(known) ? undefined : await list(ask)
+      }),
+    waitingFor: (mailbox, organization, { limit, after }) =>
+      read(async (ask) => {
+        const columns = columnsOf(mailbox)
+        return (await ask<RowColumns>(statements.waitingFor, ...columns, after ?? null, organization, limit)).map(
+          waitingRowOf,
+        )
+      }, long),
+    relocate: (moves) =>
+      transact(async (tx) => {
+        const { locked, result } = await relocate(tx, moves)
+        await countMailboxes(tx, locked)
+        return result
+      }),
+
+    list: () =>
+      read(async (ask) => {
+        const rows = await ask<MailboxColumns & ListingColumns>(statements.list)
+        return rows.map((row) => ({
+          ...openMailboxOf(row),
+          depth: row.depth,
+          bytes: row.bytes,
+          oldestAt: row.spooled_at ?? undefined,
+          headAttempts: row.attempts ?? 0,
+          deadLetters: row.dead_letters,
+        }))
+      }, long),
+    usage: () =>
+      read(async (ask) => {
+        const rows = await ask<{ region: string; bytes: number }>(statements.usage)
+        return new Map(rows.map(({ region, bytes }) => [region, bytes]))
+      }),
+    pause: (mailbox, reason) => read(async (ask) => (await ask(statements.pause, mailbox, reason)).length > 0),
+    resume: (mailbox) => read(async (ask) => (await ask(statements.pause, mailbox, null)).length > 0),
+
+    deadLetters: (filter, { limit, beforeId }) =>
+      read(async (ask) => {
+        const conditions = conditionsOf(filter)
+        if (beforeId !== undefined) conditions.push({ column: 'letter.id', value: beforeId })
+        const where = conditions.map(({ column }, at) => {
+          const operator = at === conditions.length - 1 && beforeId !== undefined ? '<' : '='
+          return ` AND ${column} ${operator} $${at + 2}`
+        })
+        const text = `SELECT letter.id, letter.mailbox_id, letter.delivery, letter.reason, letter.attempts,
+            letter.received_at, letter.died_at, ${ADDRESS}
+          FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
+          WHERE true${where.join('')} ORDER BY letter.id DESC LIMIT $1`
+        const rows = await ask<DeadLetterColumns>({ text }, limit, ...conditions.map(({ value }) => value))
+        return rows.map(deadLetterOf)
+      }, long),
+    async replay(filter) {
+      let all = 0
+      let from: ReplayPlace | undefined
+      do {
+        const part = { limit: REPLAYED_AT_ONCE, from }
+        const { replayed, rest } = await transact((tx) => replay(tx, filter, part))
+        all += replayed
+        from = rest
+      } while (from !== undefined)
+      return all
+    },
+    erase: (target) => transact((tx) => erase(tx, target)),
+    sweep: (before) => transact((tx) => sweep(tx, before)),
+
+    async owe(answer, { giveUpAt }) {
+      storedId(answer.integration)
+      const take = (): void => void undo({ kind: 'paid', delivery: answer.delivery })
+      await call({ kind: 'owe', answer }, { giveUpAt, undo: take })
+    },
+    posting: (delivery, message) => call({ kind: 'posting', delivery, message }),
+    unposted: (delivery) => call({ kind: 'unposted', delivery }),
+    paid: (delivery) => call({ kind: 'paid', delivery }),
+    takeOver: () => call({ kind: 'takeOver' }),
+  }
+  try {
+    await spool.renew()
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return spool
+}
+
+async function migrateServer(database: PostgresDatabase): Promise<void> {
+  const connections = await openPostgres(database)
+  try {
+    await connections.aside((db) => migrate(db))
+  } finally {
+    await connections.close()
+  }
+}
+
+function storedOf(rows: readonly NewRow[], results: readonly Appended[]): StoredRow[] {
+  return results.flatMap((result, index) =>
+    result.kind === 'stored' ? [{ id: result.id, isDead: rows[index]?.state.kind === 'dead' }] : [],
+  )
+}
+
+/** As the statement has it. */
+function fingerprintOf(known: ReadonlyMap<number, string | null>): string {
+  const sorted = [...known].toSorted(([one], [other]) => one - other)
+  return createHash('md5')
+    .update(sorted.map(([id, paused]) => `${id} ${paused ?? ''}`).join('\n'))
+    .digest('hex')
 }

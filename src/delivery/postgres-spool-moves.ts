@@ -1,0 +1,164 @@
+import { holdsMailbox, insert, remove, setOrganizations, uniqueKey } from './postgres-spool-rows.ts'
+import { lockMailboxes, type LockedMailboxes, type Transaction } from './postgres-spool-mailboxes.ts'
+import { statements } from './postgres-spool-statements.ts'
+import { allOf, idsOf } from './spool-rows.ts'
+import { regionOf, type Claim, type NewRow, type Settlement } from './spool.ts'
+
+/** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
+const TWIN_WAIT_MS = 1000
+
+/** A row whose place others are to take. */
+export interface Move {
+  readonly row: number
+  readonly rows: readonly NewRow[]
+}
+
+/** What waits, and whether it is being sent. */
+export interface Standing {
+  readonly id: number
+  readonly mailbox_id: number
+  readonly region: string
+  readonly dedup_key: string
+  readonly organizations: string
+  readonly place: number
+  readonly is_being_sent: boolean
+}
+
+/** What was read before its mailbox was locked has moved since: all begins again. */
+export class MovedMeanwhile extends Error {}
+
+interface Sought {
+  readonly rows: readonly number[]
+  readonly keys: readonly { readonly dedupKey: string; readonly region: string }[]
+}
+
+/** What waits under these ids, or is the same webhook as what is to wait there. */
+export async function readStanding(tx: Transaction, { rows, keys }: Sought): Promise<Standing[]> {
+  const dedupKeys = keys.map(({ dedupKey }) => dedupKey)
+  const regions = keys.map(({ region }) => region)
+  return await tx.ask<Standing>(statements.standing, rows, dedupKeys, regions, tx.instance, tx.time)
+}
+
+/** The same of what is in mailboxes that are locked. */
+export async function readLocked(tx: Transaction, locked: LockedMailboxes, sought: Sought): Promise<Standing[]> {
+  const found = await readStanding(tx, sought)
+  if (found.some(({ mailbox_id: mailbox }) => locked.get(mailbox) === undefined)) throw new MovedMeanwhile()
+  return found
+}
+
+function soughtFor(moves: readonly Move[]): Sought {
+  const rows = moves.flatMap((move) => move.rows)
+  return {
+    rows: moves.map(({ row }) => row),
+    keys: rows.map(({ dedupKey, mailbox }) => ({ dedupKey, region: regionOf(mailbox) })),
+  }
+}
+
+async function lockFor(tx: Transaction, moves: readonly Move[], more: readonly number[]): Promise<LockedMailboxes> {
+  const found = await readStanding(tx, soughtFor(moves))
+  const addresses = moves.flatMap(({ rows }) => rows.map(({ mailbox }) => mailbox))
+  return await lockMailboxes(tx, { ids: [...more, ...found.map(({ mailbox_id: mailbox }) => mailbox)], addresses })
+}
+
+/** Ends an attempt with the settlement `moved`. */
+export async function settleMoved(
+  tx: Transaction,
+  claim: Claim,
+  { rows }: Settlement & { kind: 'moved' },
+): Promise<{ locked: LockedMailboxes; result: boolean }> {
+  const move = { row: claim.row, rows }
+  const locked = await lockFor(tx, [move], claim.kind === 'mailbox' ? [claim.mailbox] : [])
+  const mailbox = claim.kind === 'mailbox' ? claim.mailbox : null
+  const claimed = await tx.ask(statements.claimed, [claim.row], [mailbox], tx.instance)
+  if (!holdsMailbox(tx, locked, claim) || claimed.length === 0) return { locked, result: false }
+  const [beingSent = []] = await replace(tx, locked, [move])
+  if (beingSent.length > 0) {
+    // Two that change places are each other's twin: the older one looks again first, and finds the other at rest.
+    const isYounger = beingSent.some(({ id }) => id < claim.row)
+    await tx.ask(statements.retryAt, [claim.row], [tx.now + (isYounger ? 1.5 : 1) * TWIN_WAIT_MS])
+  }
+  return { locked, result: true }
+}
+
+/** How many have moved. */
+export async function relocate(
+  tx: Transaction,
+  moves: readonly Move[],
+): Promise<{ locked: LockedMailboxes; result: number }> {
+  const locked = await lockFor(tx, moves, [])
+  let moved = 0
+  for (const group of await groupsOf(tx, locked, moves)) {
+    const standing = await readLocked(tx, locked, { rows: group.map(({ row }) => row), keys: [] })
+    const byId = new Map(standing.map((row) => [row.id, row]))
+    const movable = group.filter(({ row, rows }) => {
+      const waiting = byId.get(row)
+      if (waiting === undefined || waiting.is_being_sent) return false
+      // Whoever has read it may not have read all: another that was moved here has left its organizations with it.
+      const named = new Set(rows.flatMap(({ organizations }) => organizations))
+      return idsOf(waiting.organizations).every((id) => named.has(id))
+    })
+    const beingSent = await replace(tx, locked, movable)
+    moved += beingSent.filter(({ length }) => length === 0).length
+  }
+  return { locked, result: moved }
+}
+
+/** Those that meet no other of their webhook are moved all at once; each of the rest alone, as it finds things then. */
+async function groupsOf(tx: Transaction, locked: LockedMailboxes, moves: readonly Move[]): Promise<Move[][]> {
+  const standing = await readLocked(tx, locked, soughtFor(moves))
+  const sources = new Map(standing.map(({ id, dedup_key: key, region }) => [uniqueKey(key, region), id]))
+  const taken = new Set<string>()
+  const together: Move[] = []
+  const alone: Move[] = []
+  for (const move of moves) {
+    const keys = move.rows.map(({ dedupKey, mailbox }) => uniqueKey(dedupKey, regionOf(mailbox)))
+    const meets = keys.some((key) => taken.has(key) || (sources.has(key) && sources.get(key) !== move.row))
+    ;(meets ? alone : together).push(move)
+    for (const key of keys) taken.add(key)
+  }
+  return [together, ...alone.map((move) => [move])].filter(({ length }) => length > 0)
+}
+
+/**
+ * Gives the places of rows that nobody sends to others: what waits there already takes their organizations along. Of
+ * each, what is being sent there; then nothing of it is done.
+ */
+async function replace(
+  tx: Transaction,
+  locked: LockedMailboxes,
+  moves: readonly Move[],
+): Promise<(readonly Standing[])[]> {
+  const standing = await readLocked(tx, locked, soughtFor(moves))
+  const byId = new Map(standing.map((row) => [row.id, row]))
+  const byKey = new Map(standing.map((row) => [uniqueKey(row.dedup_key, row.region), row]))
+  const twinOf = (row: NewRow, except: number): Standing | undefined => {
+    const twin = byKey.get(uniqueKey(row.dedupKey, regionOf(row.mailbox)))
+    return twin?.id === except ? undefined : twin
+  }
+  const beingSent = moves.map(({ row, rows }) =>
+    rows.flatMap((one) => twinOf(one, row) ?? []).filter((twin) => twin.is_being_sent),
+  )
+  const good = moves.filter((_, at) => beingSent[at]?.length === 0)
+  // They go first: each may be its own twin. What waits already is never refused for want of room.
+  await remove(
+    tx,
+    locked,
+    good.map(({ row }) => row),
+  )
+  const all = good.flatMap(({ row, rows }) => rows.map((one) => ({ row: one, from: row, twin: twinOf(one, row) })))
+  await insert(
+    tx,
+    locked,
+    all.flatMap(({ row, from, twin }) => (twin === undefined ? [{ row, place: byId.get(from)?.place ?? null }] : [])),
+  )
+  const merged = new Map<number, string>()
+  for (const { row, twin } of all) {
+    if (twin !== undefined) merged.set(twin.id, allOf(merged.get(twin.id) ?? twin.organizations, row.organizations))
+  }
+  await setOrganizations(
+    tx,
+    'organizations',
+    [...merged].map(([id, organizations]) => ({ id, organizations })),
+  )
+  return beingSent
+}
