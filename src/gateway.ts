@@ -26,6 +26,8 @@ import { createRedisClaims } from './fleet/redis-claims.ts'
 import { createRedisCounts } from './fleet/redis-counts.ts'
 import { createRedisNews } from './fleet/redis-news.ts'
 import { openRedis } from './fleet/redis.ts'
+import { explain } from './explain/explain.ts'
+import type { ExplainIn, Explanation } from './explain/explanation.ts'
 import type { Answer, Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
 import { createRateLimit } from './limit/rate-limit.ts'
@@ -94,6 +96,8 @@ export interface Gateway {
   lookAtMailboxes(): Promise<void>
   /** A change of the directory that was made past this gateway, such as an import: tells the fleet of it, too. */
   directoryChanged(change: DirectoryChange): void
+  /** What would become of a webhook, and why; nothing of it is carried out. */
+  explain(asked: ExplainIn): Promise<Explanation>
   /** Keeps `close` and `reload` waiting for what is under way. */
   track(work: Promise<void>): void
   /** How many webhooks have not come to their end. */
@@ -445,6 +449,16 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     steering,
     regionClient: (name) => live.clients.get(name),
     secrets: () => live.secrets(),
+    explain: (asked) =>
+      explain(asked, {
+        ...live.rooms,
+        providers: live.providers,
+        inspect: (key) => store.inspect(key),
+        file: live.configuration.topology,
+        overrides: steering.regions(),
+        breaker: (name) => live.clients.get(name)?.breaker.state,
+        rateLimitPerMinute: live.configuration.settings.RATE_LIMIT_PER_MINUTE,
+      }),
     clock,
     ids,
     log,

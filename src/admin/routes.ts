@@ -3,12 +3,16 @@ import { eraseIntegration } from '../delivery/erase.ts'
 import type { Gateway } from '../gateway.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { directoryRoutes } from './directory-routes.ts'
+import { explainRoutes } from './explain-routes.ts'
 import { fromStore } from './from-store.ts'
 import { instanceRoutes } from './instance-routes.ts'
 import { mailboxRoutes } from './mailbox-routes.ts'
 import { openApiOf } from './openapi.ts'
 import { pageTokenRoutes } from './page-token-routes.ts'
+import { regionsRoutes } from './regions-routes.ts'
 import { route, type Route } from './route.ts'
+import { secretsRoutes } from './secrets-routes.ts'
+import { shedRoutes } from './shed-routes.ts'
 
 /** Every route of the admin API, its own description among them. */
 export function adminRoutes(gateway: Gateway): Route[] {
@@ -25,6 +29,16 @@ export function adminRoutes(gateway: Gateway): Route[] {
     ...mailboxRoutes({ spool, audit, look: () => gateway.lookAtMailboxes(), erase }),
     ...pageTokenRoutes({ directory, providers, audit, clock }),
     ...auditRoutes({ audit }),
+    ...regionsRoutes({
+      steering: gateway.steering,
+      file: () => gateway.configuration().topology,
+      topology: () => gateway.topology(),
+      client: (name) => gateway.regionClient(name),
+      spool,
+    }),
+    ...shedRoutes({ steering: gateway.steering, providers }),
+    ...secretsRoutes({ secrets: () => gateway.secrets() }),
+    ...explainRoutes({ explain: (asked) => gateway.explain(asked) }),
     ...instanceRoutes({
       databaseId: () => store.databaseId(),
       directoryChanged: (change) => gateway.directoryChanged(change),

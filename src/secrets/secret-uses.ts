@@ -15,6 +15,8 @@ export interface ListedSecret {
   /** What it is for, where that is told: one app of a provider, or the id that stands before it. */
   readonly owner: { readonly app_id?: string; readonly id?: string }
   readonly value: string | Uint8Array
+  /** False: it is there, and nothing would use it. */
+  readonly inUse: boolean
 }
 
 /** Takes down which secrets there are, in the order of their lists: newest first. */
@@ -28,6 +30,7 @@ export interface SecretListing {
   readonly fingerprint: string
   /** In its list; 1 is the newest. */
   readonly position: number
+  readonly inUse: boolean
   /** Unix milliseconds, by any process of the fleet; null: never, as far as anybody knows. */
   readonly lastUsedAt: number | null
 }
@@ -99,9 +102,9 @@ export function createSecretUses({
           const stored = new Map(
             (await store.read()).map(({ name, fingerprint, lastUsedAt }) => [keyOf(name, fingerprint), lastUsedAt]),
           )
-          return listed.map(({ secret: { name, owner }, fingerprint, position, use }) => {
+          return listed.map(({ secret: { name, owner, inUse }, fingerprint, position, use }) => {
             const lastUsedAt = Math.max(use.lastUsedAt, stored.get(keyOf(name, fingerprint)) ?? 0)
-            return { name, owner, fingerprint, position, lastUsedAt: lastUsedAt === 0 ? null : lastUsedAt }
+            return { name, owner, fingerprint, position, inUse, lastUsedAt: lastUsedAt === 0 ? null : lastUsedAt }
           })
         },
       }

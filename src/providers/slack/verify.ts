@@ -25,6 +25,7 @@ export function importSecrets(
       name: 'SLACK_SIGNING_SECRETS',
       owner: appId === undefined ? {} : { app_id: appId },
       value: secret,
+      inUse: true,
     }),
   }))
 }

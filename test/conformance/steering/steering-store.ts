@@ -102,7 +102,7 @@ export function steeringConformance(
       ])
       const [row] = await store.steering.read(NOTHING)
       expect(row?.version).toBe(4)
-      expect((row?.value as string[]).toSorted()).toEqual(['a', 'b', 'c', 'd'])
+      expect((row?.value as string[] | undefined)?.toSorted()).toEqual(['a', 'b', 'c', 'd'])
     })
 
     it('is seen by whoever else has the database open', async (context) => {

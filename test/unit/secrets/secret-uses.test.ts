@@ -27,19 +27,19 @@ function createRig() {
   return { uses, clock, stored, state, later }
 }
 
-const key = (value: string, id = value) => ({ name: 'KEYS', owner: { id }, value })
+const key = (value: string, id = value) => ({ name: 'KEYS', owner: { id }, value, inUse: true })
 const sha = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
 
 describe('the secrets there are', () => {
   it('are listed in their order, by fingerprint and never by what they are', async () => {
     const list = createRig().uses.begin()
     list.list(key('newest'))
-    list.list({ name: 'OTHERS', owner: {}, value: 'other' })
+    list.list({ name: 'OTHERS', owner: {}, value: 'other', inUse: false })
     list.list(key('oldest'))
     expect(await list.read()).toEqual([
-      { name: 'KEYS', owner: { id: 'newest' }, fingerprint: sha('newest'), position: 1, lastUsedAt: null },
-      { name: 'OTHERS', owner: {}, fingerprint: sha('other'), position: 1, lastUsedAt: null },
-      { name: 'KEYS', owner: { id: 'oldest' }, fingerprint: sha('oldest'), position: 2, lastUsedAt: null },
+      { name: 'KEYS', owner: { id: 'newest' }, fingerprint: sha('newest'), position: 1, inUse: true, lastUsedAt: null },
+      { name: 'OTHERS', owner: {}, fingerprint: sha('other'), position: 1, inUse: false, lastUsedAt: null },
+      { name: 'KEYS', owner: { id: 'oldest' }, fingerprint: sha('oldest'), position: 2, inUse: true, lastUsedAt: null },
     ])
   })
 

@@ -30,7 +30,7 @@ describe('a list of shed rules', () => {
     ['another answer', [{ ...ok, answer: 'no' }]],
     ['no provider', [{ answer: 'ok' }]],
     ['an id that no row has', [{ ...ok, integration_id: '0' }]],
-    ['a number that JSON has rounded', [{ ...ok, integration_id: 9_007_199_254_740_993 }]],
+    ['a number that JSON has rounded', [{ ...ok, integration_id: 2 ** 53 }]],
     ['no wait at all', [{ ...later, retry_after_seconds: 0 }]],
     ['two rules for one provider', [ok, later]],
     [
