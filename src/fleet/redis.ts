@@ -66,12 +66,12 @@ export async function openRedis({ url, clock, alarms, log, counters }: RedisPart
   const healed: (() => void)[] = []
   const lookers = [
     { connection: commands, look: () => commands.eval(LOOK, 1, `${PREFIX}look`, LOOK_MS), unanswered: 0 },
-    { connection: ears, look: () => ears.ping(), unanswered: 0 },
+    { connection: ears, look: () => (lost ? listenAgain() : ears.ping()), unanswered: 0 },
   ]
   let failing = false
   let closing = false
   let cancelLook = (): void => {}
-  /** Whether a message may have been lost since the last time everybody listened. */
+  /** Whether messages may have been lost since everybody has begun to listen. */
   let lost = false
 
   for (const connection of [commands, ears]) {
@@ -79,7 +79,7 @@ export async function openRedis({ url, clock, alarms, log, counters }: RedisPart
     connection.on('error', unusable)
   }
   ears.on('close', () => (lost = true))
-  ears.on('ready', () => void listenAgain())
+  ears.on('ready', () => void bounded(listenAgain).catch(() => {}))
   ears.on('message', (channel: string, text: string) => {
     for (const listener of listeners.get(channel) ?? []) listener.heard(text)
   })
@@ -148,19 +148,16 @@ export async function openRedis({ url, clock, alarms, log, counters }: RedisPart
   }
 
   async function listenAgain(): Promise<void> {
-    const channels = [...listeners.keys()]
-    if (channels.length === 0) return
-    // What comes while this is under way is heard, and what is lost meanwhile was lost before.
     const wasLost = lost
+    // If the connection is lost meanwhile, that is said anew.
     lost = false
     try {
-      await ears.subscribe(...channels)
-      if (wasLost) for (const listener of [...listeners.values()].flatMap((some) => [...some])) listener.missed()
+      if (listeners.size > 0) await ears.subscribe(...listeners.keys())
     } catch (error) {
       lost = true
-      unusable(error)
-      ears.disconnect(true)
+      throw error
     }
+    if (wasLost) for (const listener of [...listeners.values()].flatMap((some) => [...some])) listener.missed()
   }
 
   /** The library puts what it sent into its errors, `AUTH` among it, so only the words are told, and not all of them. */
@@ -181,7 +178,9 @@ export async function openRedis({ url, clock, alarms, log, counters }: RedisPart
     subscribe(channel, listener) {
       const known = listeners.get(channel)
       listeners.set(channel, (known ?? new Set()).add(listener))
-      if (known === undefined && ears.status === 'ready') void ears.subscribe(channel).catch(unusable)
+      // Where that fails, the next look tries it again.
+      if (known === undefined && ears.status === 'ready')
+        bounded(() => ears.subscribe(channel)).catch(() => (lost = true))
       return () => {
         const left = listeners.get(channel)
         if (left?.delete(listener) !== true || left.size > 0) return

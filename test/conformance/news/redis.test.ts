@@ -11,8 +11,8 @@ describe.skipIf(!testsRedis())('with Redis', () => {
   beforeAll(async () => void (server = await startRedis()))
   afterAll(() => server.close())
 
-  async function openInstance(database = 0): Promise<TestRedis & { news: News }> {
-    const opened = await openTestRedis(`${server.url}/${database}`)
+  async function openInstance(database = 0, signedIn = ''): Promise<TestRedis & { news: News }> {
+    const opened = await openTestRedis(`${server.url.replace('//', `//${signedIn}`)}/${database}`)
     instances += 1
     return { ...opened, news: createRedisNews({ ...opened, instance: `instance ${instances}` }) }
   }
@@ -92,6 +92,19 @@ describe.skipIf(!testsRedis())('with Redis', () => {
       await expect.poll(() => lateListener.came, { timeout: 20_000 }).toEqual(['missed'])
       await told(here, lateListener)
       await late.redis.close()
+    })
+
+    it('are heard as soon as Redis lets its user listen', async () => {
+      await server.run('ACL', 'SETUSER', 'silo', 'on', '>secret', '~*', '+@all', 'resetchannels')
+      const restricted = await openInstance(0, 'silo:secret@')
+      const deaf = createListener()
+      restricted.news.listen('directory', deaf)
+      await restricted.said('NOPERM')
+      await server.run('ACL', 'SETUSER', 'silo', 'allchannels')
+      await restricted.said('Redis works again')
+      await told(here, deaf)
+      expect(deaf.came[0]).toBe('missed')
+      await restricted.redis.close()
     })
 
     it('are none of an installation in another database', async () => {
