@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { describe, expect, it, vi } from 'vitest'
 import { cacheDirectory } from '../../../src/directory/cache.ts'
+import type { DirectoryChange } from '../../../src/directory/change.ts'
 import type { Installation, InstallationKey } from '../../../src/directory/directory.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
 import { silentLog } from '../../../src/telemetry/log.ts'
@@ -16,7 +17,7 @@ const PATIENCE = 500
 const keyOf = (externalId: string): InstallationKey => ({ by: 'external', provider: 'slack', appId: 'A1', externalId })
 const T1 = keyOf('T1')
 
-function installation(name: string): Installation {
+function installation(name: string, organizations: readonly string[] = []): Installation {
   return {
     integration: {
       id: '1',
@@ -28,7 +29,15 @@ function installation(name: string): Installation {
       name,
       status: 'active',
     },
-    organizations: [],
+    organizations: organizations.map((id) => ({
+      id,
+      slug: id,
+      name: id,
+      region: 'us',
+      status: 'active',
+      epoch: 0,
+      held: false,
+    })),
   }
 }
 
@@ -264,6 +273,359 @@ describe('an absent entry', () => {
   })
 })
 
+const change = (
+  version: number,
+  what: Partial<Extract<DirectoryChange['what'], { kind: 'some' }>>,
+): DirectoryChange => ({
+  version,
+  what: { kind: 'some', integrations: [], organizations: [], installations: [], ...what },
+})
+const installations = (...externalIds: string[]) => ({
+  installations: externalIds.map((externalId) => ({ provider: 'slack', externalId })),
+})
+
+describe('a change', () => {
+  it.each<[concerned: string, key: InstallationKey, what: Parameters<typeof change>[1]]>([
+    ['its integration', T1, { integrations: ['1'] }],
+    ['one of its organizations', T1, { organizations: ['11'] }],
+    ['the workspace it was found by', keyOf('T9'), installations('T9')],
+    [
+      'the enterprise it was looked up by',
+      { by: 'external', provider: 'slack', appId: 'A1', externalId: 'T9', enterpriseId: 'E1' },
+      installations('E1'),
+    ],
+    ["the installation that is its integration's", keyOf('T9'), installations('T1')],
+    ['the same, where it was found by id', { by: 'id', provider: 'slack', id: '1' }, installations('T1')],
+  ])('makes an entry be asked for again that was read before: %s', async (_, key, what) => {
+    const { cache, store, nameFound } = setUp()
+    store.answer = installation('before', ['10', '11'])
+    store.version = 4
+    await nameFound(key)
+    cache.changed(change(5, what))
+    store.answer = installation('after')
+    store.version = 5
+    expect(await nameFound(key)).toBe('after')
+  })
+
+  it('concerns nobody else', async () => {
+    const { cache, store, asked, nameFound } = setUp()
+    store.answer = installation('Acme', ['10'])
+    await nameFound()
+    cache.changed(change(5, { integrations: ['2'], organizations: ['11'], ...installations('T2', 'E1') }))
+    cache.changed(change(6, { installations: [{ provider: 'other', externalId: 'T1' }] }))
+    await nameFound()
+    expect(asked).toHaveLength(1)
+  })
+
+  it('of any integration makes what was absent be asked for again: it may be served by an enterprise', async () => {
+    const { cache, store, nameFound } = setUp()
+    expect(await nameFound()).toBe('absent')
+    cache.changed(change(1, { integrations: ['1'], ...installations('E1') }))
+    store.answer = installation('installed')
+    store.version = 1
+    expect(await nameFound()).toBe('installed')
+  })
+
+  it('of organizations and links alone leaves absent what is', async () => {
+    const { cache, asked, nameFound } = setUp()
+    await nameFound()
+    cache.changed(change(1, { integrations: ['1'], organizations: ['10'] }))
+    expect(await nameFound()).toBe('absent')
+    expect(asked).toHaveLength(1)
+  })
+
+  it('may concern all there is', async () => {
+    const { cache, store, asked, nameFound } = setUp()
+    store.answer = installation('Acme')
+    await nameFound()
+    await nameFound(keyOf('T2'))
+    cache.changed({ version: 5, what: { kind: 'all' } })
+    store.version = 5
+    await nameFound()
+    await nameFound(keyOf('T2'))
+    expect(asked).toHaveLength(4)
+    await nameFound()
+    expect(asked).toHaveLength(4)
+  })
+
+  it.each<[string, DirectoryChange]>([
+    ['some', change(5, { integrations: ['1'] })],
+    ['all', { version: 5, what: { kind: 'all' } }],
+  ])('leaves what was read with it or after it, however late it is heard of: %s', async (_, late) => {
+    for (const version of [5, 6]) {
+      const { cache, store, asked, nameFound } = setUp()
+      store.answer = installation('Acme')
+      store.version = version
+      await nameFound()
+      cache.changed(late)
+      await nameFound()
+      expect(asked).toHaveLength(1)
+    }
+  })
+
+  it('that is heard of after a later one does not undo it', async () => {
+    const { cache, store, asked, nameFound } = setUp()
+    store.answer = installation('Acme')
+    store.version = 5
+    await nameFound()
+    cache.changed(change(6, { integrations: ['1'] }))
+    cache.changed(change(4, { integrations: ['1'] }))
+    await nameFound()
+    expect(asked.length).toBeGreaterThan(1)
+  })
+
+  it('that is heard of while an older state is on its way makes it be read once more', async () => {
+    const { cache, store, asked, release, settled, nameFound } = setUp()
+    store.answer = installation('before')
+    store.version = 4
+    store.held = true
+    const lookup = nameFound()
+    cache.changed(change(5, { integrations: ['1'] }))
+    release()
+    await settled()
+    store.answer = installation('after')
+    store.version = 5
+    release()
+    expect(await lookup).toBe('after')
+    expect(asked).toHaveLength(2)
+  })
+
+  it('leaves an entry stale while the store cannot be asked', async () => {
+    const { cache, store, clock } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    cache.changed(change(5, { integrations: ['1'] }))
+    store.answer = new Error('gone')
+    clock.advance(7)
+    expect(await cache.find(T1)).toEqual({ verdict: 'stale', installation: installation('Acme'), ageMs: 7 })
+  })
+
+  it('makes an absent entry unknown while the store cannot be asked', async () => {
+    const { cache, store } = setUp()
+    await cache.find(T1)
+    cache.changed(change(5, installations('T1')))
+    store.answer = new Error('gone')
+    expect((await cache.find(T1)).verdict).toBe('unknown')
+  })
+
+  it('is heeded for as long as anything from before it is used without asking', async () => {
+    const { cache, store, clock, asked, nameFound } = setUp()
+    store.answer = installation('Acme')
+    await nameFound()
+    cache.changed(change(5, { integrations: ['1'] }))
+    clock.advance(HARD)
+    await nameFound()
+    // It is not in there, as after a backup was restored: nobody goes on asking for it.
+    expect(asked).toHaveLength(3)
+    clock.advance(1)
+    await nameFound()
+    await nameFound()
+    expect(asked).toHaveLength(3)
+  })
+
+  it('is heeded however many there are', async () => {
+    const { cache, store, asked, nameFound } = setUp()
+    store.answer = installation('Acme')
+    store.version = 4
+    await nameFound()
+    await nameFound(keyOf('T2'))
+    cache.changed(change(5, { integrations: ['1'] }))
+    const others = Array.from({ length: 100_000 }, (_, index) => String(index + 100))
+    cache.changed(change(6, { organizations: others }))
+    store.version = 7
+    await nameFound()
+    expect(asked).toHaveLength(3)
+    await nameFound()
+    expect(asked).toHaveLength(3)
+  })
+})
+
+describe('changes that may have been missed', () => {
+  it('make everything be asked for again, once', async () => {
+    const { cache, store, asked, nameFound } = setUp()
+    store.answer = installation('before')
+    await nameFound()
+    cache.missed()
+    store.answer = installation('after')
+    expect(await nameFound()).toBe('after')
+    expect(await nameFound()).toBe('after')
+    expect(asked).toHaveLength(2)
+  })
+
+  it('make what was on its way be read once more', async () => {
+    const { cache, store, asked, release, nameFound } = setUp()
+    store.answer = installation('before')
+    store.held = true
+    const lookup = nameFound()
+    cache.missed()
+    store.held = false
+    release()
+    await lookup
+    expect(asked).toHaveLength(2)
+  })
+
+  it('leave entries stale while the store cannot be asked', async () => {
+    const { cache, store } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    cache.missed()
+    store.answer = new Error('gone')
+    expect((await cache.find(T1)).verdict).toBe('stale')
+  })
+})
+
+describe('asking', () => {
+  it('asks the store whatever is remembered, and remembers the answer', async () => {
+    const { cache, store, asked, nameFound } = setUp()
+    store.answer = installation('before')
+    await nameFound()
+    store.answer = installation('after')
+    expect(await cache.ask(T1)).toEqual({ verdict: 'found', installation: installation('after'), ageMs: 0 })
+    expect(await nameFound()).toBe('after')
+    store.answer = undefined
+    expect(await cache.ask(T1)).toEqual({ verdict: 'absent' })
+    expect(asked).toHaveLength(3)
+  })
+
+  it('knows nothing where the store cannot be asked, whatever is remembered', async () => {
+    const { cache, store } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    store.answer = new Error('gone')
+    expect(await cache.ask(T1)).toEqual({ verdict: 'unknown', cause: store.answer })
+    expect((await cache.find(T1)).verdict).toBe('found')
+  })
+
+  it('takes no answer to an older question, and shares the next', async () => {
+    const { cache, store, asked, release, settled } = setUp()
+    store.answer = installation('before')
+    store.held = true
+    const before = cache.find(T1)
+    const answers = [cache.ask(T1), cache.ask(T1), cache.ask(T1)]
+    expect(asked).toHaveLength(1)
+    release()
+    await before
+    await settled()
+    store.answer = installation('after')
+    release()
+    const names = (await Promise.all(answers)).map(
+      (answer) => 'installation' in answer && answer.installation.integration.name,
+    )
+    expect(names).toEqual(['after', 'after', 'after'])
+    expect(asked).toHaveLength(2)
+  })
+
+  it('knows nothing where changes outrun the answers', async () => {
+    const { cache, store } = setUp()
+    store.answer = installation('Acme')
+    cache.changed(change(5, { integrations: ['1'] }))
+    expect((await cache.ask(T1)).verdict).toBe('unknown')
+    expect((await cache.find(T1)).verdict).toBe('stale')
+    store.answer = undefined
+    cache.changed(change(6, installations('T1')))
+    expect((await cache.ask(T1)).verdict).toBe('unknown')
+    expect((await cache.find(T1)).verdict).toBe('unknown')
+  })
+})
+
+describe('a store that fails', () => {
+  it('is not asked behind again for the same entry for a moment', async () => {
+    const { cache, store, clock, asked, settled } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    clock.advance(FRESH + 1)
+    store.answer = new Error('gone')
+    for (let index = 0; index < 10; index++) {
+      await cache.find(T1)
+      await settled()
+    }
+    expect(asked).toHaveLength(2)
+    clock.advance(BACK_OFF)
+    await cache.find(T1)
+    expect(asked).toHaveLength(3)
+  })
+
+  it('for one entry only is left alone for that one', async () => {
+    const { cache, store, clock, asked, settled } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    clock.advance(FRESH + 1)
+    store.answer = new Error('gone')
+    await cache.find(T1)
+    await settled()
+    store.answer = installation('Other')
+    await cache.find(keyOf('T2'))
+    await cache.find(T1)
+    expect(asked).toHaveLength(3)
+  })
+
+  it('is tried by one a second, and everybody else is served at once', async () => {
+    const { cache, store, clock, asked, release } = setUp()
+    const keys = Array.from({ length: 20 }, (_, index) => keyOf(`T${index}`))
+    store.answer = installation('Acme')
+    for (const key of keys) await cache.find(key)
+    clock.advance(HARD + 1)
+    store.answer = new Error('gone')
+    await cache.find(T1)
+    asked.length = 0
+    store.held = true
+    for (let second = 1; second <= 3; second++) {
+      clock.advance(BACK_OFF)
+      const [first, ...others] = keys.map((key) => cache.find(key))
+      // They do not wait for the one that is held.
+      for (const lookup of others) expect((await lookup).verdict).toBe('stale')
+      release()
+      expect((await first)?.verdict).toBe('stale')
+      expect(asked).toHaveLength(second)
+    }
+  })
+
+  it('is trusted again as soon as it has answered anybody', async () => {
+    const { cache, store, clock } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    clock.advance(HARD + 1)
+    store.answer = new Error('gone')
+    await cache.find(keyOf('T2'))
+    store.answer = installation('Acme')
+    expect((await cache.find(T1)).verdict).toBe('stale')
+    await cache.find(keyOf('T2'))
+    expect((await cache.find(T1)).verdict).toBe('found')
+  })
+
+  it('by its silence costs those who have something to use half a second, together', async () => {
+    const { cache, store, clock, release, settled } = setUp()
+    store.answer = installation('before')
+    await cache.find(T1)
+    clock.advance(HARD + 1)
+    store.held = true
+    const lookups = [cache.find(T1), cache.find(T1)]
+    clock.advance(PATIENCE)
+    expect((await Promise.all(lookups)).map(({ verdict }) => verdict)).toEqual(['stale', 'stale'])
+    expect(clock.pending()).toBe(0)
+    store.answer = installation('after')
+    release()
+    await settled()
+    expect(await cache.find(T1)).toMatchObject({ verdict: 'found', installation: installation('after') })
+  })
+
+  it('for an hour leaves the known known and the unknown unknown, and nothing wrong behind', async () => {
+    const { cache, store, clock, nameFound } = setUp()
+    store.answer = installation('before')
+    await nameFound()
+    store.answer = new Error('gone')
+    for (let minute = 1; minute <= 60; minute++) {
+      clock.advance(60_000)
+      const known = await cache.find(T1)
+      if (minute > 1) expect(known).toMatchObject({ verdict: 'stale', ageMs: minute * 60_000 })
+      expect((await cache.find(keyOf('T2'))).verdict).toBe('unknown')
+    }
+    clock.advance(BACK_OFF)
+    store.answer = installation('after')
+    expect([await nameFound(), await nameFound(keyOf('T2'))]).toEqual(['after', 'after'])
+  })
+})
+
 describe('keys', () => {
   it('are told apart by everything they hold', async () => {
     const { cache, asked } = setUp()
@@ -283,7 +645,7 @@ describe('keys', () => {
   })
 
   it('are remembered up to the limit, the least recently used going first', async () => {
-    const { cache, asked } = setUp({ entries: 2 })
+    const { cache, asked, counters } = setUp({ entries: 2 })
     const [first, second, third] = [keyOf('T1'), keyOf('T2'), keyOf('T3')]
     for (const key of [first, second, first, third]) await cache.find(key)
     expect(cache.size()).toBe(2)
@@ -292,6 +654,7 @@ describe('keys', () => {
     expect(asked).toHaveLength(3)
     await cache.find(second)
     expect(asked).toHaveLength(4)
+    expect(counters.read().get('directory_cache_evictions_total')).toBe(2)
   })
 
   it('that could not be asked for take no room', async () => {
