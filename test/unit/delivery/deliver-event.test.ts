@@ -202,6 +202,6 @@ describe('an event for organizations that are held', () => {
 
   it('is refused where there is no room for what waits for them', async () => {
     const { outcome } = await deliver([organization('10', true), organization('11', true)], { appended: 'full' })
-    expect(outcome).toMatchObject({ status: 503, regions: { eu: 'spool_full' } })
+    expect(outcome).toMatchObject({ status: 503, results: [{ region: 'eu', reason: 'spool_full' }] })
   })
 })

@@ -65,9 +65,9 @@ describe('what waits for an organization that has moved', () => {
   })
 
   it('follows it however much it is', async () => {
-    const names = Array.from({ length: 120 }, (_, at) => `${at}`)
+    const names = Array.from({ length: 600 }, (_, at) => `${at}`)
     await append(...names.map((name) => row(name, us)))
-    expect(await follow(toEu)).toMatchObject({ moved: 120 })
+    expect(await follow(toEu)).toMatchObject({ moved: 600 })
     expect(await contentOf(eu)).toEqual(names.map((name) => `payload ${name} for 10`))
   })
 
