@@ -2,8 +2,11 @@ import { once } from 'node:events'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdminListener } from '../../../src/admin/admin-listener.ts'
+import { openApiOf } from '../../../src/admin/openapi.ts'
 import type { Route } from '../../../src/admin/route.ts'
+import { adminRoutes } from '../../../src/admin/routes.ts'
 import type { Gateway } from '../../../src/gateway.ts'
+import { expectDocumented, type OpenApi } from './documented.ts'
 import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../../support/test-gateway.ts'
 
 export interface AdminReply {
@@ -58,14 +61,20 @@ export async function startAdmin(
   }
 }
 
-/** The admin listener of a gateway that is there. */
+/** The admin listener of a gateway that is there; every answer is held to the OpenAPI document. */
 export async function openAdmin(gateway: Gateway, routes?: readonly Route[]): Promise<Admin> {
   const server = createAdminListener(gateway, routes)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
+  // What the document says is what is sent: asked over HTTP by a test of its own.
+  const document = openApiOf(adminRoutes(gateway)) as unknown as OpenApi
   return {
     port,
-    ask: (method, path, what) => askAt(port, method, path, what),
+    async ask(method, path, what) {
+      const reply = await askAt(port, method, path, what)
+      if (routes === undefined) expectDocumented(document, method, path, reply)
+      return reply
+    },
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
