@@ -110,6 +110,27 @@ export function directoryImportConformance(name: string, open: (clock: ManualClo
       expect(await readAudit(opened.connections.lookUps, { limit: 10 })).toEqual([])
     })
 
+    it('keeps nobody from writing while the file is read and held against the directory', async () => {
+      await imported(rows)
+      const { writes, lookUps } = opened.connections
+      const writing: Promise<unknown>[] = []
+      await imported(rows, {
+        onProgress({ step }) {
+          if (step === 'apply') return
+          const of = { integration_id: 1n, external_user_id: `${step} ${writing.length}` }
+          writing.push(
+            writes
+              .insertInto('identities')
+              .values({ ...of, user_name: 'ada', created_at: 0n })
+              .execute(),
+          )
+        },
+      })
+      await Promise.all(writing)
+      const written = await lookUps.selectFrom('identities').select('external_user_id').execute()
+      expect(written.map((row) => row.external_user_id)).toEqual(expect.arrayContaining(['read 0', 'check 3']))
+    })
+
     it('is audited with its author, its rows and what it changed', async () => {
       await imported(rows)
       await imported(['{"organizations":{"id":11,"slug":"beta","region":"eu"}}'], { author: 'bob' })
