@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
 import type { DeadLetterFilter } from '../delivery/spool.ts'
+import type { ExplainOptions } from './explain.ts'
 import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
 import { listenForSignals } from './signals.ts'
@@ -136,6 +137,19 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
     .action(async (mailboxId: number) => {
       const { resumeMailbox } = await import('./mailbox.ts')
       exitCode = await resumeMailbox(io, mailboxId)
+    })
+
+  program
+    .command('explain')
+    .description('print what would become of a webhook, and why; nothing is sent, and it need not be signed')
+    .requiredOption('--body <file>', 'the file that holds its body')
+    .requiredOption('--path <path>', 'the path it would be posted to')
+    .option('--content-type <type>', 'its Content-Type; default: JSON or a form, by what the body looks like')
+    .option('--app <id>', 'the app whose secret would have verified it, where the body names none')
+    .option('--json', 'one JSON object, as POST /api/explain answers')
+    .action(async (options: ExplainOptions) => {
+      const { explainWebhook } = await import('./explain.ts')
+      exitCode = await explainWebhook(io, options)
     })
 
   program

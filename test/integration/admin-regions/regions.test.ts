@@ -1,0 +1,169 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../../support/manual-clock.ts'
+import { startFakeRegion, type Answer } from '../../support/fake-region.ts'
+import { blockSuggestion, eventCallback } from '../../support/slack-payloads.ts'
+import { until } from '../../support/steps.ts'
+import { workspace } from '../../support/test-gateway.ts'
+import { startAdmin } from '../admin/admin-rig.ts'
+
+const closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+async function start({ answer, ...more }: { answer?: Answer; state?: string } = {}) {
+  const clock = createManualClock()
+  const eu = await startFakeRegion(answer)
+  closing.push(() => eu.close())
+  const rig = await startAdmin({
+    clock,
+    regions: [
+      { name: 'eu', address: eu.url, ...more },
+      { name: 'us', address: 'http://127.0.0.1:9', category: 'single_tenant' },
+    ],
+    directory: workspace({ acme: 'eu' }),
+  })
+  closing.push(() => rig.close())
+  const regions = async () => (await rig.ask('GET', '/api/regions')).json as { items: Record<string, unknown>[] }
+  const suggestion = blockSuggestion()
+  return {
+    ...rig,
+    ask: (...what: Parameters<typeof rig.ask>) => rig.ask(...what),
+    eu,
+    clock,
+    to: (name: string, act: string) => rig.ask('POST', `/api/regions/${name}/${act}`),
+    region: async (name: string) => (await regions()).items.find((item) => item['name'] === name),
+    regions,
+    options: () => rig.test.post('/extensions/slack/options-load/', suggestion.body, suggestion),
+    event: () => {
+      const event = eventCallback()
+      return rig.test.post('/extensions/slack/event/', event.body, event)
+    },
+  }
+}
+
+describe('the list of regions', () => {
+  it('has them in the order of regions.yaml, with what is known of each', async () => {
+    const { regions, eu } = await start()
+    const untouched = { breaker: 'closed', in_flight: 0, queued: 0, latency: null, override: null }
+    const empty = { depth: 0, bytes: 0, oldest_at: null, paused: 0 }
+    expect(await regions()).toEqual({
+      items: [
+        {
+          name: 'eu',
+          category: 'multi_tenant',
+          address: `${eu.url}/`,
+          state: 'active',
+          file_state: 'active',
+          ...untouched,
+          mailboxes: empty,
+        },
+        {
+          name: 'us',
+          category: 'single_tenant',
+          address: 'http://127.0.0.1:9/',
+          state: 'active',
+          file_state: 'active',
+          ...untouched,
+          mailboxes: empty,
+        },
+      ],
+      next_cursor: null,
+    })
+  })
+
+  it('tells what is in flight, and how long the last answers took', async () => {
+    const held: (() => void)[] = []
+    const { region, options, eu, clock } = await start({ answer: (res) => held.push(() => res.end()) })
+    const asked = options()
+    await eu.nextRequest()
+    expect(await region('eu')).toMatchObject({ in_flight: 1, latency: null })
+    clock.advance(40)
+    held[0]?.()
+    await asked
+    expect(await region('eu')).toMatchObject({ in_flight: 0, latency: { p50_ms: 40, p99_ms: 40, of: 1 } })
+  })
+
+  it('tells what waits, and since when', async () => {
+    const { region, event, to, clock } = await start()
+    await to('eu', 'down')
+    const since = new Date(clock.now()).toISOString()
+    await event()
+    clock.advance(1000)
+    await event()
+    expect(await region('eu')).toMatchObject({
+      mailboxes: { depth: 2, bytes: expect.any(Number) as number, oldest_at: since, paused: 0 },
+    })
+  })
+})
+
+describe('a region that is told to be down', () => {
+  it('is not asked, and its events wait until it is resumed', async () => {
+    const { to, options, event, eu, clock, region } = await start()
+    expect((await to('eu', 'down')).json).toMatchObject({
+      name: 'eu',
+      state: 'down',
+      file_state: 'active',
+      override: 'down',
+    })
+    expect((await options()).json()).toMatchObject({ regions: { eu: 'region_down' } })
+    expect((await event()).status).toBe(200)
+    await until(clock, async () => true)
+    expect(eu.requests).toEqual([])
+    expect((await to('eu', 'resume')).json).toMatchObject({ state: 'active', override: null })
+    await until(clock, () => eu.requests.length === 1)
+    await until(clock, async () => ((await region('eu'))?.['mailboxes'] as { depth: number }).depth === 0)
+    expect((await options()).status).toBe(200)
+  })
+
+  it('is so in the regions file as well as over it: resume leaves the state of the file', async () => {
+    const { to, options } = await start({ state: 'down' })
+    await to('eu', 'drain')
+    expect((await options()).json()).toMatchObject({ regions: { eu: 'region_draining' } })
+    expect((await to('eu', 'resume')).json).toMatchObject({ state: 'down', file_state: 'down', override: null })
+  })
+})
+
+describe('a region that is told to drain', () => {
+  it('is asked nothing that comes, and still gets what waits for it', async () => {
+    const { to, options, event, eu, clock } = await start()
+    await to('eu', 'down')
+    await event()
+    await to('eu', 'drain')
+    expect((await options()).json()).toMatchObject({ regions: { eu: 'region_draining' } })
+    await until(clock, () => eu.requests.length === 1)
+    expect(eu.requests[0]?.headers['silo-attempt']).toBe('1')
+  })
+})
+
+describe('what a region is told', () => {
+  it('is audited', async () => {
+    const { to, ask } = await start()
+    await to('eu', 'drain')
+    const { items } = (await ask('GET', '/api/audit')).json as { items: unknown[] }
+    expect(items[0]).toMatchObject({
+      action: 'region.drain',
+      subject: 'region eu',
+      author: expect.stringContaining('127.0.0.1') as string,
+      details: { from: null, to: 'draining' },
+    })
+  })
+
+  it('is refused of one that regions.yaml does not name', async () => {
+    const { to } = await start()
+    for (const act of ['drain', 'down', 'resume']) {
+      expect(await to('mars', act)).toMatchObject({ status: 404, json: { code: 'not_found' } })
+    }
+  })
+
+  it('survives a reload, and is kept and listed where the region goes', async () => {
+    const { to, test, region } = await start()
+    await to('us', 'down')
+    expect(test.gateway.reload()).toEqual([])
+    expect(test.gateway.topology().byName.get('us')?.state).toBe('down')
+    await test.gateway.steering.steerRegion('gone', 'draining', 'ann')
+    expect(await region('gone')).toMatchObject({ state: 'down', file_state: null, override: 'draining', address: null })
+    expect((await to('gone', 'resume')).status).toBe(200)
+    expect(await region('gone')).toBeUndefined()
+  })
+})
