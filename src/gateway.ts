@@ -9,7 +9,7 @@ import { createLateAnswers } from './delivery/late-answers.ts'
 import { createMailboxWorker } from './delivery/mailboxes.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
 import { createSealer } from './delivery/seal.ts'
-import { LEASE_MS, type Spool } from './delivery/spool.ts'
+import type { Spool } from './delivery/spool.ts'
 import { stillThere } from './delivery/still-there.ts'
 import { openSpool } from './delivery/open-spool.ts'
 import { announced, hearOfChanges, tellFleet } from './directory/announce.ts'
@@ -289,10 +289,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     throw error
   }
 
-  /** Now, and again as often as another instance's lease may lapse. */
+  /** Now, and again and again: any other instance may be gone. */
   async function takeOver(): Promise<void> {
     await late.takeOver()
-    if (closed === undefined) cancelTakeOver = clock.after(LEASE_MS, () => void takeOver())
+    if (closed === undefined) cancelTakeOver = clock.after(TAKE_OVER_MS, () => void takeOver())
   }
 
   function build(configuration: Configuration, before: Live | undefined): Live {
@@ -526,5 +526,7 @@ function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs, breake
 }
 
 const HOUR_MS = 3_600_000
+/** With the lease of an instance that is gone less than the 5 s in which what it owed is to be taken over. */
+const TAKE_OVER_MS = 500
 /** How often a client that was replaced is looked at, until its last call has ended. */
 const IDLE_LOOK_MS = 100

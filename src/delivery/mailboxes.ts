@@ -318,9 +318,10 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
           box.paused ??= 'paused'
           return { kind: 'paused' }
         case 'held':
-          return { kind: 'rest', why: 'held', ms: ASK_AGAIN_MS }
+          return { kind: 'rest', why: 'held', ms: Math.min(ASK_AGAIN_MS, next.forMs ?? ASK_AGAIN_MS) }
         case 'claimed':
-          return { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS }
+          // Not a moment later than its lease may lapse: whoever it was may be gone.
+          return { kind: 'rest', why: 'store', ms: Math.min(ASK_AGAIN_MS, next.forMs ?? ASK_AGAIN_MS) }
         case 'row':
       }
       const claim: Claim = { kind: 'mailbox', mailbox: id, fence: next.fence, row: next.row.id }

@@ -279,10 +279,13 @@ export function holdsMailbox(tx: Transaction, locked: LockedMailboxes, claim: Cl
   return box?.owner === tx.instance && box.fence === claim.fence
 }
 
-type HeadColumns = { readonly mailbox_id: number; readonly is_claimed: boolean; readonly is_held: boolean } & (
-  | RowColumns
-  | { readonly id: null }
-)
+type HeadColumns = {
+  readonly mailbox_id: number
+  readonly is_claimed: boolean
+  readonly is_held: boolean
+  /** How long the lease is still good of whoever has claimed or holds it. */
+  readonly for_ms: number | null
+} & (RowColumns | { readonly id: null })
 
 /** `sentAt`: what the monotonic clock showed before the transaction was begun, and so before its lease was renewed. */
 export async function readHeads(
@@ -298,10 +301,11 @@ export async function readHeads(
   return mailboxes.map((mailbox): Next => {
     const [box, head] = [locked.get(mailbox), byMailbox.get(mailbox)]
     if (box === undefined || head === undefined) return { kind: 'empty' }
-    if (head.is_claimed) return { kind: 'claimed' }
+    const forMs = head.for_ms ?? undefined
+    if (head.is_claimed) return { kind: 'claimed', forMs }
     if (box.paused !== null) return letGo(tx, box, 'paused')
     if (head.id === null) return letGo(tx, box, 'empty')
-    if (head.is_held) return letGo(tx, box, 'held')
+    if (head.is_held) return { ...letGo(tx, box, 'held'), forMs }
     setOwner(box, tx.instance)
     return { kind: 'row', row: waitingRowOf(head), fence: box.fence, validUntil: sentAt + LEASE_MS }
   })

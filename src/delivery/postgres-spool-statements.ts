@@ -132,8 +132,10 @@ const texts = {
     FROM unnest($1::bigint[], $2::text[]) AS new (id, organizations) WHERE row.id = new.id`,
 
   // Of what another works on no payload is read.
-  heads: `SELECT box.id AS mailbox_id, box.is_claimed, head.*, ${isAlive('head.held_by', '$2', '$3')} AS is_held
-    FROM (SELECT id, paused, owner IS DISTINCT FROM $2 AND ${isAlive('owner', '$2', '$3')} AS is_claimed
+  heads: `SELECT box.id AS mailbox_id, box.is_claimed, head.*, ${isAlive('head.held_by', '$2', '$3')} AS is_held,
+      (SELECT lease_until - ${timeOf('$3')} FROM instances
+        WHERE id = coalesce(head.held_by, box.owner) AND id <> $2) AS for_ms
+    FROM (SELECT id, paused, owner, owner IS DISTINCT FROM $2 AND ${isAlive('owner', '$2', '$3')} AS is_claimed
       FROM mailboxes WHERE id = ANY ($1::bigint[])) AS box
     LEFT JOIN LATERAL (SELECT ${rowColumns} FROM waiting
       WHERE mailbox_id = box.id AND NOT box.is_claimed AND box.paused IS NULL ORDER BY ${PLACE}, id LIMIT 1)

@@ -1,12 +1,26 @@
 import type { DatabaseSync } from '../database/sqlite.ts'
-import { toStored } from '../directory/id.ts'
+import {
+  allOf,
+  columnsOf,
+  conditionsOf,
+  deadLetterOf,
+  idsOf,
+  openMailboxOf,
+  orphanOf,
+  storedId,
+  waitingRowOf,
+  type AnswerColumns,
+  type DeadLetterColumns,
+  type ListingColumns,
+  type MailboxColumns,
+  type RowColumns,
+} from './spool-rows.ts'
 import {
   LEASE_MS,
   NO_PROGRESS,
   regionOf,
   type Appended,
   type Claim,
-  type DeadLetter,
   type DeadLetterFilter,
   type EraseTarget,
   type MailboxAddress,
@@ -19,6 +33,8 @@ import {
   type Sealed,
   type Settlement,
   type WaitingRow,
+  type Replayed,
+  type ReplayPart,
 } from './spool.ts'
 
 /** Who asks, and what time it is there: the tables have no clock of their own. */
@@ -313,7 +329,7 @@ export function createSpoolTables(database: DatabaseSync) {
     resume: (_at: Moment, mailbox: number): boolean => changes(sql.pause.run(null, mailbox)),
 
     deadLetters(_at: Moment, filter: DeadLetterFilter, { limit, beforeId }: { limit: number; beforeId?: number }) {
-      const { where, values } = conditionsOf(filter)
+      const { where, values } = whereOf(filter)
       const before = beforeId === undefined ? '' : ' AND letter.id < ?'
       const rows = database
         .prepare(
@@ -326,16 +342,24 @@ export function createSpoolTables(database: DatabaseSync) {
       return rowsOf<DeadLetterColumns>(rows).map(deadLetterOf)
     },
 
-    replay(at: Moment, filter: DeadLetterFilter): number {
-      const { where, values } = conditionsOf(filter)
-      const letters = database
-        .prepare(
-          `SELECT letter.id, letter.dedup_key, letter.region, letter.organizations
-           FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
-           WHERE ${where} ORDER BY letter.came`,
-        )
-        .all(...values)
-      return rowsOf<Letter>(letters).filter((letter) => revive(letter, at)).length
+    replay(at: Moment, filter: DeadLetterFilter, { limit, from }: ReplayPart): Replayed {
+      const { where, values } = whereOf(filter)
+      const upTo = from?.upTo ?? one<{ id: number | null }>(sql.newestLetter)?.id ?? 0
+      const letters = rowsOf<Letter>(
+        database
+          .prepare(
+            `SELECT letter.id, letter.came, letter.dedup_key, letter.region, letter.organizations
+             FROM dead_letters AS letter JOIN mailboxes AS box ON box.id = letter.mailbox_id
+             WHERE ${where} AND (letter.came, letter.id) > (?, ?) AND letter.id <= ?
+             ORDER BY letter.came, letter.id LIMIT ?`,
+          )
+          .all(...values, from?.came ?? 0, from?.id ?? 0, upTo, limit),
+      )
+      const last = letters.at(-1)
+      return {
+        replayed: letters.filter((letter) => revive(letter, at)).length,
+        rest: last === undefined || letters.length < limit ? undefined : { came: last.came, id: last.id, upTo },
+      }
     },
 
     erase(_at: Moment, { provider, integration, installations }: EraseTarget): number {
@@ -421,6 +445,7 @@ interface Twin extends Sending {
 
 interface Letter {
   readonly id: number
+  readonly came: number
   readonly dedup_key: string
   readonly region: string
   readonly organizations: string
@@ -431,10 +456,6 @@ const NO_ROW = -1
 
 /** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
 const TWIN_WAIT_MS = 1000
-
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written from ids, above
-const idsOf = (stored: string) => JSON.parse(stored) as string[]
-const allOf = (stored: string, more: readonly string[]) => JSON.stringify([...new Set([...idsOf(stored), ...more])])
 
 type Statement = ReturnType<DatabaseSync['prepare']>
 type Value = null | number | bigint | string | Uint8Array
@@ -447,152 +468,18 @@ const one = <Row>(statement: Statement, ...values: Value[]): Row | undefined =>
   rowsOf<Row>([statement.get(...values)])[0]
 const changes = (result: ReturnType<Statement['run']>): boolean => Number(result.changes) > 0
 
-function storedId(id: string): bigint {
-  const stored = toStored(id)
-  if (stored === undefined) throw new Error(`no integration has the id ${id}`)
-  return stored
-}
-
-/** As the unique index has them. */
-function columnsOf(address: MailboxAddress): [bigint, string, string, string] {
-  return address.kind === 'unresolved'
-    ? [0n, address.provider, address.installation, regionOf(address)]
-    : [storedId(address.integration), address.provider, '', regionOf(address)]
-}
-
-interface AddressColumns {
-  readonly provider: string
-  /** A digit string; '0' where it is unresolved. */
-  readonly integration: string
-  readonly installation: string
-  readonly region: string
-}
-
-function addressOf({ provider, integration, installation, region }: AddressColumns): MailboxAddress {
-  if (integration === '0') return { kind: 'unresolved', provider, installation }
-  return region.startsWith('@')
-    ? { kind: 'held', provider, integration, organization: region.slice(1) }
-    : { kind: 'region', provider, integration, region }
-}
-
 interface MailboxTotals {
   readonly id: number
   readonly region: string
   readonly bytes: number
 }
 
-interface MailboxColumns extends AddressColumns {
-  readonly id: number
-  readonly paused: string | null
-  readonly depth: number
-  readonly retry_at: number | null
-}
-
-interface ListingColumns {
-  readonly bytes: number
-  readonly spooled_at: number | null
-  readonly attempts: number | null
-  readonly dead_letters: number
-}
-
-const openMailboxOf = (row: MailboxColumns): OpenMailbox => ({
-  id: row.id,
-  address: addressOf(row),
-  paused: row.paused ?? undefined,
-  isEmpty: row.depth === 0,
-  retryAt: row.retry_at ?? 0,
-})
-
-interface RowColumns {
-  readonly id: number
-  readonly delivery: string
-  readonly dedup_key: string
-  readonly organizations: string
-  readonly received_at: number
-  readonly spooled_at: number
-  readonly held_by: string | null
-  readonly attempts: number
-  readonly answered_failures: number
-  readonly failing_ms: number
-  readonly retry_at: number
-  readonly key_id: string | null
-  readonly payload: Uint8Array
-}
-
-const waitingRowOf = (row: RowColumns): WaitingRow => ({
-  id: row.id,
-  delivery: row.delivery,
-  dedupKey: row.dedup_key,
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written from ids, above
-  organizations: JSON.parse(row.organizations) as string[],
-  receivedAt: row.received_at,
-  spooledAt: row.spooled_at,
-  attempts: row.attempts,
-  answeredFailures: row.answered_failures,
-  failingMs: row.failing_ms,
-  retryAt: row.retry_at,
-  payload: { keyId: row.key_id ?? undefined, bytes: row.payload },
-})
-
-interface DeadLetterColumns extends AddressColumns {
-  readonly id: number
-  readonly mailbox_id: number
-  readonly delivery: string
-  readonly reason: string
-  readonly attempts: number
-  readonly received_at: number
-  readonly died_at: number
-}
-
-const deadLetterOf = (row: DeadLetterColumns): DeadLetter => ({
-  id: row.id,
-  mailbox: row.mailbox_id,
-  address: addressOf(row),
-  delivery: row.delivery,
-  reason: row.reason,
-  attempts: row.attempts,
-  receivedAt: row.received_at,
-  diedAt: row.died_at,
-})
-
-interface AnswerColumns {
-  readonly delivery: string
-  readonly provider: string
-  readonly integration: string
-  readonly received_at: number
-  readonly state: 'waiting' | 'ready' | 'posting'
-  readonly posts: number
-  readonly request_key_id: string | null
-  readonly request: Uint8Array
-  readonly message_key_id: string | null
-  readonly message: Uint8Array | null
-}
-
-function orphanOf(row: AnswerColumns): OrphanedAnswer {
-  const { delivery, provider, integration, received_at: receivedAt, posts } = row
-  const request = { keyId: row.request_key_id ?? undefined, bytes: row.request }
-  const common = { delivery, provider, integration, receivedAt, request }
-  if (row.state === 'posting') return { ...common, state: { kind: 'posting' } }
-  if (row.state === 'waiting' || row.message === null) return { ...common, state: { kind: 'waiting' } }
-  const message = { keyId: row.message_key_id ?? undefined, bytes: row.message }
-  return { ...common, state: { kind: 'ready', message, posts } }
-}
-
 /** No condition at all means every dead letter. */
-function conditionsOf(filter: DeadLetterFilter): { where: string; values: Value[] } {
-  const conditions: [column: string, value: Value | undefined][] = [
-    ['letter.id', filter.id],
-    ['letter.mailbox_id', filter.mailbox],
-    ['box.provider', filter.provider],
-    // One that no integration can have finds none.
-    ['box.integration_id', filter.integration === undefined ? undefined : (toStored(filter.integration) ?? -1)],
-    ['box.region', filter.region],
-    ['letter.reason', filter.reason],
-  ]
-  const given = conditions.flatMap(([column, value]) => (value === undefined ? [] : [{ column, value }]))
+function whereOf(filter: DeadLetterFilter): { where: string; values: Value[] } {
+  const conditions = conditionsOf(filter)
   return {
-    where: given.map(({ column }) => `${column} = ?`).join(' AND ') || 'true',
-    values: given.map(({ value }) => value),
+    where: conditions.map(({ column }) => `${column} = ?`).join(' AND ') || 'true',
+    values: conditions.map(({ value }) => value),
   }
 }
 
@@ -669,6 +556,7 @@ function prepareStatements(database: DatabaseSync) {
       WHERE id = ?`,
     removeRow: 'DELETE FROM waiting WHERE id = ? RETURNING mailbox_id, region, size',
 
+    newestLetter: 'SELECT max(id) AS id FROM dead_letters',
     bury: `INSERT INTO dead_letters (mailbox_id, region, came, delivery, dedup_key, organizations, received_at, died_at,
         reason, attempts, size, key_id, payload)
       SELECT mailbox_id, region, ${PLACE}, delivery, dedup_key, organizations, received_at, ?, ?, ?, size, key_id,

@@ -15,7 +15,11 @@ export interface Spool extends Mailboxes, OwedAnswers {
   close(): Promise<void>
 }
 
-export const LEASE_MS = 5000
+/**
+ * What a process that is gone has left is to be gone on with within 5 s: so long does it take until nobody thinks any
+ * more that it is alive, and the rest until somebody looks. It is renewed each second: three of them may fail.
+ */
+export const LEASE_MS = 4000
 
 /** `keyId` undefined: not encrypted. The spool never looks inside. */
 export interface Sealed {
@@ -43,6 +47,11 @@ export function regionOf(address: MailboxAddress): string {
     case 'unresolved':
       return ''
   }
+}
+
+/** Whether it is one that `regionOf` gives for an organization that is held. */
+export function isHeldRegion(region: string): boolean {
+  return region.startsWith('@')
 }
 
 /** One delivery that waits, or has died, in one mailbox. */
@@ -120,11 +129,11 @@ export type Next =
   /** The mailbox is this instance's, and this is its head. Not to be sent after `validUntil` (monotonic). */
   | { readonly kind: 'row'; readonly row: WaitingRow; readonly fence: number; readonly validUntil: number }
   | { readonly kind: 'empty' }
-  /** The head's first attempt is still running. */
-  | { readonly kind: 'held' }
+  /** The head's first attempt is still running. `forMs`: as below, where it is another's. */
+  | { readonly kind: 'held'; readonly forMs?: number | undefined }
   | { readonly kind: 'paused' }
-  /** Another instance works on it. */
-  | { readonly kind: 'claimed' }
+  /** Another instance works on it. `forMs`: how long its lease is still good, where that is known. */
+  | { readonly kind: 'claimed'; readonly forMs?: number | undefined }
 
 /** A mailbox that something waits in, or that is paused. */
 export interface OpenMailbox {
@@ -164,6 +173,29 @@ export interface DeadLetterFilter {
   readonly integration?: Id
   readonly region?: string
   readonly reason?: string
+}
+
+/** A transaction of some 20 ms on a slow disk. */
+export const REPLAYED_AT_ONCE = 500
+
+/** Some of the dead letters that are to be replayed: `limit` of them, from a place in their order on. */
+export interface ReplayPart {
+  readonly limit: number
+  /** Where the part before ended; undefined: from the first. */
+  readonly from: ReplayPlace | undefined
+}
+
+/** `came` and `id`: of the last one that was looked at. `upTo`: the highest id that there was at the start. */
+export interface ReplayPlace {
+  readonly came: number
+  readonly id: number
+  readonly upTo: number
+}
+
+/** `rest`: where to go on, if there may be more. */
+export interface Replayed {
+  readonly replayed: number
+  readonly rest: ReplayPlace | undefined
 }
 
 export interface Mailboxes {
@@ -207,7 +239,8 @@ export interface Mailboxes {
   deadLetters(filter: DeadLetterFilter, page: { limit: number; beforeId?: number }): Promise<DeadLetter[]>
   /**
    * Puts dead letters at the ends of their mailboxes, in the order in which they came; returns how many. One of which
-   * the same waits already is only removed.
+   * the same waits already is only removed. Those that die meanwhile stay dead. It is done a part at a time
+   * (`REPLAYED_AT_ONCE`), so that nobody who writes waits for all of it; where it rejects, some may have been put back.
    */
   replay(filter: DeadLetterFilter): Promise<number>
   /** Removes everything that waits for an integration, its dead letters and its owed answers; returns how many. */

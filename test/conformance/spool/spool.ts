@@ -428,7 +428,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       it('is sent by nobody while its first attempt runs, and holds up what came later', async () => {
         const { mailbox } = await stored(row('1', { state: held }))
         await append(row('2'))
-        expect(await spool.next(mailbox)).toEqual({ kind: 'held' })
+        expect(await spool.next(mailbox)).toMatchObject({ kind: 'held' })
         expect(await spool.open()).toMatchObject([{ id: mailbox, isEmpty: false }])
       })
 
@@ -443,7 +443,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         const { mailbox } = await stored(row('1', { state: held }))
         const second = await stored(row('2', { state: held }))
         expect(await spool.settle({ kind: 'held', row: second.id }, { kind: 'delivered' })).toBe(true)
-        expect(await spool.next(mailbox)).toEqual({ kind: 'held' })
+        expect(await spool.next(mailbox)).toMatchObject({ kind: 'held' })
       })
 
       it('waits like any other when that failed', async () => {
@@ -720,7 +720,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
     })
 
     describe('the lease', () => {
-      it('is good for five seconds from now', async () => {
+      it('is good from now on', async () => {
         expect(await spool.renew()).toBe(clock.monotonic() + LEASE_MS)
         clock.advance(1234)
         expect(await spool.renew()).toBe(clock.monotonic() + LEASE_MS)
@@ -804,10 +804,10 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       it('a mailbox is worked on by one', async () => {
         const { mailbox } = await stored(row('1'))
         const claim = await claimed(mailbox)
-        expect(await other.next(mailbox)).toEqual({ kind: 'claimed' })
+        expect(await other.next(mailbox)).toMatchObject({ kind: 'claimed' })
         await spool.settle(claim, { kind: 'delivered' })
         await append(row('2'))
-        expect(await other.next(mailbox)).toEqual({ kind: 'claimed' })
+        expect(await other.next(mailbox)).toMatchObject({ kind: 'claimed' })
       })
 
       it.each([
@@ -843,11 +843,11 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         const { mailbox } = await stored(row('1'))
         const lost = await claimed(mailbox)
         clock.advance(LEASE_MS - 1)
-        expect(await other.next(mailbox)).toEqual({ kind: 'claimed' })
+        expect(await other.next(mailbox)).toMatchObject({ kind: 'claimed' })
         clock.advance(1)
         const won = await claimed(mailbox, other)
         expect(won.fence).toBeGreaterThan(lost.fence)
-        expect(await spool.next(mailbox)).toEqual({ kind: 'claimed' })
+        expect(await spool.next(mailbox)).toMatchObject({ kind: 'claimed' })
         expect(await spool.settle(lost, { kind: 'dead', reason: 'x', attempts: 1 })).toBe(false)
         await spool.release(mailbox, lost.fence)
         expect(await namesOfDead()).toEqual([])
@@ -862,7 +862,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         if (how === 'append') await append(row('2'))
         if (how === 'next') await spool.next(mailbox)
         clock.advance(LEASE_MS - 1)
-        expect(await other.next(mailbox)).toEqual({ kind: 'claimed' })
+        expect(await other.next(mailbox)).toMatchObject({ kind: 'claimed' })
       })
 
       it('a claim that lapsed is still good where nobody has taken it', async () => {
@@ -885,7 +885,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
 
       it('a held row is sent by another once the lease has lapsed', async () => {
         const { mailbox, id } = await stored(row('1', { state: held }))
-        expect(await other.next(mailbox)).toEqual({ kind: 'held' })
+        expect(await other.next(mailbox)).toMatchObject({ kind: 'held' })
         clock.advance(LEASE_MS)
         expect(await other.next(mailbox)).toMatchObject({ kind: 'row', row: { id, ...fresh } })
         expect(await spool.settle({ kind: 'held', row: id }, { kind: 'delivered' })).toBe(false)

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { NewRow, Spool } from '../../../src/delivery/spool.ts'
+import { LEASE_MS, type NewRow, type Spool } from '../../../src/delivery/spool.ts'
 import { openSqliteSpool, type FromThread, type ThreadOptions } from '../../../src/delivery/sqlite-spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
@@ -250,7 +250,7 @@ describe('a database that fails', () => {
     clock.advance(5000)
     expect(await refused).toContain(`the database ${path} is locked by another process`)
     other.release()
-    expect(await spool.renew()).toBe(clock.monotonic() + 5000)
+    expect(await spool.renew()).toBe(clock.monotonic() + LEASE_MS)
   })
 
   it('is full for what adds to it, and takes more when there is room', async () => {
