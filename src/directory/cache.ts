@@ -52,15 +52,6 @@ interface Entry extends Found {
 
 type Load = { readonly ok: true; readonly entry: Entry } | { readonly ok: false; readonly cause: unknown }
 
-interface Running {
-  /** Never rejects. */
-  readonly done: Promise<Load>
-  /** The same, a failure once it takes too long. */
-  inTime: Promise<Load> | undefined
-  /** Begins after this one. */
-  next: Promise<Load> | undefined
-}
-
 /** Remembers what `store` answers, so that most webhooks need no query and a store that is away is survived. */
 export function cacheDirectory(
   store: Pick<DirectoryStore, 'find' | 'ping'>,
@@ -74,8 +65,8 @@ export function cacheDirectory(
   })
   /** The newest entry that something was found for, as far as known; undefined: there is none. */
   let newestFound: string | undefined
-  /** At most one for each key. */
-  const running = new Map<string, Running>()
+  /** What is on its way: at most one for each key. */
+  const running = new Map<string, Promise<Load>>()
   let loads = 0
   /** What earlier loads have read may lack changes that were missed. */
   let missedAt = 0
@@ -84,15 +75,12 @@ export function cacheDirectory(
   let storeRetryAt: number | undefined
   const alarms = createAlarms({ clock, log })
 
-  function load(name: string, key: InstallationKey): Running {
+  /** Never rejects. */
+  function load(name: string, key: InstallationKey): Promise<Load> {
     const already = running.get(name)
     if (already !== undefined) return already
     if (storeRetryAt !== undefined) storeRetryAt = clock.monotonic() + BACK_OFF_MS
-    const started: Running = {
-      done: remember(name, key).finally(() => running.delete(name)),
-      inTime: undefined,
-      next: undefined,
-    }
+    const started = remember(name, key).finally(() => running.delete(name))
     running.set(name, started)
     return started
   }
@@ -129,12 +117,13 @@ export function cacheDirectory(
     return { ok: false, cause }
   }
 
-  function inTime(name: string, { done }: Running): Promise<Load> {
+  /** For who has something to use instead. */
+  function inTime(name: string, loading: Promise<Load>): Promise<Load> {
     return new Promise((resolve) => {
       const cancel = clock.after(PATIENCE_MS, () =>
         resolve(failed(name, new Error(`it has not answered within ${PATIENCE_MS} ms`))),
       )
-      void done.then((loaded) => {
+      void loading.then((loaded) => {
         cancel()
         resolve(loaded)
       })
@@ -156,11 +145,10 @@ export function cacheDirectory(
   async function findOrLoad(name: string, key: InstallationKey, remembered: Entry | undefined): Promise<Lookup> {
     const now = clock.monotonic()
     if (remembered?.installation === undefined || now - remembered.askedAt > staleMs) {
-      return answered(await load(name, key).done, key)
+      return answered(await load(name, key), key)
     }
     if (backsOff(remembered, now)) return used(remembered, 'stale')
-    const loading = load(name, key)
-    const loaded = await (loading.inTime ??= inTime(name, loading))
+    const loaded = await inTime(name, load(name, key))
     return loaded.ok ? answered(loaded, key) : used(remembered, 'stale')
   }
 
@@ -198,7 +186,7 @@ export function cacheDirectory(
         const age = now - entry.askedAt
         const isFound = entry.installation !== undefined
         if (age <= (isFound ? hardMs : ABSENT_MS) && isCurrent(entry, key)) {
-          if (isFound && age > freshMs && !backsOff(entry, now)) load(name, key)
+          if (isFound && age > freshMs && !backsOff(entry, now)) void load(name, key)
           counters.count('directory_cache_hits_total', {})
           return Promise.resolve(counted(used(entry, 'found')))
         }
@@ -209,11 +197,9 @@ export function cacheDirectory(
 
     async ask(key) {
       const name = nameOf(key)
-      const already = running.get(name)
-      const loaded = await (already === undefined
-        ? load(name, key).done
-        : (already.next ??= already.done.then(() => load(name, key).done)))
-      const answer = answered(loaded, key)
+      // What is on its way was read before this was asked; whatever comes after it is shared.
+      await running.get(name)
+      const answer = answered(await load(name, key), key)
       return counted(answer.verdict === 'stale' ? outrun : answer)
     },
 
