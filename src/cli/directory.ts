@@ -1,31 +1,35 @@
 import { systemClock } from '../clock.ts'
-import { coreVariables } from '../config/environment.ts'
-import { requireVariables } from '../config/required.ts'
 import { readTopology } from '../config/configuration.ts'
+import type { DirectoryChange } from '../directory/change.ts'
 import { ImportRefused } from '../directory/import-file.ts'
-import { openDirectory, type DirectoryStore } from '../directory/store.ts'
+import type { DirectoryStore } from '../directory/store.ts'
 import { providers } from '../providers/index.ts'
 import { createImportProgress } from './import-progress.ts'
 import type { ExitCode, Process } from './process.ts'
+import { findServer } from './server.ts'
+import { COMMAND_LINE, withDirectory } from './stores.ts'
 import { readFleet } from './tell-gateways.ts'
 
 export async function importDirectory(io: Process, file: string, options: { json?: true }): Promise<ExitCode> {
   const topology = readTopology({ definitions: providers })
   if (!topology.ok) io.stderr.write(`warning: the regions are not checked: ${topology.faults[0]}\n`)
   const tellFleet = readFleet(io)
-  return await withStore(async (store) => {
+  return await withDirectory<ExitCode>(async (store) => {
     const progress = createImportProgress(io.stderr, systemClock)
     try {
       const { counts, change } = await store
         .importFile(file, {
-          author: 'command line',
+          author: COMMAND_LINE,
           knownProviders: new Set(providers.map(({ name }) => name)),
           ...(topology.ok && { knownRegions: new Set(topology.topology.byName.keys()) }),
           onWarning: (warning) => void io.stderr.write(`warning: ${warning}\n`),
           onProgress: (at) => progress.show(at),
         })
         .finally(() => progress.end())
-      if (change !== undefined) await tellFleet(change)
+      if (change !== undefined) {
+        await tellFleet(change)
+        await tellServer(io, store, change)
+      }
       const { integrations, organizations, organization_integrations: links } = counts
       io.stdout.write(
         options.json === true
@@ -43,7 +47,7 @@ export async function importDirectory(io: Process, file: string, options: { json
 }
 
 export async function exportDirectory(io: Process, options: { ndjson?: true }): Promise<ExitCode> {
-  return await withStore(async (store) => {
+  return await withDirectory<ExitCode>(async (store) => {
     await store.exportTo(io.stdout, options.ndjson === true ? 'ndjson' : 'json')
     return 0
   })
@@ -54,7 +58,7 @@ export async function getFromDirectory(
   externalId: string,
   { provider = providers[0].name, app: appId, json }: { provider?: string; app: string; json?: true },
 ): Promise<ExitCode> {
-  return await withStore(async (store) => {
+  return await withDirectory<ExitCode>(async (store) => {
     const found = await store.inspect({ by: 'external', provider, appId, externalId })
     if (found === undefined) {
       io.stderr.write(
@@ -80,12 +84,11 @@ export async function getFromDirectory(
   })
 }
 
-async function withStore(run: (store: DirectoryStore) => Promise<ExitCode>): Promise<ExitCode> {
-  const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
-  const store = await openDirectory(DATABASE_URL, { clock: systemClock })
-  try {
-    return await run(store)
-  } finally {
-    await store.close()
-  }
+/** A gateway without Redis remembers what it has read until it is told, or too old. */
+async function tellServer(io: Process, store: DirectoryStore, { version }: DirectoryChange): Promise<void> {
+  const server = await findServer(io, store)
+  await server?.ask('POST', '/api/directory/refresh', { body: { version } }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    io.stderr.write(`warning: it is imported, but ${reason}: it sees this once what it remembers is too old\n`)
+  })
 }

@@ -1,16 +1,15 @@
 import { systemClock } from '../clock.ts'
-import { coreVariables } from '../config/environment.ts'
-import { requireVariables } from '../config/required.ts'
-import { openDirectSpool } from '../delivery/direct-spool.ts'
 import type { DeadLetter, DeadLetterFilter, MailboxAddress, Mailboxes } from '../delivery/spool.ts'
+import { withMailboxChanges } from './change-mailboxes.ts'
 import { deadLetterLines, mailboxLines } from './mailbox-lines.ts'
 import type { ExitCode, Process } from './process.ts'
+import { withSpool } from './stores.ts'
 
 /** Dead letters are read so many at a time: there may be more of them than fit in memory. */
 const PAGE = 1000
 
 export async function listMailboxes(io: Process, options: { json?: true }): Promise<ExitCode> {
-  return await withMailboxes(async (mailboxes) => {
+  return await withSpool<ExitCode>(async (mailboxes) => {
     const listed = await mailboxes.list()
     const now = systemClock.now()
     if (options.json === true) {
@@ -33,7 +32,7 @@ export async function listMailboxes(io: Process, options: { json?: true }): Prom
 
 /** The newest first. */
 export async function listDeadLetters(io: Process, options: { json?: true }): Promise<ExitCode> {
-  return await withMailboxes(async (mailboxes) => {
+  return await withSpool<ExitCode>(async (mailboxes) => {
     const now = systemClock.now()
     let count = 0
     if (options.json === true) io.stdout.write('[')
@@ -53,13 +52,13 @@ export async function listDeadLetters(io: Process, options: { json?: true }): Pr
   })
 }
 
-/** Puts dead letters back at the ends of their mailboxes. A running gateway notices by itself. */
+/** Puts dead letters back at the ends of their mailboxes. */
 export async function replayDeadLetters(
   io: Process,
   chosen: DeadLetterFilter,
   options: { json?: true | undefined },
 ): Promise<ExitCode> {
-  return await withMailboxes(async (mailboxes) => {
+  return await withMailboxChanges<ExitCode>(io, async (mailboxes) => {
     const replayed = await mailboxes.replay(chosen)
     if (chosen.id !== undefined && replayed === 0) {
       io.stderr.write(`There is no such dead letter ${chosen.id}: mailbox list --dead shows those there are.\n`)
@@ -83,7 +82,7 @@ export async function resumeMailbox(io: Process, id: number): Promise<ExitCode> 
 }
 
 async function changeMailbox(io: Process, id: number, ...change: ['pause', string] | ['resume']): Promise<ExitCode> {
-  return await withMailboxes(async (mailboxes) => {
+  return await withMailboxChanges<ExitCode>(io, async (mailboxes) => {
     const [verb, reason] = change
     const isThere = verb === 'pause' ? await mailboxes.pause(id, reason) : await mailboxes.resume(id)
     if (!isThere) {
@@ -107,15 +106,4 @@ async function* pagesOf(mailboxes: Pick<Mailboxes, 'deadLetters'>): AsyncGenerat
 /** What is not known of one kind of mailbox is null, so that every entry has the same keys. */
 function flat(address: MailboxAddress) {
   return { installation: null, integration: null, region: null, organization: null, ...address }
-}
-
-async function withMailboxes(run: (mailboxes: Mailboxes) => Promise<ExitCode>): Promise<ExitCode> {
-  const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
-  if (DATABASE_URL.kind === 'postgres') throw new Error('not there yet')
-  const spool = await openDirectSpool(DATABASE_URL.path, { clock: systemClock })
-  try {
-    return await run(spool)
-  } finally {
-    await spool.close()
-  }
 }

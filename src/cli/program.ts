@@ -87,6 +87,29 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
       exitCode = await getFromDirectory(io, externalId, options)
     })
 
+  directory
+    .command('move')
+    .description('move an organization to another region; what waits for it follows')
+    .argument('<organization-id>', 'such as 10', id)
+    .option('--to <region>', 'where it lives from now on')
+    .option('--hold', 'with --to: let its events wait, and send nothing for it, until --release')
+    .addOption(new Option('--release', 'send again what waits for it').conflicts(['to', 'hold']))
+    .option('--json', 'one JSON object: {"id", "slug", "region", "epoch", "held", "moved_deliveries", "warnings"}')
+    .action(
+      async (
+        organization: string,
+        { to, hold, release, json }: { to?: string; hold?: true; release?: true; json?: true },
+        command: Command,
+      ) => {
+        if (to === undefined && release === undefined) {
+          command.error('error: say where with --to, or release it with --release')
+        }
+        const { moveOrganization } = await import('./move.ts')
+        const move = to === undefined ? { release: true as const } : { to, hold: hold === true }
+        exitCode = await moveOrganization(io, organization, move, { json })
+      },
+    )
+
   const mailbox = program.command('mailbox').description('what waits for regions, and what was given up')
   mailbox
     .command('list')

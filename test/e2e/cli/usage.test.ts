@@ -19,6 +19,7 @@ const commands = [
   'directory import',
   'directory export',
   'directory get',
+  'directory move',
   'mailbox',
   'mailbox list',
   'mailbox replay',

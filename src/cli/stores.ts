@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '../clock.ts'
+import { coreVariables } from '../config/environment.ts'
+import { requireVariables } from '../config/required.ts'
+import { openDirectSpool } from '../delivery/direct-spool.ts'
+import { openPostgresSpool } from '../delivery/postgres-spool.ts'
+import type { Spool } from '../delivery/spool.ts'
+import { openDirectory, type DirectoryStore } from '../directory/store.ts'
+
+/** Runs a command on the directory of DATABASE_URL. */
+export async function withDirectory<Result>(run: (store: DirectoryStore) => Promise<Result>): Promise<Result> {
+  const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
+  const store = await openDirectory(DATABASE_URL, { clock: systemClock })
+  try {
+    return await run(store)
+  } finally {
+    await store.close()
+  }
+}
+
+/** Runs a command on what waits in the database of DATABASE_URL. */
+export async function withSpool<Result>(run: (spool: Spool) => Promise<Result>): Promise<Result> {
+  const { DATABASE_URL } = requireVariables(coreVariables.pick({ DATABASE_URL: true }))
+  const spool =
+    DATABASE_URL.kind === 'postgres'
+      ? await openPostgresSpool(DATABASE_URL, { clock: systemClock, instance: randomUUID() })
+      : await openDirectSpool(DATABASE_URL.path, { clock: systemClock })
+  try {
+    return await run(spool)
+  } finally {
+    await spool.close()
+  }
+}
+
+/** Who a command is to the audit, where no gateway runs that would know better. */
+export const COMMAND_LINE = 'command line'

@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openWorkplace, type Workplace } from '../../support/command-line.ts'
+import { eventCallback, slashCommand } from '../../support/slack-payloads.ts'
+import { SIGNING_SECRET, send, workspace } from '../../support/test-gateway.ts'
+
+let place: Workplace
+let databases = 0
+let env: Record<string, string>
+
+beforeAll(async () => {
+  place = await openWorkplace()
+  await place.write('regions.yaml', 'version: 1\nregions:\n  - { name: us, address: "http://127.0.0.1:9" }\n')
+  await place.write('directory.json', JSON.stringify(workspace({ acme: 'us' })))
+  await place.write('event.json', eventCallback().body)
+  await place.write('command.txt', slashCommand().body)
+})
+
+beforeEach(async () => {
+  databases += 1
+  env = {
+    DATABASE_URL: `sqlite:${join(place.folder, `explain-${databases}.db`)}`,
+    SLACK_SIGNING_SECRETS: SIGNING_SECRET,
+    ADMIN_PORT: String(await freePort()),
+  }
+  expect((await place.cli(['directory', 'import', 'directory.json'], env)).exitCode).toBe(0)
+})
+
+afterAll(() => place.close())
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+const explain = (...args: string[]) => place.cli(['explain', ...args], env)
+const EVENT = ['--body', 'event.json', '--path', '/extensions/slack/event/'] as const
+
+describe('explain', () => {
+  it('where no gateway runs decides on the store itself, and says so', async () => {
+    const { exitCode, stdout, stderr } = await explain(...EVENT)
+    expect([exitCode, stderr]).toEqual([
+      0,
+      'No gateway runs here, so breakers and what waits in mailboxes are not looked at.\n',
+    ])
+    expect(stdout.split('\n')).toEqual([
+      'path: slack, webhook (event)',
+      'request: event, type app_mention',
+      'installation: T0ACME00001, app A0SILO00001, found in authorizations[0].team_id',
+      'directory: found, 0 ms old',
+      'integration: 1 "Acme", active',
+      'organization: 10 acme in us, in',
+      'region: us active, organizations 10, would be asked',
+      'plan: the first region, us',
+      'outcome: event: sent to us; answered with 200',
+      '',
+    ])
+  })
+
+  it('takes a body for the form that it looks like', async () => {
+    const { stdout } = await explain('--body', 'command.txt', '--path', '/slack/events', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ request: { surface: 'command', type: '/silo' } })
+  })
+
+  it('where a gateway runs decides as that one', async () => {
+    const token = 'a-token-for-tests'
+    const gateway = await place.serve({ ...env, ADMIN_TOKEN: token })
+    const headers = { Authorization: `Bearer ${token}`, Host: '127.0.0.1' }
+    const down = await send(gateway.adminPort, { method: 'POST', path: '/api/regions/us/down', headers })
+    expect(down.status).toBe(200)
+    env = { ...env, ADMIN_TOKEN: token }
+    const { exitCode, stdout, stderr } = await explain(...EVENT, '--json')
+    expect([exitCode, stderr]).toEqual([0, ''])
+    expect(JSON.parse(stdout)).toMatchObject({
+      regions: [{ name: 'us', state: 'down', override: 'down', breaker: 'closed', expected: 'waits' }],
+    })
+
+    env = { ...env, ADMIN_TOKEN: 'another' }
+    const refused = await explain(...EVENT)
+    expect([refused.exitCode, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toMatch(/does not explain: .*ADMIN_TOKEN/)
+    expect(refused.stderr.trimEnd()).not.toContain('\n')
+    gateway.signal('SIGTERM')
+    await gateway.ended
+
+    // What the fleet was told is in the database.
+    const alone = await explain(...EVENT, '--json')
+    expect(JSON.parse(alone.stdout)).toMatchObject({ regions: [{ state: 'down', breaker: null, expected: 'waits' }] })
+  })
+
+  it.each([
+    ['a file that is not there', ['--body', 'nothing.json', '--path', '/slack/events'], 1, /nothing\.json/],
+    ['no body', ['--path', '/slack/events'], 2, /--body/],
+    ['no path', ['--body', 'event.json'], 2, /--path/],
+  ])('fails in one line for %s', async (_what, args, exitCode, said) => {
+    const run = await explain(...args)
+    expect([run.exitCode, run.stdout]).toEqual([exitCode, ''])
+    expect(run.stderr).toMatch(said)
+    expect(run.stderr.trimEnd()).not.toContain('\n')
+  })
+})
