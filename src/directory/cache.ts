@@ -118,16 +118,14 @@ export function cacheDirectory(
   }
 
   /** For who has something to use instead. */
-  function inTime(name: string, loading: Promise<Load>): Promise<Load> {
-    return new Promise((resolve) => {
-      const cancel = clock.after(PATIENCE_MS, () =>
-        resolve(failed(name, new Error(`it has not answered within ${PATIENCE_MS} ms`))),
-      )
-      void loading.then((loaded) => {
-        cancel()
-        resolve(loaded)
-      })
-    })
+  async function inTime(name: string, loading: Promise<Load>): Promise<Load> {
+    const late = Promise.withResolvers<Load>()
+    const cancel = clock.after(PATIENCE_MS, () =>
+      late.resolve(failed(name, new Error(`it has not answered within ${PATIENCE_MS} ms`))),
+    )
+    const loaded = await Promise.race([loading, late.promise])
+    cancel()
+    return loaded
   }
 
   function isCurrent(entry: Entry, key: InstallationKey): boolean {

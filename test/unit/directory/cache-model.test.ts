@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cacheDirectory } from '../../../src/directory/cache.ts'
 import type { DirectoryChange } from '../../../src/directory/change.ts'
-import type { Asked, Installation, InstallationKey, Lookup } from '../../../src/directory/directory.ts'
+import type { Installation, InstallationKey, Lookup } from '../../../src/directory/directory.ts'
 import type { Found } from '../../../src/directory/find-installation.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
 import { silentLog } from '../../../src/telemetry/log.ts'
@@ -100,7 +100,9 @@ function setUp(readsAtOnce: readonly boolean[]) {
     },
   )
 
-  function expectNoOlderThan(least: number, id: string, lookup: Asked): void {
+  async function checked(answer: Promise<Lookup>, least: number, id: string): Promise<void> {
+    const lookup = await answer
+    if (lookup.verdict === 'stale') expect(lookup.ageMs).toBeLessThanOrEqual(STALE)
     if (lookup.verdict === 'found') expect(versionOf(lookup.installation)).toBeGreaterThanOrEqual(least)
     // It must have been so at one of the versions from then on.
     if (lookup.verdict === 'absent') expect(history.slice(least).some((state) => !state.has(id))).toBe(true)
@@ -120,12 +122,7 @@ function setUp(readsAtOnce: readonly boolean[]) {
     const isFresh = entry?.isThere === true && clock.monotonic() - entry.askedAt <= FRESH
     // What is as new as all that was heard of needs no asking, however late it was heard.
     if (isFresh && entry.version >= least && entry.askedAt > missedAt) expect(asked).toBe(before)
-    watch(
-      answer.then((lookup) => {
-        if (lookup.verdict !== 'stale') expectNoOlderThan(least, id, lookup)
-        else expect(lookup.ageMs).toBeLessThanOrEqual(STALE)
-      }),
-    )
+    watch(checked(answer, least, id))
     return answer
   }
 
@@ -139,7 +136,7 @@ function setUp(readsAtOnce: readonly boolean[]) {
       case 'ask': {
         const { key, id } = keys[step.which] ?? keys[0]
         const least = version()
-        watch(cache.ask(key).then((answer) => expectNoOlderThan(least, id, answer)))
+        watch(checked(cache.ask(key), least, id))
         break
       }
       case 'answer': {
