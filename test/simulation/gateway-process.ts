@@ -9,7 +9,6 @@ import { LEASE_MS, type MailboxAddress, type Spool, type WaitingRow } from '../.
 import { stillThere } from '../../src/delivery/still-there.ts'
 import { openSqliteSpool } from '../../src/delivery/sqlite-spool.ts'
 import { cacheDirectory } from '../../src/directory/cache.ts'
-import type { Directory } from '../../src/directory/directory.ts'
 import type { DirectoryStore } from '../../src/directory/store.ts'
 import { createForward } from '../../src/dispatch/forward.ts'
 import { createRegionClient } from '../../src/dispatch/region-client.ts'
@@ -127,7 +126,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     counters,
     log,
   })
-  const asking = mutation.asking(askingOnly(around.directory(owner)), directory)
+  const asking = mutation.asking({ find: (key) => directory.ask(key) }, directory)
   const regionNamed = (region: string): Region | undefined => topology().byName.get(region)
   const dedup = mutation.dedup(createDedup<Answer>({ maxEntries: 64, clock, counters }))
   const mailboxParts: MailboxParts = {
@@ -145,7 +144,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
           alarms,
           directory: asking,
           topology,
-          resolve: (request) => resolve(request, directory, topology()),
+          resolve: (request) => resolve(request, asking, topology()),
           provider: () => provider,
           sealer: () => sealer,
           forward: (...call) => forward(...call),
@@ -268,20 +267,6 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   void takeOver()
   gateway.accepting = true
   return gateway
-}
-
-/** Remembers nothing. */
-function askingOnly(store: Pick<DirectoryStore, 'find'>): Pick<Directory, 'find'> {
-  return {
-    async find(key) {
-      try {
-        const { installation } = await store.find(key)
-        return installation === undefined ? { verdict: 'absent' } : { verdict: 'found', installation, ageMs: 0 }
-      } catch (cause) {
-        return { verdict: 'unknown', cause }
-      }
-    },
-  }
 }
 
 function countedIds(name: string): Ids {
