@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { startFakeRegion, type Answer } from '../../support/fake-region.ts'
@@ -42,11 +43,12 @@ async function start({ answer, ...more }: { answer?: Answer; state?: string } = 
   }
 }
 
+const empty = { depth: 0, bytes: 0, oldest_at: null, paused: 0 }
+
 describe('the list of regions', () => {
   it('has them in the order of regions.yaml, with what is known of each', async () => {
     const { regions, eu } = await start()
     const untouched = { breaker: 'closed', in_flight: 0, queued: 0, latency: null, override: null }
-    const empty = { depth: 0, bytes: 0, oldest_at: null, paused: 0 }
     expect(await regions()).toEqual({
       items: [
         {
@@ -112,7 +114,7 @@ describe('a region that is told to be down', () => {
     expect(eu.requests).toEqual([])
     expect((await to('eu', 'resume')).json).toMatchObject({ state: 'active', override: null })
     await until(clock, () => eu.requests.length === 1)
-    await until(clock, async () => ((await region('eu'))?.['mailboxes'] as { depth: number }).depth === 0)
+    await until(clock, async () => isDeepStrictEqual((await region('eu'))?.['mailboxes'], empty))
     expect((await options()).status).toBe(200)
   })
 
