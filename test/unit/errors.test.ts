@@ -26,8 +26,10 @@ describe('a SiloClientError', () => {
     expect(error.message).toBe('No region could answer (us: http_404, eu: timeout, ap: region_down, sa: http_500)')
   })
 
-  it('says so where there was no region to ask', () => {
+  it('says so where there was no region to ask, or why else there is none', () => {
     expect(new SiloClientError([]).message).toBe('The directory could not be asked')
+    expect(new SiloClientError([], { why: 'It is under way' }).message).toBe('It is under way')
+    expect(new SiloClientError([refused('us')], { why: 'It is under way' }).message).toContain('us: region_down')
   })
 })
 
