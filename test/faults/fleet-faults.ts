@@ -10,7 +10,7 @@ import { teamEverywhere } from './teams.ts'
 import type { World } from './world.ts'
 
 /** What each of a fleet may owe to one that is gone: it is told by another, once its lease has lapsed. */
-const away = { mayRepeat: true, mayHangUp: true } as const
+const away = { mayRepeat: true, mayHangUp: true, othersKnowWithinMs: 2000 } as const
 const THREE = 3
 
 /** Under load from everywhere, with regions and whoever takes late answers in all moods. */

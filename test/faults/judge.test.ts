@@ -129,6 +129,26 @@ describe('the order of a mailbox', () => {
     expect(judged(ledger).failures).toEqual(['event: 1 out of order'])
   })
 
+  it('may be unknown to another gateway for a moment, but not to the store', () => {
+    const ledger = openLedger()
+    const [first, second, third] = [1, 2, 3].map(() => send(ledger, 'event', accepted))
+    take(ledger, second!)
+    take(ledger, first!, { deferred: true })
+    expect(judged(ledger, { othersKnowWithinMs: 1000 }).row.outOfOrder).toBe(0)
+    third!.tries[0] = { ...third!.tries[0]!, startedAt: now + 2000 }
+    take(ledger, third!, { takenAt: now - 1 })
+    expect(judged(ledger, { othersKnowWithinMs: 1000 }).row.outOfOrder).toBe(1)
+    expect(judged(ledger).row.outOfOrder).toBe(2)
+  })
+
+  it('is kept by the store, whoever asks it', () => {
+    const ledger = openLedger()
+    const [first, second] = [send(ledger, 'event', accepted), send(ledger, 'event', accepted)]
+    take(ledger, second, { deferred: true })
+    take(ledger, first, { deferred: true })
+    expect(judged(ledger, { othersKnowWithinMs: 1000 }).row.outOfOrder).toBe(1)
+  })
+
   it('is kept by one that comes again after a later one', () => {
     const ledger = openLedger()
     const [first, second] = [send(ledger, 'event', accepted), send(ledger, 'event', accepted)]

@@ -13,6 +13,11 @@ export interface Excuses {
   readonly mayHangUp?: boolean
   /** A region may be sent the same click twice: it has said so. */
   readonly idempotent?: boolean
+  /**
+   * So many milliseconds after an event was accepted another gateway may not know yet that it waits, and give a later one
+   * to the region at once. What waits itself keeps its order even so.
+   */
+  readonly othersKnowWithinMs?: number
   /** The signatures that regions see are from another time. */
   readonly clockIsWrong?: boolean
 }
@@ -55,7 +60,7 @@ export function isPending(ledger: Ledger, excuses: Excuses): boolean {
 
 export function judge(ledger: Ledger, excuses: Excuses): Verdict {
   const facts = factsOf(ledger)
-  const overtaken = overtakers(ledger, facts)
+  const overtaken = overtakers(ledger, facts, excuses)
   const failures = [...ledger.complaints]
   const bySurface = Map.groupBy(ledger.sent.values(), rowOf)
   const rows = [...surfaces, 'command, neighbour' as const].flatMap((surface): Row[] => {
@@ -165,7 +170,7 @@ function fateOfClick(sent: Sent, { executions, messages, unknownPosts }: Facts, 
  * Events that a region took before an earlier one of their mailbox that was waiting there. Earlier: accepted before the
  * later one was sent for the first time, since nothing is promised of what is on its way together.
  */
-function overtakers(ledger: Ledger, { executions }: Facts): Sent[] {
+function overtakers(ledger: Ledger, { executions }: Facts, { othersKnowWithinMs = 0 }: Excuses): Sent[] {
   const events = [...ledger.sent.values()].filter((sent) => sent.surface === 'event' && acceptedAt(sent) !== undefined)
   const overtaking = new Set<Sent>()
   for (const chain of Map.groupBy(events, ({ team }) => team).values()) {
@@ -180,7 +185,8 @@ function overtakers(ledger: Ledger, { executions }: Facts): Sent[] {
         const accepted = acceptedAt(earlier.sent) ?? Infinity
         for (const later of taken) {
           const sentAt = later.sent.tries[0]?.startedAt ?? 0
-          if (sentAt >= accepted && later.takenAt < earlier.takenAt) overtaking.add(later.sent)
+          const knownAt = later.waited ? accepted : accepted + othersKnowWithinMs
+          if (sentAt >= knownAt && later.takenAt < earlier.takenAt) overtaking.add(later.sent)
         }
       }
     }
