@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { describeConfiguration } from '../config/configuration.ts'
 import { coreVariables } from '../config/environment.ts'
 import { ConfigurationError, requireVariables } from '../config/required.ts'
@@ -48,11 +49,16 @@ function refuseOtherModes(): void {
 
 /** Reloads when told to and when a file of the configuration changes; which files those are may change with it. */
 function reloaderFor(gateway: Gateway): { now: () => void; stop: () => void } {
+  let { files } = gateway.configuration()
   const now = (): void => {
     gateway.reload()
+    const { files: read } = gateway.configuration()
+    // Watching anew begins with how a file is by then: a change since it was read would go unnoticed.
+    if (isDeepStrictEqual(read, files)) return
+    files = read
     stopWatching()
-    stopWatching = watchFiles(gateway.configuration().files, now)
+    stopWatching = watchFiles(files, now)
   }
-  let stopWatching = watchFiles(gateway.configuration().files, now)
+  let stopWatching = watchFiles(files, now)
   return { now, stop: () => stopWatching() }
 }

@@ -25,6 +25,7 @@ const commands = [
   'mailbox replay',
   'mailbox pause',
   'mailbox resume',
+  'explain',
   'page-token',
   'healthcheck',
 ]
