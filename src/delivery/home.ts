@@ -17,10 +17,5 @@ export function homeOf(
     : { kind: 'region', provider, integration, region }
 }
 
-/** Whether a region is none, but what `regionOf` gives for an organization that is held. */
-export function isHeldRegion(region: string): boolean {
-  return region.startsWith('@')
-}
-
 /** Bytes that may wait for each organization that is held: its region has no share in it, but its default. */
 export const HELD_SPOOL_BYTES = 1024 * 1_048_576

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
-import { HELD_SPOOL_BYTES, isHeldRegion } from './home.ts'
-import type { Mailboxes } from './spool.ts'
+import { HELD_SPOOL_BYTES } from './home.ts'
+import { isHeldRegion, type Mailboxes } from './spool.ts'
 
 /** Rows of a kind in one go: what else is to be written waits no longer than that takes. */
 const SWEEP_ROWS = 1000
