@@ -114,13 +114,14 @@ function integrationById(db: Kysely<DirectorySchema>) {
 function integrationByExternalId(db: Kysely<DirectorySchema>) {
   const { provider, appId, externalId, enterpriseId } = slots
   // One list to look up by, not a join with it: that is what makes the index on the workspace the only way to go.
+  // What is NULL in it matches nothing; to leave it out would suggest reading through the index on enterprises.
   const named = sql<string>`(
     select cast(${externalId} as text)
     union all
     select cast(${enterpriseId} as text)
     union all
     select enterprise_id from integrations
-    where provider = ${provider} and external_id = ${externalId} and enterprise_id is not null
+    where provider = ${provider} and external_id = ${externalId}
   )`
   const rank = sql<number>`
     case external_id when ${externalId} then 0 when ${enterpriseId} then 3 else 6 end

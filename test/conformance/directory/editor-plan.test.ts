@@ -4,6 +4,7 @@ import type { Connections } from '../../../src/database/connections.ts'
 import { migrate } from '../../../src/database/migrations.ts'
 import { openPostgres } from '../../../src/database/postgres-connections.ts'
 import { openSqlite } from '../../../src/database/sqlite-connections.ts'
+import { compileLookUps } from '../../../src/directory/find-installation.ts'
 import { identitiesQuery, integrationsQuery, linksQuery, organizationsQuery } from '../../../src/directory/list-rows.ts'
 import type { DirectorySchema } from '../../../src/directory/schema.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -77,5 +78,18 @@ describe.skipIf(!testsPostgres())('the time a page of a list takes, on PostgreSQ
     expect(plan).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
     // It is looked up, not read through.
     expect(plan).toMatch(/Index Cond|organizations_held/)
+  })
+
+  it('of a look-up of a workspace does not grow with the enterprises: it is by the workspace', async () => {
+    const { sql, parameters } = compileLookUps(connections.lookUps, 'active').byExternalId
+    const { rows } = await connections.lookUps.executeQuery<{ 'QUERY PLAN': string }>(
+      CompiledQuery.raw(
+        `explain ${sql}`,
+        parameters.map((value) => (typeof value === 'symbol' ? 'T1' : value)),
+      ),
+    )
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    expect(plan).toMatch(/external_id = /)
+    expect(plan).not.toContain('integrations_enterprise_id')
   })
 })
