@@ -27,7 +27,7 @@ export function* directoryLines({ integrations, organizations, links }: Director
 
 /** The external id of the workspace with this number. */
 export function externalId(id: number): string {
-  return `T${id.toString(36).toUpperCase().padStart(9, '0')}`
+  return `T${String(id).padStart(9, '0')}`
 }
 
 /** `node bench/directory-file.ts 1000000 > directory.ndjson`: so many integrations, twice as many of everything else. */

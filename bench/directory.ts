@@ -16,6 +16,7 @@ import { createCounters } from '../src/telemetry/counters.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { createManualClock } from '../test/support/manual-clock.ts'
 import { startPostgres, testsPostgres } from '../test/support/postgres-server.ts'
+import { directoryLines, externalId } from './directory-file.ts'
 import { openStage } from './stage.ts'
 import { median, spread } from './statistics.ts'
 
@@ -226,27 +227,13 @@ async function fill(store: DirectoryStore, integrations: number): Promise<void> 
   const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-bench-'))
   try {
     const file = join(folder, 'directory.ndjson')
-    await writeFile(file, Readable.from(lines(integrations)))
+    const lines = directoryLines({ integrations, organizations: integrations, links: integrations })
+    await writeFile(file, Readable.from(lines.map((line) => `${line}\n`)))
     await store.importFile(file, { author: 'bench' })
   } finally {
     await rm(folder, { recursive: true })
   }
 }
-
-function* lines(integrations: number): Generator<string> {
-  const active = { status: 'active' }
-  for (let id = 1; id <= integrations; id++) {
-    const name = `Workspace ${id}`
-    const rows = [
-      { organizations: { id, slug: `org-${id}`, name, region: `r${id % 3}`, ...active } },
-      { integrations: { id, provider: 'slack', external_id: externalId(id), name, ...active } },
-      { organization_integrations: { integration_id: id, organization_id: id, ...active } },
-    ]
-    yield rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  }
-}
-
-const externalId = (integration: number): string => `T${String(integration).padStart(9, '0')}`
 
 function keyOf(integration: number): InstallationKey {
   return { by: 'external', provider: 'slack', appId: '', externalId: externalId(integration) }
