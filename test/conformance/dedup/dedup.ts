@@ -3,7 +3,7 @@ import { systemClock } from '../../../src/clock.ts'
 import type { Dedup, Handled, Once } from '../../../src/dedup/dedup.ts'
 import type { Reply } from '../../../src/provider.ts'
 
-export const KiB = 1024
+const KiB = 1024
 export type Remember = 'status' | 'answer' | 'nothing'
 
 export const reply = (body: string | Buffer, status = 200): Reply => ({
