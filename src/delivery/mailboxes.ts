@@ -1,12 +1,12 @@
 import type { RegionWatch } from '../dispatch/region-client.ts'
 import type { Attempted } from './attempt.ts'
 import { LONGEST_WAIT_MS } from './back-off.ts'
+import { createBoxes, HELD_LANE, keyOf, type Box, type LaneState, type Rest } from './boxes.ts'
 import { afterRefusal, conclude, concludeFirst, reasonToRest, type Conclusion, type Course } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import type { Judgement } from './judge.ts'
 import {
   LEASE_MS,
-  regionOf,
   type Appended,
   type Claim,
   type MailboxAddress,
@@ -29,8 +29,7 @@ const ROWS_A_TURN = 16
 const UNRESOLVED_AT_ONCE = 4
 /** Of a region that nothing is sent to: they only look whether it is still the right one. */
 const UNSENT_AT_ONCE = 2
-/** Mailboxes of organizations that are held share a lane: all they do is ask the directory, and move what was released. */
-const HELD_LANE = '@'
+/** Those of organizations that are held ask the directory as well. */
 const HELD_AT_ONCE = 4
 /**
  * How often the directory is asked whether an organization has been released, for what nobody has moved who was to:
@@ -90,51 +89,6 @@ export interface MailboxWorker {
   stop(): Promise<void>
 }
 
-interface Box {
-  readonly address: MailboxAddress
-  readonly key: string
-  readonly lane: LaneState
-  /** Unknown until its first row is stored. */
-  id: number | undefined
-  isEmpty: boolean
-  paused: string | undefined
-  /** Rows on their way to the store. */
-  appending: number
-  /** Counts what has been stored, so that an older look into the mailbox cannot call it empty. */
-  stored: number
-  refusals: number
-  /** When it was last paused here, as `changes` counts. */
-  changed: number
-  state:
-    | { readonly kind: 'idle' }
-    | { readonly kind: 'ready' }
-    | { readonly kind: 'running' }
-    | { readonly kind: 'resting'; readonly why: Rest; readonly wake: () => void }
-  /** The head as it last failed here, on the monotonic clock: waits are not measured on a clock that can be set. */
-  head: { readonly row: number; readonly failedAt: number; readonly dueAt: number } | undefined
-  /** An attempt that has ended but could not be written down. */
-  unsettled: { readonly claim: Claim; readonly settlement: Settlement } | undefined
-}
-
-/**
- * `region`: wakes when the region is well again. `connection`: as well when anybody gets through to it. `asked`: for as
- * long as the region has asked for, well or not. `held`: wakes when the first attempt ends. `released`: until the
- * organization may have been. `store`: nobody knows when.
- */
-type Rest = 'region' | 'connection' | 'asked' | 'held' | 'released' | 'store'
-
-interface LaneState {
-  readonly region: string
-  readonly boxes: Set<Box>
-  /** In the order in which their turn comes. */
-  readonly ready: Set<Box>
-  running: number
-  /** How often it has been well again: whoever goes to rest for it while that happens has missed it. */
-  recoveries: number
-  /** Grows with each success: a region that has just come back is not met with everything at once. */
-  ramp: number
-}
-
 type TurnEnd =
   | { readonly kind: 'more' }
   | { readonly kind: 'empty' }
@@ -143,9 +97,7 @@ type TurnEnd =
 
 export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   const { spool, clock, alarms, counters, random } = parts
-  const boxes = new Map<string, Box>()
-  const byId = new Map<number, Box>()
-  const lanes = new Map<string, LaneState>()
+  const { byId, lanes, laneOf, boxAt, boxIfKnown, forget, identify } = createBoxes()
   const running = new Set<Promise<void>>()
   /** First attempts under way whose rows are stored. */
   let held = 0
@@ -157,53 +109,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   let changes = 0
   let stopped = false
   const cancels = new Set<() => void>()
-
-  function laneOf(region: string): LaneState {
-    const known = lanes.get(region)
-    if (known !== undefined) return known
-    const lane: LaneState = { region, boxes: new Set(), ready: new Set(), running: 0, recoveries: 0, ramp: 1 }
-    lanes.set(region, lane)
-    return lane
-  }
-
-  function boxAt(address: MailboxAddress): Box {
-    const key = keyOf(address)
-    const known = boxes.get(key)
-    if (known !== undefined) return known
-    const lane = laneOf(laneNameOf(address))
-    const box: Box = {
-      address,
-      key,
-      lane,
-      id: undefined,
-      isEmpty: true,
-      paused: undefined,
-      appending: 0,
-      stored: 0,
-      refusals: 0,
-      changed: 0,
-      state: { kind: 'idle' },
-      head: undefined,
-      unsettled: undefined,
-    }
-    boxes.set(key, box)
-    lane.boxes.add(box)
-    return box
-  }
-
-  /** A mailbox of which there is nothing to know takes no memory. */
-  function forget(box: Box): void {
-    const isNew = box.isEmpty && box.paused === undefined && box.appending === 0 && box.refusals === 0
-    if (!isNew || box.unsettled !== undefined || box.state.kind !== 'idle') return
-    boxes.delete(box.key)
-    box.lane.boxes.delete(box)
-    if (box.id !== undefined) byId.delete(box.id)
-  }
-
-  function identify(box: Box, id: number): void {
-    box.id = id
-    byId.set(id, box)
-  }
 
   function atMost(lane: LaneState): number {
     if (stopped) return 0
@@ -531,7 +436,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     mustWait(address) {
       // Asked for every organization of every event, where next to none is ever held.
       if (address.kind === 'held' && (lanes.get(HELD_LANE)?.boxes.size ?? 0) === 0) return false
-      const box = boxes.get(keyOf(address))
+      const box = boxIfKnown(address)
       return box !== undefined && (!box.isEmpty || box.appending > 0 || box.paused !== undefined)
     },
 
@@ -564,7 +469,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       return settling
     },
     taken(address) {
-      const box = boxes.get(keyOf(address))
+      const box = boxIfKnown(address)
       if (box === undefined) return
       box.refusals = 0
       forget(box)
@@ -624,7 +529,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         // The store is away, which is told each second, and then it is looked at again.
       }
       for (const address of addresses) {
-        const box = boxes.get(keyOf(address))
+        const box = boxIfKnown(address)
         // What it rested for may have gone elsewhere; if not, its head still knows how long it has to wait.
         if (box === undefined || box.isEmpty || box.paused !== undefined || box.state.kind !== 'resting') continue
         makeReady(box)
@@ -730,14 +635,4 @@ function endOf(course: Course): TurnEnd {
     case 'rest':
       return { kind: 'rest', why: course.why, ms: course.ms }
   }
-}
-
-function laneNameOf(address: MailboxAddress): string {
-  return address.kind === 'held' ? HELD_LANE : regionOf(address)
-}
-
-function keyOf(address: MailboxAddress): string {
-  return address.kind === 'unresolved'
-    ? JSON.stringify([address.provider, address.installation])
-    : JSON.stringify([address.provider, address.integration, regionOf(address)])
 }
