@@ -91,7 +91,9 @@ describe.skipIf(!testsPostgres())('the time a page of a list takes, on PostgreSQ
     const { rows } = await connections.lookUps.executeQuery<{ 'QUERY PLAN': string }>(
       CompiledQuery.raw(
         `explain ${sql}`,
-        parameters.map((value) => (typeof value === 'symbol' ? 'T1' : value)),
+        parameters.map((value) =>
+          typeof value === 'symbol' ? (value.description === 'provider' ? 'slack' : 'T1') : value,
+        ),
       ),
     )
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
