@@ -5,11 +5,12 @@ import { route, type Route } from './route.ts'
 
 export interface InstanceRoutesParts {
   readonly databaseId: () => Promise<string>
+  readonly directoryVersion: () => Promise<number>
   readonly directoryChanged: (change: DirectoryChange) => void
 }
 
 /** For a command on the same machine: whether this is the gateway whose database it has been given. */
-export function instanceRoutes({ databaseId, directoryChanged }: InstanceRoutesParts): Route[] {
+export function instanceRoutes({ databaseId, directoryVersion, directoryChanged }: InstanceRoutesParts): Route[] {
   return [
     route({
       method: 'get',
@@ -24,10 +25,9 @@ export function instanceRoutes({ databaseId, directoryChanged }: InstanceRoutesP
       path: '/api/directory/refresh',
       summary: 'Asks the database again for all that is remembered of the directory, after an import past this API',
       writes: false,
-      body: z.strictObject({ version: z.int().nonnegative().describe("The directory's version with the change.") }),
       responses: { 204: { description: 'Nothing older is used from now on' } },
-      handle({ body: { version } }) {
-        directoryChanged({ version, what: { kind: 'all' } })
+      async handle() {
+        directoryChanged({ version: await fromStore(directoryVersion()), what: { kind: 'all' } })
         return { status: 204 }
       },
     }),

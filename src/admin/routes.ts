@@ -41,6 +41,7 @@ export function adminRoutes(gateway: Gateway): Route[] {
     ...explainRoutes({ explain: (asked) => gateway.explain(asked) }),
     ...instanceRoutes({
       databaseId: () => store.databaseId(),
+      directoryVersion: () => store.version(),
       directoryChanged: (change) => gateway.directoryChanged(change),
     }),
     route({

@@ -1,6 +1,5 @@
 import { systemClock } from '../clock.ts'
 import { readTopology } from '../config/configuration.ts'
-import type { DirectoryChange } from '../directory/change.ts'
 import { ImportRefused } from '../directory/import-file.ts'
 import type { DirectoryStore } from '../directory/store.ts'
 import { providers } from '../providers/index.ts'
@@ -28,7 +27,7 @@ export async function importDirectory(io: Process, file: string, options: { json
         .finally(() => progress.end())
       if (change !== undefined) {
         await tellFleet(change)
-        await tellServer(io, store, change)
+        await tellServer(io, store)
       }
       const { integrations, organizations, organization_integrations: links } = counts
       io.stdout.write(
@@ -85,9 +84,9 @@ export async function getFromDirectory(
 }
 
 /** A gateway without Redis remembers what it has read until it is told, or too old. */
-async function tellServer(io: Process, store: DirectoryStore, { version }: DirectoryChange): Promise<void> {
+async function tellServer(io: Process, store: DirectoryStore): Promise<void> {
   const server = await findServer(io, store)
-  await server?.ask('POST', '/api/directory/refresh', { body: { version } }).catch((error: unknown) => {
+  await server?.ask('POST', '/api/directory/refresh').catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
     io.stderr.write(`warning: it is imported, but ${reason}: it sees this once what it remembers is too old\n`)
   })

@@ -1,8 +1,11 @@
+import { z } from 'zod'
 import { ConfigurationError } from '../config/required.ts'
 import { createGateway } from '../gateway.ts'
 import { providers } from '../providers/index.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { ExitCode, Process } from './process.ts'
+import { findServer, type Server } from './server.ts'
+import { withDirectory } from './stores.ts'
 
 export interface PageTokenOptions {
   /** Default: the first. */
@@ -10,32 +13,68 @@ export interface PageTokenOptions {
   readonly integration: string
   readonly organization?: string
   readonly user?: string
+  /** In milliseconds. */
   readonly expiresIn: number
   readonly json?: true
 }
 
+interface Signed {
+  readonly token: string
+  /** ISO 8601. */
+  readonly expires: string
+}
+
 /** Signs a token for an integration that is there: a link that can only lead to an error is not handed out. */
 export async function pageToken(io: Process, options: PageTokenOptions): Promise<ExitCode> {
+  const server = await withDirectory((store) => findServer(io, store))
+  const signed = server === undefined ? await signHere(options) : await signedBy(server, options)
+  io.stdout.write(options.json === true ? `${JSON.stringify(signed)}\n` : `${signed.token}\n`)
+  return 0
+}
+
+async function signHere({
+  provider: wanted,
+  integration,
+  organization,
+  user,
+  expiresIn,
+}: PageTokenOptions): Promise<Signed> {
   const gateway = await createGateway({ log: silentLog })
   try {
-    const { provider: wanted = providers[0].name } = options
-    const provider = gateway.providers().find(({ name }) => name === wanted)
-    if (provider === undefined) throw new Error(`There is no provider ${wanted}.`)
+    const name = wanted ?? providers[0].name
+    const provider = gateway.providers().find((one) => one.name === name)
+    if (provider === undefined) throw new Error(`There is no provider ${name}.`)
     if (provider.pageToken === undefined) {
       throw new ConfigurationError(['PAGE_SIGNING_SECRET is required: without it there are no pages'])
     }
-    const name = await gateway.store.identities.integrationName(provider.name, options.integration)
-    if (name === undefined) {
-      throw new Error(`No active integration of ${provider.name} has the id ${options.integration}.`)
+    if ((await gateway.store.identities.integrationName(name, integration)) === undefined) {
+      throw new Error(`No active integration of ${name} has the id ${integration}.`)
     }
     const token = await provider.pageToken(
-      { integrationId: options.integration, organizationId: options.organization, externalUserId: options.user },
-      Math.floor(options.expiresIn / 1000),
+      { integrationId: integration, organizationId: organization, externalUserId: user },
+      Math.floor(expiresIn / 1000),
     )
-    const expires = new Date(gateway.clock.now() + options.expiresIn).toISOString()
-    io.stdout.write(options.json === true ? `${JSON.stringify({ token, expires })}\n` : `${token}\n`)
-    return 0
+    return { token, expires: new Date(gateway.clock.now() + expiresIn).toISOString() }
   } finally {
     await gateway.close()
   }
 }
+
+async function signedBy(
+  server: Server,
+  { provider, integration, organization, user, expiresIn }: PageTokenOptions,
+): Promise<Signed> {
+  const { body } = await server.ask('POST', '/api/page-tokens', {
+    body: {
+      provider,
+      integration_id: integration,
+      organization_id: organization,
+      external_user_id: user,
+      expires_in_seconds: Math.floor(expiresIn / 1000),
+    },
+  })
+  const { token, expires_at: expires } = answered.parse(body)
+  return { token, expires }
+}
+
+const answered = z.object({ token: z.string(), expires_at: z.string() })

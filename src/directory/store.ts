@@ -32,6 +32,8 @@ export interface DirectoryStore extends InstallationFinder {
   readonly steering: SteeringStore
   readonly secretUses: SecretUseStore
   readonly audit: AuditLog
+  /** What its last change has counted up to. */
+  version(): Promise<number>
   /** What tells this database from every other one. */
   databaseId(): Promise<string>
   /** Imports a file, all of it or nothing. Rejects with `ImportRefused`: a line a fault, with file and line. */
@@ -64,6 +66,10 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
     steering: createSteeringStore(connections, { clock }),
     secretUses: createSecretUseStore(connections),
     audit: createAuditLog(connections, { clock }),
+    async version() {
+      const state = connections.lookUps.selectFrom('directory_state').select('version')
+      return Number((await state.executeTakeFirstOrThrow()).version)
+    },
     databaseId: () => readDatabaseId(connections),
     importFile: (path, options) => connections.aside((db) => importFile(db, path, { clock, ...options })),
     exportTo: (to, format) => connections.aside((db) => exportDirectory(db, to, format)),

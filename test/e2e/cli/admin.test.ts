@@ -20,7 +20,7 @@ beforeAll(async () => {
     `version: 1\nregions: [{ name: us, address: "${region.url}" }, { name: eu, address: "http://127.0.0.1:9" }]\n`,
   )
   await place.write('directory.json', JSON.stringify(workspace({ acme: 'us' })))
-  gateway = await place.serve({ ADMIN_TOKEN })
+  gateway = await place.serve({ ADMIN_TOKEN, PAGE_SIGNING_SECRET: 'a secret for pages of 32 bytes or more' })
 })
 afterAll(async () => {
   await place.close()
@@ -87,6 +87,21 @@ describe('while a gateway runs', () => {
     expect(await cli(['mailbox', 'replay', '99'])).toMatchObject({ exitCode: 1 })
     expect(await cli(['mailbox', 'replay', '--all'])).toMatchObject({ stdout: 'Replayed 0 dead letters.\n' })
     expect(await authorsOf('dead_letters.replay')).toEqual(['admin token from 127.0.0.1'])
+  })
+
+  it('it signs page tokens: the command need not know the secret', async () => {
+    const signed = await cli(['page-token', '--integration', '1', '--user', 'U0WANDA0001', '--json'])
+    expect(signed).toMatchObject({ exitCode: 0, stderr: '' })
+    const { token } = JSON.parse(signed.stdout) as { token: string }
+    const page = await send(gateway.port, {
+      method: 'GET',
+      path: `/extensions/slack/link-identity/${token}/`,
+      headers: {},
+    })
+    expect(page.status).toBe(401)
+    const refused = await cli(['page-token', '--integration', '99'])
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(refused.stderr).toMatch(/^the gateway at 127\.0\.0\.1:\d+ refuses: There is no such active integration\.\n$/)
   })
 
   it('with another token, says so and makes the change in the store', async () => {
