@@ -205,7 +205,7 @@ function toDatabase(text: string, context: z.RefinementCtx): Database {
 
 function toPostgres(text: string, context: z.RefinementCtx): Database {
   const url = URL.parse(text)
-  if (url === null) {
+  if (url === null || url.pathname.length < 2) {
     context.addIssue('must be postgres://user:password@host:port/database')
     return z.NEVER
   }
