@@ -20,7 +20,7 @@ const anyBody: readonly ErrorCode[] = [
 ]
 
 /** RFC 9457, as `problemReply` writes it. */
-export const problem = z.object({
+const problem = z.object({
   type: z.string(),
   title: z.string(),
   status: z.int(),
@@ -54,7 +54,7 @@ export function openApiOf(routes: readonly Route[]): Json {
 }
 
 /** Every code that a route may refuse with. */
-export function problemsOf({ body, problems }: Pick<Route, 'body' | 'problems'>): ErrorCode[] {
+function problemsOf({ body, problems }: Pick<Route, 'body' | 'problems'>): ErrorCode[] {
   return ['invalid_request', ...anyRoute, ...(body === undefined ? [] : anyBody), ...problems]
 }
 

@@ -82,7 +82,7 @@ export async function openAdmin(gateway: Gateway, routes?: readonly Route[]): Pr
   }
 }
 
-export function askAt(port: number, method: string, path: string, { body, text, headers = {} }: Ask = {}) {
+function askAt(port: number, method: string, path: string, { body, text, headers = {} }: Ask = {}) {
   const bytes = text ?? (body === undefined ? undefined : JSON.stringify(body))
   const given = Object.entries({ ...(bytes !== undefined && { 'Content-Type': 'application/json' }), ...headers })
   return new Promise<AdminReply>((resolve, reject) => {

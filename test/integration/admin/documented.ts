@@ -21,7 +21,7 @@ interface Operation {
 type Content = Readonly<Record<string, { readonly schema: JsonSchema }>>
 
 /** The operation that the document has for a path as it is asked for. */
-export function operationFor({ paths }: OpenApi, method: string, target: string): Operation | undefined {
+function operationFor({ paths }: OpenApi, method: string, target: string): Operation | undefined {
   const path = target.replace(/\?.*/s, '')
   const entries = Object.entries(paths).filter(([template]) =>
     new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
