@@ -57,7 +57,7 @@ describe('while a gateway runs', () => {
     expect(await slackHears()).toBe('from us')
   })
 
-  it('it makes the changes itself, and knows from whom they are', async () => {
+  it('has the changes made by it, which knows from whom they are', async () => {
     const moved = await cli(['directory', 'move', '10', '--to', 'eu', '--json'])
     expect(moved).toMatchObject({ exitCode: 0, stderr: '' })
     expect(JSON.parse(moved.stdout)).toEqual({
@@ -89,7 +89,7 @@ describe('while a gateway runs', () => {
     expect(await authorsOf('dead_letters.replay')).toEqual(['admin token from 127.0.0.1'])
   })
 
-  it('it signs page tokens: the command need not know the secret', async () => {
+  it('has page tokens signed by it: the command need not know the secret', async () => {
     const signed = await cli(['page-token', '--integration', '1', '--user', 'U0WANDA0001', '--json'])
     expect(signed).toMatchObject({ exitCode: 0, stderr: '' })
     const { token } = JSON.parse(signed.stdout) as { token: string }

@@ -28,7 +28,7 @@ describe.skipIf(!testsPostgres())('the admin API on PostgreSQL', () => {
     expect(put).toMatchObject({ status: 200, json: { region: 'eu', epoch: 1, moved_deliveries: 0 } })
     expect((await rig.ask('GET', '/api/organizations?limit=1')).json).toMatchObject({ items: [{ region: 'eu' }] })
     expect((await rig.ask('GET', '/api/audit')).json).toMatchObject({ items: [{ action: 'organization.move' }, {}] })
-    const marks = [rig, admin, other].map(async ({ ask }) => (await ask('GET', '/api/instance')).json)
+    const marks = [rig, admin, other].map(async (one) => (await one.ask('GET', '/api/instance')).json)
     const [here, again, elsewhere] = await Promise.all(marks)
     expect(again).toEqual(here)
     expect(elsewhere).not.toEqual(here)
