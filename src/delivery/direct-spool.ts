@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { migrateFile } from '../database/migrations.ts'
-import { REPLAYED_AT_ONCE, type ReplayPlace, type Spool } from './spool.ts'
+import { replayAll } from './replay-all.ts'
+import type { Spool } from './spool.ts'
 import {
   connectSpool,
   transact,
@@ -75,16 +76,7 @@ export function spoolOf(
     pause: (mailbox, reason) => call('pause', [mailbox, reason]),
     resume: (mailbox) => call('resume', [mailbox]),
     deadLetters: (filter, page) => call('deadLetters', [filter, page]),
-    async replay(filter) {
-      let all = 0
-      let from: ReplayPlace | undefined
-      do {
-        const { replayed, rest } = await call('replay', [filter, { limit: REPLAYED_AT_ONCE, from }])
-        all += replayed
-        from = rest
-      } while (from !== undefined)
-      return all
-    },
+    replay: (filter) => replayAll((part) => call('replay', [filter, part])),
     erase: (target) => call('erase', [target]),
     sweep: (before) => call('sweep', [before]),
     owe: (answer, options) => call('owe', [answer], options),

@@ -200,10 +200,13 @@ async function carryOutAnswers(
     const deliveries = of(calls, kind).map(({ delivery }) => delivery)
     if (deliveries.length > 0) await tx.ask(statements[kind], tx.instance, deliveries)
   }
-  const [takeOver] = of(calls, 'takeOver')
-  if (takeOver !== undefined) {
+  const takeOvers = of(calls, 'takeOver')
+  if (takeOvers.length > 0) {
     const orphans = await tx.ask<AnswerColumns>(statements.takeOver, tx.instance, tx.time)
-    answer([takeOver], [orphans.map(orphanOf)])
+    answer(
+      takeOvers,
+      takeOvers.map((_, at) => (at === 0 ? orphans.map(orphanOf) : [])),
+    )
   }
 }
 

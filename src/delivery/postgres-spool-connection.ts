@@ -28,9 +28,14 @@ const INT8 = 20
 const IDLE_MS = 2000
 const BEGIN = `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${IDLE_MS}`
 
+/** Nothing is begun, and asking again at once would change nothing. */
+class Unreachable extends AggregateError {}
+
 /** @throws when none can be made, or none becomes free in time. */
 export async function connect(pool: Pool): Promise<Connection> {
-  const client = await pool.connect()
+  const client = await pool.connect().catch((error: unknown) => {
+    throw new Unreachable([error], '', { cause: error })
+  })
   // Every number here is one of ours, and far from where numbers end; what is not is read as text.
   const types = {
     getTypeParser: (oid: number, format?: 'text' | 'binary') =>
@@ -87,6 +92,7 @@ export async function connect(pool: Pool): Promise<Connection> {
  * at fault, the others may well succeed. `refuse`: nothing can be done now.
  */
 export function remedyFor(error: unknown): 'again' | 'apart' | 'refuse' {
+  if (error instanceof Unreachable) return 'refuse'
   if (error instanceof MovedMeanwhile || isOutdatedPlan(error)) return 'again'
   const state = stateOf(error)
   if (state === SERIALIZATION_FAILURE || state === DEADLOCK) return 'again'

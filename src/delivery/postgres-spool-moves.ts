@@ -25,7 +25,11 @@ export interface Standing {
 }
 
 /** What was read before its mailbox was locked has moved since: all begins again. */
-export class MovedMeanwhile extends Error {}
+export class MovedMeanwhile extends Error {
+  constructor() {
+    super('somebody else was faster, again and again')
+  }
+}
 
 interface Sought {
   readonly rows: readonly number[]

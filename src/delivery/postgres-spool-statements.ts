@@ -1,3 +1,4 @@
+import { SUM_OF_OPEN } from './postgres-spool-known.ts'
 import { LEASE_MS } from './spool.ts'
 
 /** One that a connection parses and plans once. */
@@ -204,9 +205,7 @@ const texts = {
   open: `SELECT ${openColumns} ${openMailboxes} WHERE ${isOpen} ORDER BY box.id`,
   openAt: `SELECT ${openColumns} ${openMailboxes}
     JOIN ${addressesOf(1)} USING (integration_id, provider, installation, region) WHERE ${isOpen}`,
-  // Which mailboxes are open, in 32 characters.
-  fingerprint: `SELECT md5(coalesce(string_agg(box.id || ' ' || coalesce(box.paused, ''), E'\\n' ORDER BY box.id), ''))
-    AS fingerprint FROM mailboxes AS box WHERE ${isOpen}`,
+  sumOfOpen: `SELECT ${SUM_OF_OPEN}`,
   list: `SELECT ${openColumns}, box.bytes, head.spooled_at, head.attempts,
       (SELECT count(*) FROM dead_letters WHERE mailbox_id = box.id) AS dead_letters
     ${openMailboxes} ORDER BY box.id`,

@@ -157,7 +157,7 @@ export function createWriter({ pool, clock, instance, place, time, onCounted }: 
   async function attempt(
     calls: readonly Waiting[],
   ): Promise<{ carried: Carried; transaction: string; lost?: CommitUnknown } | undefined> {
-    const connection = await reach()
+    const connection = await connect(pool)
     try {
       const tx = { instance, time: time(), now: clock.now(), ask: connection.ask }
       const sentAt = Math.floor(clock.monotonic())
@@ -177,14 +177,6 @@ export function createWriter({ pool, clock, instance, place, time, onCounted }: 
       return { carried, transaction }
     } finally {
       await connection.release()
-    }
-  }
-
-  async function reach(): Promise<Connection> {
-    try {
-      return await connect(pool)
-    } catch (error) {
-      throw new Unreachable(error)
     }
   }
 
@@ -252,13 +244,6 @@ export function createWriter({ pool, clock, instance, place, time, onCounted }: 
       wake()
       await working
     },
-  }
-}
-
-/** No connection could be made: nothing is begun, and asking again at once would change nothing. */
-class Unreachable extends AggregateError {
-  constructor(cause: unknown) {
-    super([cause], '', { cause })
   }
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { migrate } from '../database/migrations.ts'
 import { openPostgres } from '../database/postgres-connections.ts'
@@ -6,7 +5,8 @@ import { createPool, placeOf, type PostgresDatabase } from '../database/postgres
 import type { Call } from './postgres-spool-batch.ts'
 import { createBeside } from './postgres-spool-beside.ts'
 import type { Connection } from './postgres-spool-connection.ts'
-import { countMailboxes, type CountedMailbox } from './postgres-spool-mailboxes.ts'
+import { createKnownMailboxes } from './postgres-spool-known.ts'
+import { countMailboxes } from './postgres-spool-mailboxes.ts'
 import { relocate } from './postgres-spool-moves.ts'
 import type { StoredRow } from './postgres-spool-rows.ts'
 import { ADDRESS, statements } from './postgres-spool-statements.ts'
@@ -24,14 +24,8 @@ import {
   type MailboxColumns,
   type RowColumns,
 } from './spool-rows.ts'
-import {
-  REPLAYED_AT_ONCE,
-  type Appended,
-  type NewRow,
-  type OpenMailbox,
-  type ReplayPlace,
-  type Spool,
-} from './spool.ts'
+import { replayAll } from './replay-all.ts'
+import type { Appended, NewRow, OpenMailbox, Spool } from './spool.ts'
 
 interface PostgresSpoolOptions {
   readonly clock: Clock
@@ -78,25 +72,19 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
   const cancels = new Set<() => void>()
   let closed: Promise<void> | undefined
 
-  /**
-   * Which mailboxes were open when they were last listed, with what this instance has put into them or emptied since;
-   * undefined: never listed. When all are asked for whose sum differs, somebody else has changed something.
-   */
-  let known: Map<number, string | null> | undefined
-
-  const writer = createWriter({ pool: quickPool, clock, instance, place, time, onCounted: note })
-
-  function note(counted: readonly CountedMailbox[]): void {
-    for (const { id, depth, paused } of counted) {
-      if (depth > 0 || paused !== null) known?.set(id, paused)
-      else known?.delete(id)
-    }
-  }
+  const known = createKnownMailboxes()
+  const writer = createWriter({ pool: quickPool, clock, instance, place, time, onCounted: known.note })
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the call gives
   async function call<Result>(what: Call, callOptions?: CallOptions): Promise<Result> {
+    // It would renew the lease that is being ended, and nobody would give back what it claims.
+    if (what.kind !== 'giveBack') refuseWhenClosed()
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result of the call that was made
     return (await writer.call(what, callOptions)) as Result
+  }
+
+  function refuseWhenClosed(): void {
+    if (closed !== undefined) throw new Error(`the database ${place} is closed`)
   }
 
   /** Behind everything that was called before: who has just written is to read it. */
@@ -104,13 +92,13 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
     work: (ask: Connection['ask']) => Promise<Result>,
     beside: typeof quick = quick,
   ): Promise<Result> => {
-    if (closed !== undefined) throw new Error(`the database ${place} is closed`)
+    refuseWhenClosed()
     await writer.settled()
     return await beside.read(work)
   }
 
   const transact = async <Result>(work: (tx: Parameters<typeof erase>[0]) => Promise<Result>): Promise<Result> => {
-    if (closed !== undefined) throw new Error(`the database ${place} is closed`)
+    refuseWhenClosed()
     await writer.settled()
     return await long.transact((ask) => work({ instance, time: time(), now: clock.now(), ask }))
   }
@@ -131,7 +119,7 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
 
   async function list(ask: Connection['ask']): Promise<OpenMailbox[]> {
     const rows = await ask<MailboxColumns>(statements.open)
-    known = new Map(rows.map(({ id, paused }) => [id, paused]))
+    known.adopt(rows)
     return rows.map(openMailboxOf)
   }
 
@@ -177,14 +165,11 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
         )
         return found.map(openMailboxOf)
       }),
-    /**
-     * One row of 32 characters, over a table with a row for each mailbox: 15 ms of the server's time for a hundred
-     * thousand of them. Only when that is not what this instance knows is the list itself read.
-     */
+    // One number over a table with a row for each mailbox; only where it differs is the list itself read.
     changed: () =>
       read(async (ask) => {
-        const [now] = await ask<{ fingerprint: string }>(statements.fingerprint)
-        return known !== undefined && now?.fingerprint === fingerprintOf(known) ? undefined : await list(ask)
+        const [now] = await ask<{ sum: string }>(statements.sumOfOpen)
+        return now?.sum === known.sum() ? undefined : await list(ask)
       }),
     waitingFor: (mailbox, organization, { limit, after }) =>
       read(async (ask) => {
@@ -235,17 +220,7 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
         const rows = await ask<DeadLetterColumns>({ text }, limit, ...conditions.map(({ value }) => value))
         return rows.map(deadLetterOf)
       }, long),
-    async replay(filter) {
-      let all = 0
-      let from: ReplayPlace | undefined
-      do {
-        const part = { limit: REPLAYED_AT_ONCE, from }
-        const { replayed, rest } = await transact((tx) => replay(tx, filter, part))
-        all += replayed
-        from = rest
-      } while (from !== undefined)
-      return all
-    },
+    replay: (filter) => replayAll((part) => transact((tx) => replay(tx, filter, part))),
     erase: (target) => transact((tx) => erase(tx, target)),
     sweep: (before) => transact((tx) => sweep(tx, before)),
 
@@ -281,12 +256,4 @@ function storedOf(rows: readonly NewRow[], results: readonly Appended[]): Stored
   return results.flatMap((result, index) =>
     result.kind === 'stored' ? [{ id: result.id, isDead: rows[index]?.state.kind === 'dead' }] : [],
   )
-}
-
-/** As the statement has it. */
-function fingerprintOf(known: ReadonlyMap<number, string | null>): string {
-  const sorted = [...known].toSorted(([one], [other]) => one - other)
-  return createHash('md5')
-    .update(sorted.map(([id, paused]) => `${id} ${paused ?? ''}`).join('\n'))
-    .digest('hex')
 }

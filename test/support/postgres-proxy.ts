@@ -39,7 +39,7 @@ export async function startPostgresProxy(port: number): Promise<PostgresProxy> {
         end()
       })
     }
-    client.on('data', (data) => {
+    client.on('data', (data: Buffer) => {
       if (next === undefined || !data.includes(COMMIT)) return void upstream.write(data)
       const { fate, done } = next
       next = undefined

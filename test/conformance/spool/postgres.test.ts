@@ -13,7 +13,7 @@ describe.skipIf(!testsPostgres())('on PostgreSQL', () => {
     const url = await server.createDatabase()
     database = { kind: 'postgres', url, poolMax: 10, statementTimeoutMs: 2000 }
   }, 60_000)
-  afterAll(() => server.close())
+  afterAll(() => server.close(), 60_000)
 
   const adapter: Adapter = {
     shared: true,

@@ -14,7 +14,7 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL', () => {
   beforeAll(async () => {
     server = await startPostgres()
   }, 60_000)
-  afterAll(() => server.close())
+  afterAll(() => server.close(), 60_000)
   beforeEach(async () => {
     url = await server.createDatabase()
     opened = []
@@ -128,6 +128,23 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL', () => {
     })
   })
 
+  it('knows of many mailboxes, some of them paused, that nobody else has changed them, and when somebody has', async () => {
+    const [spool, other] = [await open('a'), await open('b')]
+    const rows = Array.from({ length: 50 }, (_, n) => row(`${n}`, { mailbox: box(`${n + 1}`) }))
+    await other.append(rows, inTime())
+    const ids = (await other.open()).map(({ id }) => id)
+    for (const id of ids.slice(0, 5)) await other.pause(id, 'x')
+    expect(await spool.changed()).toHaveLength(50)
+    expect(await spool.changed()).toBeUndefined()
+    await drain(spool, ids[10]!)
+    await spool.append([row('more')], inTime())
+    expect(await spool.changed()).toBeUndefined()
+    await other.resume(ids[0]!)
+    expect(await spool.changed()).toHaveLength(49)
+    await drain(other, ids[20]!)
+    expect(await spool.changed()).toHaveLength(48)
+  })
+
   describe('calls that come together', () => {
     it('share one commit', async () => {
       const spool = await open()
@@ -224,18 +241,18 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL', () => {
 
   describe('a database that fails', () => {
     it('makes one of two transactions that wait for each other begin again', async () => {
+      const other = await another()
+      // Whoever looks first whether there is a deadlock loses it: it is to be the spool.
+      await other.query(`alter database ${new URL(url).pathname.slice(1)} set deadlock_timeout = '1500ms'`)
+      await other.query("set deadlock_timeout = '60s'")
       const spool = await open()
       await stored(spool, '0')
-      const other = await another()
       await other.query("begin; select from spool_usage where region = 'us' for update")
       const appended = spool.append([row('1')], inTime())
       await somebodyWaits(other)
       await other.query('select from mailboxes for update')
       await other.query('commit')
       expect(await appended).toMatchObject([{ kind: 'stored' }])
-      const { rows } = await other.query(
-        'select deadlocks::int from pg_stat_database where datname = current_database()',
-      )
       await becomes(async () => {
         const found = await other.query<{ deadlocks: number }>(
           'select deadlocks::int from pg_stat_database where datname = current_database()',
