@@ -21,7 +21,7 @@ export const explainIn = z.strictObject({
 })
 
 /** How the webhook would end. `status` is what the provider would get; null: that depends on the regions. */
-export const outcomeOut = z.discriminatedUnion('kind', [
+const outcomeOut = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('refused'), status: z.int(), code: z.string(), detail: z.string() }),
   z.object({ kind: z.literal('answered_here'), status: z.int(), rule: z.string() }),
   z.object({ kind: z.literal('control_page'), status: z.null() }),

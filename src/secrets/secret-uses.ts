@@ -118,7 +118,7 @@ export function createSecretUses({
 }
 
 /** Tells secrets apart, and gives none of them away. */
-export function fingerprintOf(secret: string | Uint8Array): string {
+function fingerprintOf(secret: string | Uint8Array): string {
   return hash('sha256', secret).slice(0, 12)
 }
 
