@@ -119,7 +119,7 @@ export function createRegionClient(
   return {
     region,
     breaker,
-    latency: latencies.read,
+    latency: () => latencies.read(),
     get inFlight() {
       return slots.inFlight
     },
