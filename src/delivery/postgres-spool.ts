@@ -73,7 +73,14 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
   let closed: Promise<void> | undefined
 
   const known = createKnownMailboxes()
-  const writer = createWriter({ pool: quickPool, clock, instance, place, time, onCounted: known.note })
+  const writer = createWriter({
+    pool: quickPool,
+    clock,
+    instance,
+    place,
+    time,
+    onCounted: (counted) => known.note(counted),
+  })
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the call gives
   async function call<Result>(what: Call, callOptions?: CallOptions): Promise<Result> {
