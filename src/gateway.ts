@@ -270,6 +270,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     },
     clock,
     log,
+    alarms,
     counters,
     random: Math.random,
   })

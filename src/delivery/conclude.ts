@@ -135,7 +135,7 @@ function failed(
   }
   const attempts = row.attempts + 1
   const answeredFailures = row.answeredFailures + (why === 'answered' ? 1 : 0)
-  const failingMs = row.failingMs + (row.answeredFailures > 0 ? sinceLastMs : 0)
+  const failingMs = row.failingMs + (row.answeredFailures > 0 ? Math.round(sinceLastMs) : 0)
   if (answeredFailures >= POISON_FAILURES && failingMs >= POISON_MS) {
     return { told: why, settlement: dead('poison', attempts), refusals, course: { kind: 'next' } }
   }

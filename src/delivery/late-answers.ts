@@ -3,6 +3,7 @@ import type { Id } from '../directory/directory.ts'
 import { codeOf } from '../dispatch/failure-reason.ts'
 import type { RegionResult } from '../dispatch/region-result.ts'
 import type { LateMessage, Provider } from '../provider.ts'
+import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
 import { backOffMs } from './back-off.ts'
@@ -72,6 +73,7 @@ export interface LateAnswersParts {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
+  readonly alarms: Alarms
   readonly counters: Counters
 }
 
@@ -175,7 +177,8 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       try {
         orphans = await owed.takeOver()
       } catch (error) {
-        log.warn({ reason: reasonOf(error) }, 'Owed answers of other instances could not be taken over')
+        const reason = error instanceof Error ? error.message : String(error)
+        parts.alarms.raise('warn', 'late answers', { reason }, 'It cannot be asked what other instances still owe')
         return
       }
       // Given back, with all that is this instance's, when the store is closed.

@@ -196,6 +196,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       ),
     clock,
     log,
+    alarms,
     counters,
     random,
   })

@@ -292,6 +292,7 @@ export function createWorld(
       clock,
       random,
       log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+      alarms: { raise: (level, _key, fields, message) => log(level)(fields, message) },
       counters,
     })
     const instance: Instance = { late, crash: () => void (dead = true), lapse: () => void lapses++ }
