@@ -177,7 +177,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       try {
         orphans = await owed.takeOver()
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = reasonOf(error)
         parts.alarms.raise('warn', 'late answers', { reason }, 'It cannot be asked what other instances still owe')
         return
       }
