@@ -69,13 +69,10 @@ describe('what stops the start: exit 2, one line a fault', () => {
     '%s: every setting whose part is not built yet, named and refused',
     async (command) => {
       const notBuilt = {
-        REDIS_URL: 'redis://127.0.0.1',
-        RATE_LIMIT_PER_MINUTE: '1',
         RECORD_BODIES: 'off',
         RECORD_DAYS: '7',
         RECORD_MAX_MB: '1',
         OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
-        DATABASE_URL: 'postgres://127.0.0.1/silo',
       }
       const faults = await faultsOf(command, { ...env, ...notBuilt })
       expect(faults.map(subjectOf).toSorted()).toEqual(Object.keys(notBuilt).toSorted())
@@ -96,7 +93,7 @@ describe('what stops the start: exit 2, one line a fault', () => {
 
   it('all of them at once, those of the environment and of regions.yaml', async () => {
     await place.write('regions.yaml', sound.replace('name: us', 'name: US'))
-    const faults = await faultsOf('serve', { PORT: 'x', REDIS_URL: 'redis://127.0.0.1' })
+    const faults = await faultsOf('serve', { PORT: 'x', REDIS_URL: 'http://127.0.0.1' })
     expect(faults.map(subjectOf).toSorted()).toEqual([
       'PORT',
       'REDIS_URL',
