@@ -70,7 +70,8 @@ export function cacheDirectory(
   let loads = 0
   /** What earlier loads have read may lack changes that were missed. */
   let missedAt = 0
-  const changes = createHeardChanges({ clock, keepMs: Math.max(hardMs, ABSENT_MS) })
+  const keepMs = Math.max(hardMs, ABSENT_MS)
+  const changes = createHeardChanges({ clock, keepMs })
   /** Since the store failed, and until it answers: when it is tried next. */
   let storeRetryAt: number | undefined
   const alarms = createAlarms({ clock, log })
@@ -129,7 +130,8 @@ export function cacheDirectory(
   }
 
   function isCurrent(entry: Entry, key: InstallationKey): boolean {
-    if (entry.load < missedAt) return false
+    // What was on its way for so long may lack a change that was heard of and is forgotten by now.
+    if (entry.load < missedAt || clock.monotonic() - entry.askedAt > keepMs) return false
     if (entry.checked === changes.count()) return true
     if (changes.areMissingIn(entry, key)) return false
     entry.checked = changes.count()

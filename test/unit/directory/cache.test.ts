@@ -390,6 +390,23 @@ describe('a change', () => {
     expect(asked).toHaveLength(2)
   })
 
+  it('that is forgotten by the time an older state arrives makes it be read once more as well', async () => {
+    const { cache, store, clock, asked, release, settled, nameFound } = setUp()
+    store.answer = installation('before')
+    store.version = 4
+    store.held = true
+    const lookup = nameFound()
+    cache.changed(change(5, { integrations: ['1'] }))
+    clock.advance(HARD + 1)
+    release()
+    await settled()
+    store.answer = installation('after')
+    store.version = 5
+    release()
+    expect(await lookup).toBe('after')
+    expect(asked).toHaveLength(2)
+  })
+
   it('leaves an entry stale while the store cannot be asked', async () => {
     const { cache, store, clock } = setUp()
     store.answer = installation('Acme')
