@@ -54,13 +54,15 @@ export async function startFaultRegion(name: RegionName, ledger: Ledger): Promis
   const port = await listenSomewhere(server)
 
   async function answer(req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
-    ledger.touchedAt = performance.now()
+    const reachedAt = performance.now()
+    ledger.touchedAt = reachedAt
     const mark = markOf(`${req.url} ${body.toString('latin1')}`) ?? 'no mark'
     const execution: Execution = {
       mark,
       region: name,
       deferred: Number(req.headers['silo-attempt']) > 1 || Number(req.headers['silo-deadline']) > BUDGET_MS,
       signed: req.method === 'GET' || isSignedNow(req.headers, body),
+      reachedAt,
       takenAt: undefined,
     }
     ledger.executions.push(execution)

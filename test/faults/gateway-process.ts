@@ -21,6 +21,7 @@ export interface GatewayOptions {
 /** The gateway as a process, on the same port each time it is started. */
 export interface GatewayProcess {
   readonly port: number
+  readonly adminPort: number
   readonly pid: number
   readonly running: boolean
   /** Every line that any of its processes has logged. */
@@ -76,6 +77,7 @@ export async function createGatewayProcess({
 
   return {
     port,
+    adminPort,
     log,
     get pid() {
       if (child?.pid === undefined) throw new Error('The gateway has not been started')

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { isPending, judge, SLACK_MS, type Excuses, type Row } from './judge.ts'
 import { openLedger, type Execution, type Heard, type Ledger, type Sent } from './ledger.ts'
 import type { Surface } from './surfaces.ts'
-import { hurtTeams, neighbour, teamEverywhere } from './teams.ts'
+import { hurtTeams, movingTeams, neighbour, teamEverywhere } from './teams.ts'
 
 const team = hurtTeams[0]!
 const accepted: Heard = { status: 200, body: '' }
@@ -25,7 +25,7 @@ function again(sent: Sent, heard: Heard | undefined, tookMs = 1): void {
 }
 
 function reach(ledger: Ledger, { mark }: Sent, more: Partial<Execution> = {}): void {
-  const execution = { mark, region: 'hurt', deferred: false, signed: true } as const
+  const execution = { mark, region: 'hurt', deferred: false, signed: true, reachedAt: now } as const
   ledger.executions.push({ ...execution, takenAt: undefined, ...more })
 }
 
@@ -164,6 +164,52 @@ describe('the order of a mailbox', () => {
     take(ledger, second, { deferred: true })
     take(ledger, first, { deferred: true })
     expect(judged(ledger).row.outOfOrder).toBe(0)
+  })
+
+  it('need not be known elsewhere while gateways cannot tell each other, nor for a while after', () => {
+    const excuses = { othersKnowWithinMs: 5 }
+    const ledger = openLedger()
+    const earlier = send(ledger, 'event', accepted)
+    const from = ++now
+    now += 20
+    ledger.silences.push({ from, until: now })
+    take(ledger, send(ledger, 'event', accepted))
+    now += 5
+    take(ledger, send(ledger, 'event', accepted))
+    take(ledger, earlier, { deferred: true })
+    expect(judged(ledger, excuses).row.outOfOrder).toBe(1)
+    ledger.silences.length = 0
+    expect(judged(ledger, excuses).row.outOfOrder).toBe(2)
+  })
+
+  it('is known elsewhere where it was long before gateways could not tell each other, unless it was just moving', () => {
+    const excuses = { othersKnowWithinMs: 5 }
+    const ledger = openLedger()
+    const earlier = send(ledger, 'event', accepted)
+    now += 10
+    const from = ++now
+    now += 20
+    ledger.silences.push({ from, until: now })
+    take(ledger, send(ledger, 'event', accepted))
+    take(ledger, earlier, { deferred: true })
+    expect(judged(ledger, excuses).row.outOfOrder).toBe(1)
+    ledger.silences.push({ from, until: now, team: hurtTeams[1]! })
+    expect(judged(ledger, excuses).row.outOfOrder).toBe(1)
+    ledger.silences.push({ from, until: now, team })
+    expect(judged(ledger, excuses).row.outOfOrder).toBe(0)
+  })
+
+  it('is kept from one region to the next by an organization that moves', () => {
+    const ledger = openLedger()
+    const to = movingTeams[0]!
+    const [first, second] = [send(ledger, 'event', accepted, { to }), send(ledger, 'event', accepted, { to })]
+    take(ledger, first, { deferred: true })
+    take(ledger, second, { deferred: true, region: 'well' })
+    expect(judged(ledger)).toMatchObject({ row: { once: 2, outOfOrder: 0 } })
+    const third = send(ledger, 'event', accepted, { to })
+    take(ledger, send(ledger, 'event', accepted, { to }), { region: 'well' })
+    take(ledger, third, { deferred: true })
+    expect(judged(ledger).row.outOfOrder).toBe(1)
   })
 
   it('is each mailbox’s own', () => {

@@ -1,6 +1,6 @@
 import { acceptedAt, type Execution, type Ledger, type Message, type Sent } from './ledger.ts'
 import { surfaces, type Surface } from './surfaces.ts'
-import { neighbour } from './teams.ts'
+import { homesOf, neighbour, type Team } from './teams.ts'
 
 /** Slack's own limit. */
 export const SLACK_MS = 3000
@@ -15,7 +15,7 @@ export interface Excuses {
   readonly idempotent?: boolean
   /**
    * So many milliseconds after an event was accepted another gateway may not know yet that it waits, and give a later one
-   * to the region at once. What waits itself keeps its order even so.
+   * to the region at once; after a silence so long after its end. What waits itself keeps its order even so.
    */
   readonly othersKnowWithinMs?: number
   /** The signatures that regions see are from another time. */
@@ -145,7 +145,7 @@ function fateOf(sent: Sent, facts: Facts, excuses: Excuses): Fate {
 function fateOfEvent(sent: Sent, { executions }: Facts): Fate {
   if (acceptedAt(sent) === undefined) return 'toldNo'
   const takings = (executions.get(sent.mark) ?? []).filter(({ takenAt }) => takenAt !== undefined)
-  const counts = sent.team.regions.map((name) => takings.filter(({ region }) => region === name).length)
+  const counts = homesOf(sent.team).map((names) => takings.filter(({ region }) => names.includes(region)).length)
   if (counts.includes(0)) return 'lost'
   return counts.some((count) => count > 1) ? 'more' : 'once'
 }
@@ -153,7 +153,9 @@ function fateOfEvent(sent: Sent, { executions }: Facts): Fate {
 /** Whoever clicked has to see exactly one thing: an answer, an error, or a message. */
 function fateOfClick(sent: Sent, { executions, messages, unknownPosts }: Facts, excuses: Excuses): Fate {
   const asked = executions.get(sent.mark) ?? []
-  const isCarriedOutTwice = sent.team.regions.some((name) => asked.filter(({ region }) => region === name).length > 1)
+  const isCarriedOutTwice = homesOf(sent.team).some(
+    (names) => asked.filter(({ region }) => names.includes(region)).length > 1,
+  )
   const heard = sent.tries[0]?.heard
   const posted = messages.get(sent.mark) ?? []
   // A connection that breaks is an error that Slack shows; that a message comes as well is then nobody's fault.
@@ -171,13 +173,23 @@ function fateOfClick(sent: Sent, { executions, messages, unknownPosts }: Facts, 
  * later one was sent for the first time, since nothing is promised of what is on its way together.
  */
 function overtakers(ledger: Ledger, { executions }: Facts, { othersKnowWithinMs = 0 }: Excuses): Sent[] {
+  // A silence keeps others from what was accepted in it, or so shortly before that they had not heard of it; the silence
+  // of a move also from what has long been known: it is known of the mailbox that it has left.
+  const mayNotKnow = (team: Team, accepted: number, sentAt: number): boolean =>
+    sentAt < accepted + othersKnowWithinMs ||
+    ledger.silences.some(
+      (silence) =>
+        (silence.team === undefined ? accepted >= silence.from - othersKnowWithinMs : silence.team === team) &&
+        sentAt >= silence.from &&
+        sentAt < silence.until + othersKnowWithinMs,
+    )
   const events = [...ledger.sent.values()].filter((sent) => sent.surface === 'event' && acceptedAt(sent) !== undefined)
   const overtaking = new Set<Sent>()
   for (const chain of Map.groupBy(events, ({ team }) => team).values()) {
-    for (const name of chain[0]?.team.regions ?? []) {
+    for (const names of chain[0] === undefined ? [] : homesOf(chain[0].team)) {
       const taken = chain.flatMap((sent) => {
         const first = (executions.get(sent.mark) ?? []).find(
-          ({ region, takenAt }) => region === name && takenAt !== undefined,
+          ({ region, takenAt }) => names.includes(region) && takenAt !== undefined,
         )
         return first?.takenAt === undefined ? [] : [{ sent, takenAt: first.takenAt, waited: first.deferred }]
       })
@@ -185,8 +197,8 @@ function overtakers(ledger: Ledger, { executions }: Facts, { othersKnowWithinMs 
         const accepted = acceptedAt(earlier.sent) ?? Infinity
         for (const later of taken) {
           const sentAt = later.sent.tries[0]?.startedAt ?? 0
-          const knownAt = later.waited ? accepted : accepted + othersKnowWithinMs
-          if (sentAt >= knownAt && later.takenAt < earlier.takenAt) overtaking.add(later.sent)
+          if (sentAt < accepted || later.takenAt >= earlier.takenAt) continue
+          if (later.waited || !mayNotKnow(earlier.sent.team, accepted, sentAt)) overtaking.add(later.sent)
         }
       }
     }

@@ -32,6 +32,8 @@ export interface Execution {
   readonly deferred: boolean
   /** Slack's own signature, good now. */
   readonly signed: boolean
+  /** When it had come whole. */
+  readonly reachedAt: number
   takenAt: number | undefined
 }
 
@@ -42,6 +44,16 @@ export interface Message {
   readonly refused: boolean
 }
 
+/**
+ * A time in which gateways could not tell each other what waits where: their database was away. `team`: what waits for
+ * this one was just moving to another mailbox, and nothing is said of the others.
+ */
+export interface Silence {
+  readonly from: number
+  readonly until: number
+  readonly team?: Team
+}
+
 /** Everything that was sent, arrived and was said while one fault lasted and afterwards. */
 export interface Ledger {
   readonly sent: Map<string, Sent>
@@ -49,6 +61,7 @@ export interface Ledger {
   readonly messages: Message[]
   /** Deliveries whose message may or may not have been posted, as the gateway says of itself after a crash. */
   readonly unknownPosts: Set<string>
+  readonly silences: Silence[]
   /** What the reader of the table should know. */
   readonly notes: string[]
   /** Whatever else must not be. */
@@ -65,6 +78,7 @@ export function openLedger(): Ledger {
     executions: [],
     messages: [],
     unknownPosts: new Set(),
+    silences: [],
     notes: [],
     complaints: [],
     touchedAt: performance.now(),

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Skipped, type Fault, type Form } from './fault.ts'
 import { judge, type Verdict } from './judge.ts'
@@ -130,6 +130,7 @@ async function runFault(
 const logOf = ({ fleet }: World): string[] => fleet.flatMap(({ log }) => log)
 
 async function writeLogs(file: string, world: World): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
   await writeFile(`${file}.log`, logOf(world).join('\n'))
   const { sent, executions, messages } = world.ledger
   await writeFile(`${file}.json`, JSON.stringify({ sent: [...sent.values()], executions, messages }, undefined, 1))

@@ -12,10 +12,13 @@ const BUDGET_MS = 800
 export const shortBudget = { SLACK_BUDGET_MS: String(BUDGET_MS) }
 const away = { mayRepeat: true, mayHangUp: true } as const
 const ROUNDS = { quick: 3, full: 50 } as const
-const teams = [...hurtTeams, teamEverywhere]
+const everyTeam = [...hurtTeams, teamEverywhere]
 
-/** Goes on sending on every surface until told to stop. A mailbox's sender repeats an event until it is accepted. */
-export function keepSending(world: World): { stop: () => Promise<void> } {
+/**
+ * Goes on sending on every surface for these teams until told to stop. A mailbox's sender repeats an event until it is
+ * accepted.
+ */
+export function keepSending(world: World, teams: readonly Team[] = everyTeam): { stop: () => Promise<void> } {
   let stopped = false
   const isOver = (): boolean => stopped
   const events = teams.map(async (team) => {

@@ -9,6 +9,8 @@ import type { Webhook } from './surfaces.ts'
 const PATIENCE_MS = 15_000
 
 export interface SendOptions {
+  /** Where to, if not where Slack knocks. */
+  readonly port?: number
   /** Sends the body in pieces over this long. */
   readonly slowlyOverMs?: number
   /** The head as well. */

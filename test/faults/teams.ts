@@ -12,6 +12,8 @@ export interface Team {
   readonly regions: readonly RegionName[]
   /** Lives in every region; its events go to all of them. */
   readonly isEverywhere: boolean
+  /** Where its only organization moves while the fault lasts. */
+  readonly movesTo?: RegionName
 }
 
 const teamIn = (integration: number, regions: readonly RegionName[]): Team => ({
@@ -25,8 +27,15 @@ const teamIn = (integration: number, regions: readonly RegionName[]): Team => ({
 export const hurtTeams = [1, 2, 3, 4].map((integration) => teamIn(integration, ['hurt']))
 export const teamEverywhere = teamIn(5, ['hurt', 'well'])
 export const neighbour = teamIn(6, ['well'])
+/** Only where organizations move is anything sent for these. */
+export const movingTeams = [7, 8].map((integration): Team => ({ ...teamIn(integration, ['hurt']), movesTo: 'well' }))
 
-const everyTeam = [...hurtTeams, teamEverywhere, neighbour]
+const everyTeam = [...hurtTeams, teamEverywhere, neighbour, ...movingTeams]
+
+/** Of each of its organizations the regions, any one of which may have what comes for it. */
+export function homesOf({ regions, movesTo }: Team): readonly (readonly RegionName[])[] {
+  return movesTo === undefined ? regions.map((region) => [region]) : [[...regions, movesTo]]
+}
 
 export const directory: DirectoryContent = {
   integrations: everyTeam.map(({ id, integration }) => ({
@@ -36,15 +45,7 @@ export const directory: DirectoryContent = {
     name: id,
     status: 'active',
   })),
-  organizations: everyTeam.flatMap(({ integration, regions }) =>
-    regions.map((region) => ({
-      id: organizationId(integration, region),
-      slug: `org-${integration}-${region}`,
-      name: `org-${integration}-${region}`,
-      region,
-      status: 'active',
-    })),
-  ),
+  organizations: everyTeam.flatMap(organizationsOf),
   organization_integrations: everyTeam.flatMap(({ integration, regions }) =>
     regions.map((region) => ({
       integration_id: integration,
@@ -52,6 +53,17 @@ export const directory: DirectoryContent = {
       status: 'active',
     })),
   ),
+}
+
+/** As the directory has them at the start. */
+export function organizationsOf({ integration, regions }: Team) {
+  return regions.map((region) => ({
+    id: organizationId(integration, region),
+    slug: `org-${integration}-${region}`,
+    name: `org-${integration}-${region}`,
+    region,
+    status: 'active',
+  }))
 }
 
 function organizationId(integration: number, region: RegionName): number {

@@ -155,7 +155,7 @@ export async function openWorld(template: string, options: WorldOptions): Promis
 
   async function attempt(sent: Sent, options: SendOptions = {}): Promise<Heard | undefined> {
     const request = webhook(sent.surface, sent.mark, sent.team, responses.url)
-    const one = await sendWebhook(port, request, options)
+    const one = await sendWebhook(options.port ?? port, request, options)
     sent.tries.push(one)
     ledger.touchedAt = one.endedAt
     return one.heard
