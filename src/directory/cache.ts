@@ -164,6 +164,16 @@ export function cacheDirectory(
     return { verdict, installation, ageMs: clock.monotonic() - askedAt }
   }
 
+  /** Whether an entry may still be used if the store cannot be asked. */
+  function remembersAny(): boolean {
+    if (newestFound === undefined) return false
+    // Every entry is looked through only when this one has made room for another, or turned out to be absent.
+    const known = entries.peek(newestFound)
+    if (known?.installation === undefined) newestFound = searchNewestFound()
+    const newest = newestFound === undefined ? undefined : entries.peek(newestFound)
+    return newest !== undefined && clock.monotonic() - newest.askedAt <= staleMs
+  }
+
   function searchNewestFound(): string | undefined {
     let newest: { name: string; askedAt: number } | undefined
     for (const [name, { installation, askedAt }] of entries.entries()) {
@@ -210,17 +220,12 @@ export function cacheDirectory(
     },
 
     async usable() {
-      try {
-        await store.ping()
-        return true
-      } catch {
-        if (newestFound === undefined) return false
-        // Every entry is looked through only when this one has made room for another, or turned out to be absent.
-        const known = entries.peek(newestFound)
-        if (known?.installation === undefined) newestFound = searchNewestFound()
-        const newest = newestFound === undefined ? undefined : entries.peek(newestFound)
-        return newest !== undefined && clock.monotonic() - newest.askedAt <= staleMs
-      }
+      // First, since a store that hangs keeps a probe waiting for longer than it waits.
+      if (remembersAny()) return true
+      return store.ping().then(
+        () => true,
+        () => false,
+      )
     },
 
     size: () => entries.size,

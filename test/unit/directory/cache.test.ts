@@ -61,6 +61,7 @@ function setUp({ entries = 100 } = {}) {
         return { installation: answer, version: store.version }
       },
       async ping() {
+        if (store.held) await new Promise<void>((resolve) => waiting.push(resolve))
         if (store.answer instanceof Error) throw store.answer
       },
     },
@@ -754,6 +755,19 @@ describe('whether look-ups can be answered at all', () => {
     expect(await cache.usable()).toBe(true)
     clock.advance(1)
     expect(await cache.usable()).toBe(false)
+  })
+
+  // A probe gives up after a second, by default, and all gateways would be taken out at once.
+  it('is known at once where something is remembered, however long the store takes', async () => {
+    const { cache, store, release, settled } = setUp()
+    store.answer = installation('Acme')
+    await cache.find(T1)
+    store.held = true
+    let usable: boolean | undefined
+    void cache.usable().then((answer) => (usable = answer))
+    await settled()
+    expect(usable).toBe(true)
+    release()
   })
 
   it('they can by an older entry when the newest was found to be gone', async () => {
