@@ -49,18 +49,17 @@ export function createInstallationFinder(db: Kysely<DirectorySchema>): Installat
   return {
     async find(key) {
       const rows = await rowsOf(active, key)
-      const integration = integrationOf(rows)
+      const { integration, its } = meantBy(key, rows)
       return {
-        installation: integration && { integration, organizations: rows.flatMap((row) => organizationOf(row) ?? []) },
+        installation: integration && { integration, organizations: its.flatMap((row) => organizationOf(row) ?? []) },
         // Without a row nobody was asked: there never is anything for such a key, at no version.
         version: Number(rows[0]?.directory_version ?? Infinity),
       }
     },
 
     async inspect(key) {
-      const rows = await rowsOf(all, key)
-      const integration = integrationOf(rows)
-      return integration && { integration, organizations: rows.flatMap((row) => linkedOrganizationOf(row) ?? []) }
+      const { integration, its } = meantBy(key, await rowsOf(all, key))
+      return integration && { integration, organizations: its.flatMap((row) => linkedOrganizationOf(row) ?? []) }
     },
   }
 }
@@ -96,8 +95,9 @@ function filled({ byId, byExternalId }: LookUps, key: InstallationKey): Compiled
     values.set(slots.externalId, key.externalId)
     values.set(slots.enterpriseId, key.enterpriseId ?? null)
   }
-  // A text that no row can have, and PostgreSQL takes none as a parameter either.
-  if (values.values().some((value) => typeof value === 'string' && value.includes('\0'))) return undefined
+  // Texts that no row can have: PostgreSQL does not take the one, and the other would be read as another's.
+  const isStorable = (value: unknown) => typeof value !== 'string' || (!value.includes('\0') && value.isWellFormed())
+  if (!values.values().every(isStorable)) return undefined
   const query = key.by === 'id' ? byId : byExternalId
   return { ...query, parameters: query.parameters.map((value) => (values.has(value) ? values.get(value) : value)) }
 }
@@ -108,7 +108,6 @@ function integrationById(db: Kysely<DirectorySchema>) {
     .where('provider', '=', sql<string>`${slots.provider}`)
     .where('id', '=', sql<bigint>`${slots.id}`)
     .selectAll('integrations')
-    .select(sql<number | bigint | string>`1`.as('equals'))
 }
 
 function integrationByExternalId(db: Kysely<DirectorySchema>) {
@@ -123,19 +122,12 @@ function integrationByExternalId(db: Kysely<DirectorySchema>) {
     select enterprise_id from integrations
     where provider = ${provider} and external_id = ${externalId}
   )`
-  const rank = sql<number>`
-    case external_id when ${externalId} then 0 when ${enterpriseId} then 3 else 6 end
-    + case app_id when ${appId} then 0 when '' then 1 else 2 end`
   return db
     .selectFrom('integrations')
     .where('provider', '=', sql<string>`${provider}`)
     .where('external_id', 'in', named)
     .where(sql<boolean>`(cast(${appId} as text) = '' or app_id in (${appId}, ''))`)
     .selectAll('integrations')
-    .select(sql<number | bigint | string>`count(*) over (partition by ${rank})`.as('equals'))
-    .orderBy(rank)
-    .orderBy('id')
-    .limit(1)
 }
 
 type Meant = ReturnType<typeof integrationById>
@@ -171,8 +163,26 @@ function withOrganizations(db: Kysely<DirectorySchema>, meant: Meant, organizati
   )
 }
 
+/**
+ * The integration that wins, and its rows of those that were found; none where several are equally meant. Decided here, since there
+ * are few: to have the database rank them takes it several times as long as finding them.
+ */
+function meantBy(key: InstallationKey, rows: readonly Row[]) {
+  const least = rows.reduce((least, row) => Math.min(least, rankOf(key, row)), Infinity)
+  const its = rows.filter((row) => rankOf(key, row) === least)
+  const isOne = its.every(({ id }) => id === its[0]?.id)
+  return { integration: isOne ? integrationOf(its) : undefined, its }
+}
+
+/** The lower, the closer to what the key names. */
+function rankOf(key: InstallationKey, { external_id, app_id }: Row): number {
+  if (key.by === 'id') return 0
+  const whose = external_id === key.externalId ? 0 : external_id === key.enterpriseId ? 3 : 6
+  return whose + (app_id === key.appId ? 0 : app_id === '' ? 1 : 2)
+}
+
 function integrationOf([first]: readonly Row[]): Integration | undefined {
-  if (first === undefined || Number(first.equals) > 1) return undefined
+  if (first === undefined) return undefined
   const { id, provider, app_id, external_id, enterprise_id, default_organization_id, name, status } = first
   if (id === null || provider === null || app_id === null || external_id === null) return undefined
   if (name === null || status === null) return undefined

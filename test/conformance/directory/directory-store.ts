@@ -204,6 +204,13 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         expect(await find(key)).toBeUndefined()
       })
 
+      it('takes a key with half a surrogate pair in it for no other text', async () => {
+        await given({ integrations: [slack({ id: 1, external_id: 'T\ufffd', enterprise_id: 'E\ufffd' })] })
+        expect(await find(workspace('T\ud800'))).toBeUndefined()
+        expect(await find(workspace('T1', { enterpriseId: 'T\ud800' }))).toBeUndefined()
+        expect(await idFor(workspace('T\ufffd'))).toBe('1')
+      })
+
       it('knows an id with zeros in front', async () => {
         await given({ integrations: [slack({ id: '0001', external_id: 'T1' })] })
         expect(await idFor({ by: 'id', provider: 'slack', id: '01' })).toBe('1')
