@@ -2,10 +2,10 @@ import {
   countMailboxes,
   lockMailboxes,
   setOwner,
-  type CountedMailbox,
   type LockedMailboxes,
   type Transaction,
 } from './postgres-spool-mailboxes.ts'
+import type { MetMailbox } from './postgres-spool-known.ts'
 import { settleMoved } from './postgres-spool-moves.ts'
 import { append, countGone, readHeads, settle, type Settling, type StoredRow } from './postgres-spool-rows.ts'
 import { statements } from './postgres-spool-statements.ts'
@@ -32,10 +32,10 @@ export type Call =
 /** An error: of this call alone. */
 export type CallResult = { readonly result: unknown } | { readonly error: Error }
 
-/** `counted`: the mailboxes that something has come into or gone from. */
+/** `met`: the mailboxes that something has come into or gone from, and what was found of others. */
 export interface Carried {
   readonly results: readonly CallResult[]
-  readonly counted: readonly CountedMailbox[]
+  readonly met: readonly MetMailbox[]
 }
 
 type Kind = Call['kind']
@@ -99,7 +99,7 @@ export async function carryOut(tx: Transaction, calls: readonly Call[], sentAt: 
   if (first?.kind === 'giveBack') return await giveBack(tx)
   if (first?.kind === 'settle' && first.settlement.kind === 'moved') {
     const { locked, result } = await settleMoved(tx, first.claim, first.settlement)
-    return { results: [{ result }], counted: await countMailboxes(tx, locked) }
+    return { results: [{ result }], met: await countMailboxes(tx, locked) }
   }
   const results = new Map<Call, CallResult>()
   const answer = (some: readonly Call[], found: readonly unknown[]): void => {
@@ -109,9 +109,9 @@ export async function carryOut(tx: Transaction, calls: readonly Call[], sentAt: 
     of(calls, 'renew'),
     of(calls, 'renew').map(() => sentAt + LEASE_MS),
   )
-  const counted = await inMailboxes(tx, calls, { answer, sentAt })
+  const met = await inMailboxes(tx, calls, { answer, sentAt })
   await carryOutAnswers(tx, calls, { answer, results })
-  return { results: calls.map((call) => results.get(call) ?? { result: undefined }), counted }
+  return { results: calls.map((call) => results.get(call) ?? { result: undefined }), met }
 }
 
 interface Answering {
@@ -122,7 +122,7 @@ async function inMailboxes(
   tx: Transaction,
   calls: readonly Call[],
   { answer, sentAt }: Answering & { readonly sentAt: number },
-): Promise<CountedMailbox[]> {
+): Promise<MetMailbox[]> {
   const [settles, releases, appends] = [of(calls, 'settle'), of(calls, 'release'), of(calls, 'append')]
   const nexts = of(calls, 'next')
   if (settles.length + releases.length + appends.length + nexts.length === 0) return []
@@ -160,7 +160,11 @@ async function inMailboxes(
     nexts,
     nexts.map(({ mailbox }) => heads[mailboxes.indexOf(mailbox)]),
   )
-  return await countMailboxes(tx, locked)
+  const found = mailboxes.flatMap((id, at): MetMailbox[] => {
+    const kind = heads[at]?.kind
+    return kind === 'empty' || kind === 'paused' ? [{ id, isEmpty: kind === 'empty', isPaused: kind === 'paused' }] : []
+  })
+  return [...(await countMailboxes(tx, locked)), ...found]
 }
 
 async function carryOutAnswers(
@@ -237,7 +241,7 @@ async function unstore(tx: Transaction, { rows, transaction }: Of<'unstore'>): P
   countGone(locked, await tx.ask(statements.unstore, waiting, transaction))
   await tx.ask(statements.unholdOwn, waiting, tx.instance)
   if (letters.length > 0) await tx.ask(statements.unstoreLetters, letters, transaction)
-  return { results: [{ result: undefined }], counted: await countMailboxes(tx, locked) }
+  return { results: [{ result: undefined }], met: await countMailboxes(tx, locked) }
 }
 
 async function giveBack(tx: Transaction): Promise<Carried> {
@@ -248,7 +252,7 @@ async function giveBack(tx: Transaction): Promise<Carried> {
   await tx.ask(statements.giveBackRows, tx.instance)
   await tx.ask(statements.giveBackAnswers, tx.instance)
   await tx.ask(statements.endLease, tx.instance)
-  return { results: [{ result: undefined }], counted: [] }
+  return { results: [{ result: undefined }], met: [] }
 }
 
 function of<Named extends Kind>(calls: readonly Call[], kind: Named): Of<Named>[] {

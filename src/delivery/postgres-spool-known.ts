@@ -1,4 +1,10 @@
-import type { CountedMailbox } from './postgres-spool-mailboxes.ts'
+/** What an instance has learned of a mailbox by working on it. */
+export interface MetMailbox {
+  readonly id: number
+  readonly isEmpty: boolean
+  /** Undefined: whoever works on it has not been told whether it is. */
+  readonly isPaused?: boolean
+}
 
 /**
  * Which mailboxes are open and which of them paused, as this instance knows: those that were listed last, with what it
@@ -9,8 +15,11 @@ import type { CountedMailbox } from './postgres-spool-mailboxes.ts'
 export interface KnownMailboxes {
   /** What all of them are now. */
   adopt(open: Iterable<{ readonly id: number; readonly paused: string | null }>): void
-  /** What this instance has made of some. */
-  note(counted: readonly CountedMailbox[]): void
+  /**
+   * What this instance has made of some, or was told of them. Only that: where a pause of somebody else's were noted
+   * that nobody here has heard of, nobody ever would.
+   */
+  note(met: readonly MetMailbox[]): void
   /** Undefined: never listed. */
   sum(): string | undefined
 }
@@ -32,25 +41,27 @@ function numberOf(id: number, isPaused: boolean): bigint {
 
 export function createKnownMailboxes(): KnownMailboxes {
   let known: Map<number, bigint> | undefined
+  const paused = new Set<number>()
   let sum = 0n
 
-  function put(into: Map<number, bigint>, id: number, number: bigint): void {
+  function put(into: Map<number, bigint>, { id, isEmpty, isPaused = paused.has(id) }: MetMailbox): void {
+    const number = isEmpty && !isPaused ? 0n : numberOf(id, isPaused)
     sum += number - (into.get(id) ?? 0n)
     if (number === 0n) into.delete(id)
     else into.set(id, number)
+    if (isPaused) paused.add(id)
+    else paused.delete(id)
   }
 
   return {
     adopt(open) {
       known = new Map()
+      paused.clear()
       sum = 0n
-      for (const { id, paused } of open) put(known, id, numberOf(id, paused !== null))
+      for (const box of open) put(known, { id: box.id, isEmpty: false, isPaused: box.paused !== null })
     },
-    note(counted) {
-      if (known === undefined) return
-      for (const { id, depth, paused } of counted) {
-        put(known, id, depth > 0 || paused !== null ? numberOf(id, paused !== null) : 0n)
-      }
+    note(met) {
+      if (known !== undefined) for (const box of met) put(known, box)
     },
     sum: () => (known === undefined ? undefined : String(sum)),
   }

@@ -1,3 +1,4 @@
+import type { MetMailbox } from './postgres-spool-known.ts'
 import type { Statement } from './postgres-spool-statements.ts'
 import { statements } from './postgres-spool-statements.ts'
 import { columnsOf, type AddressColumns } from './spool-rows.ts'
@@ -90,14 +91,8 @@ export async function lockMailboxes(
   }
 }
 
-export interface CountedMailbox {
-  readonly id: number
-  readonly depth: number
-  readonly paused: string | null
-}
-
-/** Writes what has become of mailboxes: the last statement of a transaction, since regions are everybody's. */
-export async function countMailboxes(tx: Transaction, locked: LockedMailboxes): Promise<CountedMailbox[]> {
+/** Writes what has become of mailboxes, and returns it: the last statement of a transaction, since regions are everybody's. */
+export async function countMailboxes(tx: Transaction, locked: LockedMailboxes): Promise<MetMailbox[]> {
   const changed = [...locked.all()].filter((box) => box.isNeeded && (box.isChanged || box.depth !== 0))
   const regions = new Map<string, number>()
   for (const { region, bytes } of changed) regions.set(region, (regions.get(region) ?? 0) + bytes)
@@ -105,7 +100,7 @@ export async function countMailboxes(tx: Transaction, locked: LockedMailboxes): 
   const counted =
     changed.length === 0
       ? []
-      : await tx.ask<CountedMailbox>(
+      : await tx.ask<{ id: number; depth: number }>(
           statements.count,
           changed.map(({ id }) => id),
           changed.map(({ depth }) => depth),
@@ -118,7 +113,7 @@ export async function countMailboxes(tx: Transaction, locked: LockedMailboxes): 
   // Made for what turned out to be there already, or for which there was no room.
   const idle = [...locked.all()].filter(({ isNeeded }) => !isNeeded).map(({ id }) => id)
   if (idle.length > 0) await tx.ask(statements.removeMailboxes, idle)
-  return counted
+  return counted.map(({ id, depth }) => ({ id, isEmpty: depth === 0 }))
 }
 
 /** Rows have come into a mailbox, or gone from it. */

@@ -53,7 +53,7 @@ const letterColumns = `mailbox_id, region, came, delivery, dedup_key, organizati
 
 const texts = {
   // In the order of their ids, which is that of everybody: two transactions never wait for each other.
-  lock: `SELECT box.id, ${ADDRESS}, box.paused, box.owner, box.fence, box.bytes FROM mailboxes AS box
+  lock: `SELECT box.id, ${ADDRESS}, box.paused, box.owner, box.fence FROM mailboxes AS box
     WHERE box.id IN (SELECT unnest($1::bigint[])
       UNION SELECT mailbox_id FROM waiting WHERE id = ANY ($2::bigint[])
       UNION SELECT found.id FROM mailboxes AS found
@@ -63,7 +63,7 @@ const texts = {
   create: `INSERT INTO mailboxes AS box (integration_id, provider, installation, region)
     SELECT * FROM ${addressesOf(1)} ORDER BY integration_id, provider, installation, region
     ON CONFLICT DO NOTHING
-    RETURNING box.id, ${ADDRESS}, box.paused, box.owner, box.fence, box.bytes`,
+    RETURNING box.id, ${ADDRESS}, box.paused, box.owner, box.fence`,
   removeMailboxes: 'DELETE FROM mailboxes WHERE id = ANY ($1::bigint[])',
   mailboxesOf: `SELECT id FROM mailboxes WHERE provider = $1 AND (integration_id = $2::bigint
     OR (integration_id = 0 AND installation = ANY ($3::text[])))`,
@@ -109,7 +109,7 @@ const texts = {
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[])
       AS new (id, depth, bytes, owner, fence)
     WHERE box.id = new.id
-    RETURNING box.id, box.depth, box.paused`,
+    RETURNING box.id, box.depth`,
 
   // A claim without a mailbox is a held row's.
   deliver: `DELETE FROM waiting AS row USING unnest($1::bigint[], $2::bigint[]) AS claim (id, mailbox_id)

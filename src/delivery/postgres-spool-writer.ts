@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Pool } from '../database/postgres.ts'
 import { carryOut, fitsTogether, type Call, type Carried } from './postgres-spool-batch.ts'
 import { CommitUnknown, connect, explain, remedyFor, type Connection } from './postgres-spool-connection.ts'
-import type { CountedMailbox } from './postgres-spool-mailboxes.ts'
+import type { MetMailbox } from './postgres-spool-known.ts'
 import { statements, timeOf } from './postgres-spool-statements.ts'
 import { LEASE_MS } from './spool.ts'
 
@@ -54,8 +54,8 @@ interface Parts {
   readonly place: string
   /** The time that leases are measured on, in milliseconds; null: the database's own. */
   readonly time: () => number | null
-  /** Told of mailboxes as this instance has left them. */
-  readonly onCounted: (mailboxes: readonly CountedMailbox[]) => void
+  /** Told of mailboxes as this instance has left or found them. */
+  readonly onMet: (mailboxes: readonly MetMailbox[]) => void
 }
 
 interface Waiting {
@@ -66,7 +66,7 @@ interface Waiting {
   state: 'waiting' | 'committing' | 'over'
 }
 
-export function createWriter({ pool, clock, instance, place, time, onCounted }: Parts): Writer {
+export function createWriter({ pool, clock, instance, place, time, onMet }: Parts): Writer {
   let queue: Waiting[] = []
   let working: Promise<void> | undefined
   let isEnded = false
@@ -189,8 +189,8 @@ export function createWriter({ pool, clock, instance, place, time, onCounted }: 
     return begun?.transaction ?? ''
   }
 
-  function conclude(calls: readonly Waiting[], { results, counted }: Carried, transaction: string): void {
-    onCounted(counted)
+  function conclude(calls: readonly Waiting[], { results, met }: Carried, transaction: string): void {
+    onMet(met)
     for (const [at, one] of calls.entries()) {
       const outcome = results[at] ?? { result: undefined }
       if (one.state === 'over' && 'result' in outcome) one.undo?.(outcome.result, transaction)

@@ -79,7 +79,7 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
     instance,
     place,
     time,
-    onCounted: (counted) => known.note(counted),
+    onMet: (met) => known.note(met),
   })
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the call gives

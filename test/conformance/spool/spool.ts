@@ -915,6 +915,36 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(await other.changed()).toBeUndefined()
       })
 
+      describe('a change is told though this instance has met the mailbox since it asked', () => {
+        it('empty, and then filled again', async () => {
+          const { mailbox } = await stored(row('1'))
+          await other.open()
+          await drain(mailbox)
+          expect(await other.next(mailbox)).toEqual({ kind: 'empty' })
+          await append(row('2'))
+          expect(await other.changed()).toMatchObject([{ address: box(), isEmpty: false }])
+        })
+
+        it('paused, and then resumed', async () => {
+          const { mailbox } = await stored(row('1'))
+          await other.open()
+          await spool.pause(mailbox, 'by hand')
+          expect(await other.next(mailbox)).toEqual({ kind: 'paused' })
+          await spool.resume(mailbox)
+          expect(await other.changed()).toMatchObject([{ address: box(), paused: undefined }])
+        })
+
+        it.each(['paused', 'resumed'] as const)('%s, and then written to', async (what) => {
+          const { mailbox } = await stored(row('1'))
+          if (what === 'resumed') await spool.pause(mailbox, 'by hand')
+          await other.open()
+          await (what === 'resumed' ? spool.resume(mailbox) : spool.pause(mailbox, 'by hand'))
+          await other.append([row('2')], soon())
+          const paused = what === 'resumed' ? undefined : 'by hand'
+          expect(await other.changed()).toMatchObject([{ address: box(), paused }])
+        })
+      })
+
       it('an answer is taken over from an instance that is gone, as far as it had got', async () => {
         await spool.owe(answer('waiting'), soon())
         await spool.owe(answer('ready', { message: sealed('known', 'k2') }), soon())
