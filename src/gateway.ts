@@ -3,24 +3,19 @@ import { systemClock, type Clock } from './clock.ts'
 import { changedButFixed, readConfiguration, type Configuration } from './config/configuration.ts'
 import { ConfigurationError } from './config/required.ts'
 import { createDedup } from './dedup/dedup.ts'
-import { attempt, isHeld } from './delivery/attempt.ts'
-import { followOrganization, type Followed, type MovedOrganization } from './delivery/follow.ts'
-import { createLateAnswers } from './delivery/late-answers.ts'
-import { createMailboxWorker } from './delivery/mailboxes.ts'
+import { createDelivery, type DeliveryNow } from './delivery/delivery.ts'
+import type { Followed, MovedOrganization } from './delivery/follow.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
 import { createSealer } from './delivery/seal.ts'
 import type { Spool } from './delivery/spool.ts'
-import { stillThere } from './delivery/still-there.ts'
 import { openSpool } from './delivery/open-spool.ts'
 import { announced, hearOfChanges, tellFleet } from './directory/announce.ts'
 import { cacheDirectory } from './directory/cache.ts'
 import type { DirectoryChange } from './directory/change.ts'
-import type { Directory } from './directory/directory.ts'
 import type { DirectoryEditor } from './directory/edit.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
 import { createForward } from './dispatch/forward.ts'
 import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
-import { mailboxSlots } from './dispatch/slots.ts'
 import { noNews, type News } from './fleet/news.ts'
 import { createRedisClaims } from './fleet/redis-claims.ts'
 import { createRedisCounts } from './fleet/redis-counts.ts'
@@ -34,7 +29,6 @@ import { createRateLimit } from './limit/rate-limit.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
 import type { Region, Topology } from './regions/regions.ts'
-import { resolve } from './resolve/resolve.ts'
 import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
 import { steered } from './steering/region-overrides.ts'
 import { createSteering, type Steering } from './steering/steering.ts'
@@ -135,6 +129,7 @@ interface Live {
   readonly providers: readonly Provider[]
   readonly clients: ReadonlyMap<string, RegionClient>
   readonly rooms: Rooms
+  readonly delivery: DeliveryNow
   readonly traceParts: TraceParts
 }
 
@@ -176,8 +171,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     tellFleet(news, change)
   }
   const editor = announced(store.editor, directoryChanged)
-  /** For what is late already: it may wait, but must not go where an organization has been. */
-  const asked: Pick<Directory, 'find'> = { find: (key) => directory.ask(key) }
   const steering = createSteering({ store: store.steering, clock, alarms, onRegions: steerRegions })
   const secretUses = createSecretUses({ store: store.secretUses, clock, alarms })
   const underWay = new Set<Promise<void>>()
@@ -202,98 +195,29 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counters,
     counts: redis && createRedisCounts(redis),
   })
-  const providerNamed = (name: string) => live.providers.find((provider) => provider.name === name)
-  const regionNamed = (name: string) => live.topology.byName.get(name)
-  const mailboxes = createMailboxWorker({
+  const delivery = createDelivery({
     spool,
-    clock,
-    alarms,
-    counters,
-    random: Math.random,
-    attempt: (address, row, maySend) =>
-      attempt(address, row, {
-        maySend,
-        clock,
-        alarms,
-        directory: asked,
-        topology: () => live.topology,
-        resolve: (request) => resolve(request, asked, live.topology),
-        provider: providerNamed,
-        sealer: () => live.rooms.sealer,
-        forward: (...call) => live.rooms.forward(...call),
-      }),
-    isHeld: (address) => isHeld(address, asked),
-    lane(name) {
-      const client = live.clients.get(name)
-      const region = regionNamed(name)
-      if (client === undefined || region === undefined || region.state === 'down') return undefined
-      return { atMost: mailboxSlots(region.maxConcurrency), breaker: client.breaker.state }
-    },
-    maxAgeMs: () => live.configuration.settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
-    deadLetterMs: () => live.configuration.settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
-    maxSpoolBytes: (name) => regionNamed(name)?.maxSpoolBytes,
-    holdsMore: () => late.owed() > 0,
-  })
-  const late = createLateAnswers({
-    owed: {
-      ...spool,
-      async owe(answer, options) {
-        const askedAt = clock.monotonic()
-        await spool.owe(answer, options)
-        mailboxes.written(askedAt)
-      },
-      async takeOver() {
-        const askedAt = clock.monotonic()
-        const orphans = await spool.takeOver()
-        mailboxes.written(askedAt)
-        return orphans
-      },
-    },
-    claims: () => mailboxes.claims(),
-    stillThere: (what, region) => stillThere(what, region, asked),
-    sealer: () => live.rooms.sealer,
     poster,
-    provider: providerNamed,
-    idempotent: (name) => regionNamed(name)?.idempotent === true,
-    ask({ provider, integration, kept: { what, signedBy } }, { name, organizations }, number, maySend) {
-      const region = regionNamed(name)
-      const headers = providerNamed(provider)?.signAgain({ rawHeaders: what.headers, body: what.body, signedBy })
-      if (headers === undefined) {
-        const timing = { startedMs: 0, endedMs: 0 }
-        return Promise.resolve({ kind: 'refused', region: name, reason: 'no_signing_secret', timing })
-      }
-      return live.rooms.forward(
-        { ...what, headers },
-        { integration, destination: { name, region, organizations } },
-        { kind: 'deferred', priority: 'interactive', number, maySend },
-      )
-    },
+    directory: { find: (key) => directory.ask(key) },
+    now: () => live.delivery,
     clock,
     log,
     alarms,
     counters,
     random: Math.random,
   })
-  let cancelTakeOver = (): void => {}
   let live: Live
   try {
     await steering.start()
     live = build(first.configuration, undefined)
     secretUses.start()
-    await mailboxes.start()
-    void takeOver()
+    await delivery.start()
   } catch (error) {
     steering.stop()
-    await Promise.all([mailboxes.stop(), secretUses.stop()])
+    await Promise.all([delivery.stop(), secretUses.stop()])
     await Promise.all([spool.close(), poster.close()])
     await Promise.all([store.close(), redis?.close()])
     throw error
-  }
-
-  /** Now, and again and again: any other instance may be gone. */
-  async function takeOver(): Promise<void> {
-    await late.takeOver()
-    if (closed === undefined) cancelTakeOver = clock.after(TAKE_OVER_MS, () => void takeOver())
   }
 
   function build(configuration: Configuration, before: Live | undefined): Live {
@@ -326,10 +250,20 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
           running !== undefined && sameLimits && isDeepStrictEqual(transportOf(running.region), transportOf(region))
         return [
           region.name,
-          unchanged ? running : createRegionClient(region, { ...limits, watch: mailboxes.watch(region.name) }),
+          unchanged ? running : createRegionClient(region, { ...limits, watch: delivery.mailboxes.watch(region.name) }),
         ]
       }),
     )
+    const forward = createForward({
+      clock,
+      ids,
+      client: ({ name }) => clients.get(name),
+      signed(keyId) {
+        const use = keyUses.get(keyId)
+        if (use !== undefined) use.lastUsedAt = clock.now()
+      },
+    })
+    const sealer = createSealer(settings.SPOOL_KEYS)
     return {
       configuration,
       topology,
@@ -346,19 +280,20 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         directory,
         topology,
         shed: () => steering.shed().rules,
-        forward: createForward({
-          clock,
-          ids,
-          client: ({ name }) => clients.get(name),
-          signed(keyId) {
-            const use = keyUses.get(keyId)
-            if (use !== undefined) use.lastUsedAt = clock.now()
-          },
-        }),
-        mailboxes,
-        late,
-        sealer: createSealer(settings.SPOOL_KEYS),
+        forward,
+        mailboxes: delivery.mailboxes,
+        late: delivery.late,
+        sealer,
         maxBodyBytes: settings.MAX_BODY_BYTES,
+      },
+      delivery: {
+        topology,
+        provider: (name) => providers.find((provider) => provider.name === name),
+        client: (name) => clients.get(name),
+        forward,
+        sealer,
+        maxAgeMs: settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
+        deadLetterMs: settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
       },
       traceParts: {
         clock,
@@ -381,7 +316,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       live = build(again.configuration, before)
       const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
       retire(replaced)
-      mailboxes.look()
+      delivery.mailboxes.look()
       return []
     } catch (error) {
       return [`the configuration cannot be put to work: ${error instanceof Error ? error.message : String(error)}`]
@@ -391,9 +326,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   /** Puts other states of regions into effect; what is under way goes on with the old ones. */
   function steerRegions(): void {
     const topology = steered(live.configuration.topology, steering.regions())
-    live = { ...live, topology, rooms: { ...live.rooms, topology } }
+    live = { ...live, topology, rooms: { ...live.rooms, topology }, delivery: { ...live.delivery, topology } }
     log.info({ overrides: steering.regions() }, 'The states of regions were changed')
-    mailboxes.look()
+    delivery.mailboxes.look()
   }
 
   /** A webhook that came before the swap may still be on its way to a region: its connections stay until it is done. */
@@ -429,15 +364,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 
   async function shutDown(): Promise<void> {
-    cancelTakeOver()
     stopHearing()
     steering.stop()
     // Nothing more is begun that is not a webhook's; what is refused from now on is under way for a moment, too.
-    const stopping = Promise.all([mailboxes.stop(), late.stop()])
+    const stopping = delivery.stop()
     while (underWay.size > 0) await Promise.all(underWay)
     await stopping
     // What those webhooks have left behind.
-    await Promise.all([mailboxes.stop(), late.stop()])
+    await delivery.stop()
     await Promise.all([...retiring, closeClients(live.clients.values()), poster.close()])
     await giveBack()
     await secretUses.stop()
@@ -478,13 +412,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       }
       return undefined
     },
-    follow: (moved) =>
-      followOrganization(moved, {
-        spool,
-        sealer: live.rooms.sealer,
-        tell: (addresses) => mailboxes.lookInto(addresses),
-      }),
-    lookAtMailboxes: () => mailboxes.lookAtAll(),
+    follow: (moved) => delivery.follow(moved),
+    lookAtMailboxes: () => delivery.mailboxes.lookAtAll(),
     directoryChanged,
     track(work) {
       const tracked = work
@@ -527,7 +456,5 @@ function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs, breake
 }
 
 const HOUR_MS = 3_600_000
-/** With the lease of an instance that is gone less than the 5 s in which what it owed is to be taken over. */
-const TAKE_OVER_MS = 500
 /** How often a client that was replaced is looked at, until its last call has ended. */
 const IDLE_LOOK_MS = 100

@@ -47,8 +47,8 @@ export interface Called {
   readonly delivery: string
   readonly organizations: readonly string[]
   readonly at: number
-  /** Undefined: it is no mailbox's. */
-  readonly mailbox: MailboxAddress | undefined
+  /** Its key; undefined: it is no mailbox's. */
+  readonly mailbox: string | undefined
   /** Its process lost its lease while it was on its way: it is nobody's any more. */
   orphaned: boolean
   over: boolean

@@ -1,24 +1,19 @@
 import { createDedup } from '../../src/dedup/dedup.ts'
-import { attempt, isHeld } from '../../src/delivery/attempt.ts'
-import { followOrganization, type Followed, type MovedOrganization } from '../../src/delivery/follow.ts'
-import { createLateAnswers, type LateAnswersParts } from '../../src/delivery/late-answers.ts'
-import { createMailboxWorker, type MailboxParts } from '../../src/delivery/mailboxes.ts'
+import { createDelivery } from '../../src/delivery/delivery.ts'
+import type { Followed, MovedOrganization } from '../../src/delivery/follow.ts'
 import { createAnswerPoster } from '../../src/delivery/post-answer.ts'
 import { createSealer } from '../../src/delivery/seal.ts'
-import { LEASE_MS, type MailboxAddress, type Spool, type WaitingRow } from '../../src/delivery/spool.ts'
-import { stillThere } from '../../src/delivery/still-there.ts'
+import type { Spool, WaitingRow } from '../../src/delivery/spool.ts'
 import { openSqliteSpool } from '../../src/delivery/sqlite-spool.ts'
 import { cacheDirectory } from '../../src/directory/cache.ts'
 import type { DirectoryStore } from '../../src/directory/store.ts'
 import { createForward } from '../../src/dispatch/forward.ts'
 import { createRegionClient } from '../../src/dispatch/region-client.ts'
-import { mailboxSlots } from '../../src/dispatch/slots.ts'
 import { handleWebhook, type Answer, type Arrival, type Rooms } from '../../src/handle-webhook.ts'
 import type { Ids } from '../../src/ids.ts'
 import { createRateLimit } from '../../src/limit/rate-limit.ts'
 import type { Provider } from '../../src/provider.ts'
-import type { Region, Topology } from '../../src/regions/regions.ts'
-import { resolve } from '../../src/resolve/resolve.ts'
+import type { Topology } from '../../src/regions/regions.ts'
 import { createAlarms } from '../../src/telemetry/alarm.ts'
 import { createCounters } from '../../src/telemetry/counters.ts'
 import type { Log } from '../../src/telemetry/log.ts'
@@ -51,11 +46,11 @@ export interface Watcher {
   log(of: GatewayProcess, level: string, fields: Record<string, unknown>, message: string): void
   /** Just before its lease is renewed. */
   leased(of: GatewayProcess): void
-  /** A mailbox's head is being tried, until the promise it comes to ends. */
-  attempts(of: GatewayProcess, address: MailboxAddress, row: WaitingRow): () => void
+  /** It has learnt what a mailbox's head is, and is about to try it. */
+  tries(of: GatewayProcess, mailbox: number, row: WaitingRow): void
 }
 
-/** One gateway, put together as src/gateway.ts does it, over a virtual network, store and clock. */
+/** One gateway, all of its delivery as it is shipped, over a virtual network, store and clock. */
 export interface GatewayProcess extends Owner {
   readonly name: string
   accepting: boolean
@@ -99,7 +94,6 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   const sealer = createSealer(around.encrypted ? KEYS : [])
   const underWay = new Set<Promise<unknown>>()
   let thread: VirtualThread | undefined
-  let draining = false
   const startThread = ({ instance }: { instance: string }) => {
     thread = startVirtualThread({
       ...around,
@@ -127,80 +121,37 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     log,
   })
   const asking = mutation.asking({ find: (key) => directory.ask(key) }, directory)
-  const regionNamed = (region: string): Region | undefined => topology().byName.get(region)
   const dedup = mutation.dedup(createDedup<Answer>({ maxEntries: 64, clock, counters }))
-  const mailboxParts: MailboxParts = {
-    spool,
-    clock,
-    alarms,
-    counters,
-    random,
-    attempt: async (address, row, maySend) => {
-      const ended = watcher.attempts(gateway, address, row)
-      try {
-        return await attempt(address, row, {
-          maySend,
-          clock,
-          alarms,
-          directory: asking,
-          topology,
-          resolve: (request) => resolve(request, asking, topology()),
-          provider: () => provider,
-          sealer: () => sealer,
-          forward: (...call) => forward(...call),
-        })
-      } finally {
-        ended()
-      }
-    },
-    isHeld: (address) => isHeld(address, asking),
-    lane(region) {
-      const client = regions.get(region)
-      const known = regionNamed(region)
-      if (client === undefined || known === undefined || known.state === 'down') return undefined
-      return { atMost: mailboxSlots(known.maxConcurrency), breaker: client.breaker.state }
-    },
-    maxAgeMs: () => around.maxAgeMs,
-    deadLetterMs: () => 30 * 86_400_000,
-    maxSpoolBytes: (region) => regionNamed(region)?.maxSpoolBytes,
-    holdsMore: () => late.owed() > 0,
-  }
-  const mailboxes = createMailboxWorker(mailboxParts)
   const poster = withNetwork({ owner, time, network }, () => createAnswerPoster({ clock }))
-  const lateParts: LateAnswersParts = mutation.late({
-    owed: {
-      ...spool,
-      async owe(answer, options) {
-        const askedAt = clock.monotonic()
-        await spool.owe(answer, options)
-        mailboxes.written(askedAt)
+  const delivery = createDelivery(
+    mutation.delivery({
+      spool: {
+        ...spool,
+        async next(mailbox) {
+          const next = await spool.next(mailbox)
+          if (next.kind === 'row') watcher.tries(gateway, mailbox, next.row)
+          return next
+        },
       },
-      async takeOver() {
-        const askedAt = clock.monotonic()
-        const orphans = await spool.takeOver()
-        mailboxes.written(askedAt)
-        return orphans
-      },
-    },
-    claims: () => mailboxes.claims(),
-    stillThere: (what, region) => stillThere(what, region, asking),
-    sealer: () => sealer,
-    poster,
-    provider: () => provider,
-    idempotent: (region) => regionNamed(region)?.idempotent === true,
-    ask: ({ integration, kept: { what } }, { name: region, organizations }, number, maySend) =>
-      forward(
-        what,
-        { integration, destination: { name: region, region: regionNamed(region), organizations } },
-        { kind: 'deferred', priority: 'interactive', number, maySend },
-      ),
-    clock,
-    log,
-    alarms,
-    counters,
-    random,
-  })
-  const late = createLateAnswers(lateParts)
+      poster,
+      directory: asking,
+      now: () => ({
+        topology: topology(),
+        provider: () => provider,
+        client: (region) => regions.get(region),
+        forward,
+        sealer,
+        maxAgeMs: around.maxAgeMs,
+        deadLetterMs: 30 * 86_400_000,
+      }),
+      clock,
+      log,
+      alarms,
+      counters,
+      random,
+    }),
+  )
+  const { mailboxes, late } = delivery
   const regions = withNetwork(
     { owner, time, network },
     () =>
@@ -228,12 +179,6 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
     maxBodyBytes: 10_000,
   })
 
-  let cancelTakeOver = (): void => {}
-  async function takeOver(): Promise<void> {
-    await late.takeOver()
-    if (!draining) cancelTakeOver = clock.after(LEASE_MS, () => void takeOver())
-  }
-
   Object.assign(gateway, {
     counters,
     regions,
@@ -245,16 +190,13 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       underWay.add(tracked)
     },
     look: () => mailboxes.look(),
-    follow: (moved: MovedOrganization) =>
-      followOrganization(moved, { spool, sealer, tell: (addresses) => mailboxes.lookInto(addresses) }),
+    follow: (moved: MovedOrganization) => delivery.follow(moved),
     async drain() {
-      draining = true
       gateway.accepting = false
-      cancelTakeOver()
-      const stopping = Promise.all([mailboxes.stop(), late.stop()])
+      const stopping = delivery.stop()
       while (underWay.size > 0) await Promise.all(underWay)
       await stopping
-      await Promise.all([mailboxes.stop(), late.stop()])
+      await delivery.stop()
       await Promise.all([...regions.values()].map((client) => client.close()).concat(poster.close()))
       await spool.close()
     },
@@ -264,8 +206,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
       thread?.die(wasCommitted)
     },
   })
-  await mailboxes.start()
-  void takeOver()
+  await delivery.start()
   gateway.accepting = true
   return gateway
 }

@@ -1,15 +1,16 @@
 import type { Dedup } from '../../src/dedup/dedup.ts'
-import type { LateAnswersParts } from '../../src/delivery/late-answers.ts'
+import type { DeliveryNow, DeliveryParts } from '../../src/delivery/delivery.ts'
 import type { NewRow, Spool } from '../../src/delivery/spool.ts'
 import type { Directory } from '../../src/directory/directory.ts'
 import type { Answer } from '../../src/handle-webhook.ts'
+import type { Region } from '../../src/regions/regions.ts'
 
 /** A way to break the gateway at one of its seams, so that what the simulation holds to be true is seen to be false. */
 export interface Mutation {
   readonly instance: (name: string) => string
   readonly spool: (spool: Spool) => Spool
   readonly dedup: (dedup: Dedup<Answer>) => Dedup<Answer>
-  readonly late: (parts: LateAnswersParts) => LateAnswersParts
+  readonly delivery: (parts: DeliveryParts) => DeliveryParts
   /** How the directory is asked for what waits: each time, where another one remembers. */
   readonly asking: (asking: Asked, remembering: Asked) => Asked
 }
@@ -20,7 +21,7 @@ export const intact: Mutation = {
   instance: (name) => name,
   spool: (spool) => spool,
   dedup: (dedup) => dedup,
-  late: (parts) => parts,
+  delivery: (parts) => parts,
   asking: (asking) => asking,
 }
 
@@ -29,6 +30,12 @@ const spoolWith = (change: (spool: Spool) => Partial<Spool>): Mutation => ({
   ...intact,
   spool: (spool) => ({ ...spool, ...change(spool) }),
 })
+
+function withIdempotentRegions(now: DeliveryNow): DeliveryNow {
+  const regions = now.topology.regions.map((region): Region => ({ ...region, idempotent: true }))
+  const byName = new Map(regions.map((region) => [region.name, region]))
+  return { ...now, topology: { ...now.topology, regions, byName } }
+}
 
 export const mutations = {
   /** Says that it has stored what it has not. */
@@ -81,7 +88,10 @@ export const mutations = {
     dedup: () => ({ once: async (_request, work) => ({ kind: 'first', done: await work() }) }),
   },
   /** Asks every region again, whatever it said of itself. */
-  asks_again: { ...intact, late: (parts) => ({ ...parts, idempotent: () => true }) },
+  asks_again: {
+    ...intact,
+    delivery: (parts) => ({ ...parts, now: () => withIdempotentRegions(parts.now()) }),
+  },
   /** Never says that it could not write. */
   never_gives_up: spoolWith((spool) => ({
     append: (rows, options) => spool.append(rows, options).catch(() => never),

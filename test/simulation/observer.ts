@@ -1,4 +1,3 @@
-import type { MailboxAddress } from '../../src/delivery/spool.ts'
 import type { Arguments, Operation, Result, SpoolConnection } from '../../src/delivery/spool-transaction.ts'
 import { keyOf, type Answered, type Arrived, type Called, type Posted, type Story } from './facts.ts'
 import type { GatewayProcess, Watcher } from './gateway-process.ts'
@@ -35,6 +34,12 @@ interface Lived {
   readonly held: boolean
 }
 
+interface Mailbox {
+  readonly region: string
+  /** As `keyOf` names it. */
+  readonly key: string
+}
+
 const REFUSING: ReadonlySet<string> = new Set(['400', '409', '410', '413', '415', '422'])
 
 /** Statuses that are treated alike are one case. */
@@ -67,14 +72,15 @@ export function createObserver(
   const running = new Set<Called>()
   const retries = new Map<string, number>()
   const gateways = new Set<GatewayProcess>()
-  /** Heads that are being tried, by process, delivery and region. */
-  const heads = new Map<GatewayProcess, Map<string, { readonly address: MailboxAddress; readonly since: number }>>()
+  /** Heads that were tried last, by process, delivery and region. */
+  const heads = new Map<GatewayProcess, Map<string, { readonly mailbox: Mailbox; readonly since: number }>>()
   /** Where each organization has lived, since when. */
   const homes = new Map(
     schedule.integrations.flatMap(({ organizations }) =>
       organizations.map(({ id, region }): [string, Lived[]] => [id, [{ since: -Infinity, region, held: false }]]),
     ),
   )
+  const mailboxes = new Map<number, Mailbox>()
   /** Who claimed a mailbox last. */
   const claims = new Map<number, GatewayProcess>()
   const breakers = new Map<string, string>()
@@ -116,6 +122,12 @@ export function createObserver(
     note(`${of.name}'s breaker of ${region} is ${state}`)
   }
 
+  function readMailbox(id: number): Mailbox {
+    const row = database.prepare('SELECT integration_id, region FROM mailboxes WHERE id = ?').get(id)
+    const region = String(row?.['region'])
+    return { region, key: `${String(row?.['integration_id'])}/${region}` }
+  }
+
   function remaining(sql: string): number {
     return Number(database.prepare(sql).get()?.['n'])
   }
@@ -149,6 +161,7 @@ export function createObserver(
         cover(`takeover:mailbox of one that is ${before.state}`)
       }
       claims.set(mailbox, of)
+      mailboxes.set(mailbox, readMailbox(mailbox))
       checkOrder(of, mailbox, next.row.delivery)
     },
     takeOver(of, _, orphans) {
@@ -206,13 +219,12 @@ export function createObserver(
       storyOf(keyOfDelivery(String(fields['delivery']))).endings.push({ result, by: of })
       if (result === 'internal_error') fail('internal error', JSON.stringify(fields))
     },
-    attempts(of, address, row) {
-      const region = address.kind === 'region' ? address.region : ''
-      const name = `${row.delivery} ${region}`
-      const here = heads.get(of) ?? new Map<string, { address: MailboxAddress; since: number }>()
+    tries(of, id, { delivery }) {
+      const mailbox = mailboxes.get(id)
+      if (mailbox === undefined) return fail('internal error', `${of.name} tries a mailbox that it has not claimed`)
+      const here = heads.get(of) ?? new Map<string, { mailbox: Mailbox; since: number }>()
       heads.set(of, here)
-      here.set(name, { address, since: time.monotonic })
-      return () => void here.delete(name)
+      here.set(`${delivery} ${mailbox.region}`, { mailbox, since: time.monotonic })
     },
   }
 
@@ -246,9 +258,8 @@ export function createObserver(
   }
 
   function checkAlone(call: Called): void {
-    const { from, mailbox, delivery } = call
-    if (mailbox === undefined) return
-    const where = keyOf(mailbox)
+    const { from, mailbox: where, delivery } = call
+    if (where === undefined) return
     if (time.monotonic >= from.leasedUntil) {
       fail(
         'sent without a lease',
@@ -256,7 +267,7 @@ export function createObserver(
       )
     }
     for (const other of running) {
-      const isSame = other.mailbox === undefined ? isFirstOf(other, call) : keyOf(other.mailbox) === where
+      const isSame = other.mailbox === undefined ? isFirstOf(other, call) : other.mailbox === where
       if (other === call || other.orphaned || !isSame) continue
       if (!isAlive(other.from) || time.monotonic >= other.from.leasedUntil) continue
       fail('two at once', `${from.name} sends ${delivery} of ${where} while ${other.from.name} sends ${other.delivery}`)
@@ -403,7 +414,7 @@ export function createObserver(
         delivery,
         organizations: (request.headers.get('silo-organizations') ?? '').split(','),
         at,
-        mailbox: head?.address,
+        mailbox: head?.mailbox.key,
         orphaned: false,
         over: false,
         carriedOut: false,
