@@ -107,6 +107,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   const filled = new Map<string, MailboxAddress>()
   /** Counts what is changed here, so that a list that was read before cannot undo it. */
   let changes = 0
+  /** How often the states of regions may have changed: a turn that has found one down meanwhile has missed it. */
+  let looks = 0
   let stopped = false
   const cancels = new Set<() => void>()
 
@@ -134,6 +136,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
 
   async function workOn(box: Box): Promise<void> {
     const { recoveries } = box.lane
+    const looksBefore = looks
     let end: TurnEnd
     try {
       end = await takeTurn(box)
@@ -144,7 +147,10 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       end = { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS }
     }
     box.lane.running -= 1
-    const isOver = end.kind === 'rest' && isForRegion(end.why) && recoveries !== box.lane.recoveries
+    const isOver =
+      end.kind === 'rest' &&
+      ((isForRegion(end.why) && recoveries !== box.lane.recoveries) ||
+        (end.why === 'connection' && looksBefore !== looks))
     afterTurn(box, end)
     if (isOver) wakeNow(box)
     pump(box.lane)
@@ -302,12 +308,17 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   /** Looks into mailboxes that were filled by moving; those that could not be read are looked into again. */
   async function lookInFilled(): Promise<void> {
     const asOf = changes
-    const addresses = [...filled]
-    for (const open of await spool.at(addresses.map(([, address]) => address))) {
+    const asked = [...filled.values()]
+    // What is filled while it is asked is asked for once more.
+    filled.clear()
+    const found = await spool.at(asked).catch((error: unknown) => {
+      for (const address of asked) filled.set(keyOf(address), address)
+      throw error
+    })
+    for (const open of found) {
       adopt(open, asOf)
       pump(boxAt(open.address).lane)
     }
-    for (const [key] of addresses) filled.delete(key)
   }
 
   function renewed(until: number): void {
@@ -393,10 +404,12 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const listed = new Set(list.map(({ id }) => id))
     for (const open of list) adopt(open, asOf)
     for (const [id, box] of byId) {
-      if (listed.has(id) || box.changed > asOf || box.appending > 0 || box.state.kind === 'running') continue
-      // Emptied by somebody else, or paused while empty and resumed again. If it only looks so, its turn will tell.
+      if (listed.has(id) || box.changed > asOf) continue
       if (box.paused !== undefined) box.refusals = 0
+      // Also of one that something is on its way into: nobody else will say so once it is there.
       box.paused = undefined
+      if (box.appending > 0 || box.state.kind === 'running') continue
+      // Emptied by somebody else, or paused while empty and resumed again. If it only looks so, its turn will tell.
       if (!box.isEmpty) makeReady(box)
       else forget(box)
     }
@@ -418,9 +431,14 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (list !== undefined && !stopped) adoptAll(list, asOf)
       if (byId.size > 0) await watchQuotas(parts)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
+      // Stopping waits for what is sent, not for this, under which the store may be closed.
+      if (!stopped) tellStoreAway(error)
     }
+  }
+
+  function tellStoreAway(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
   }
 
   function everyMinute(): void {
@@ -441,11 +459,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     },
 
     async append(rows, options) {
-      const waiting = rows.map(({ mailbox, state }) => {
-        const box = boxAt(mailbox)
-        if (state.kind !== 'dead') box.appending += 1
-        return { box, state }
-      })
+      const filling = rows.flatMap(({ mailbox, state }) => (state.kind === 'dead' ? [] : [boxAt(mailbox)]))
+      for (const box of filling) box.appending += 1
       let appended: Appended[] | undefined
       try {
         const askedAt = clock.monotonic()
@@ -453,13 +468,14 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         renewed(askedAt + LEASE_MS)
         return appended
       } finally {
-        for (const [at, { box, state }] of waiting.entries()) {
-          if (state.kind !== 'dead') box.appending -= 1
+        for (const box of filling) box.appending -= 1
+        for (const [at, { mailbox, state }] of rows.entries()) {
+          const box = boxAt(mailbox)
           const stored = appended?.[at]
           if (stored?.kind === 'stored') noteStored(box, stored, state)
           else forget(box)
+          pump(box.lane)
         }
-        for (const { box } of waiting) pump(box.lane)
       }
     },
 
@@ -512,6 +528,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     },
 
     look() {
+      looks += 1
       for (const lane of lanes.values()) {
         // What waited for a region that was down may be sent now, and what was to be sent may not.
         for (const box of lane.boxes) {
@@ -567,8 +584,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         await spool.settle({ kind: 'held', row }, settlement)
         break
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
-        alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
+        tellStoreAway(error)
         if (stopped) break
         await new Promise<void>((resolve) => clock.after(ASK_AGAIN_MS, resolve))
       }

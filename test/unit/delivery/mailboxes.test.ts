@@ -54,6 +54,7 @@ const transient = (why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered',
 function start(answer: (delivery: string, address: MailboxAddress, maySend: () => boolean) => Judgement | Attempted) {
   const clock = createManualClock()
   const tried: string[] = []
+  const alarms: string[] = []
   const regions: Record<string, Lane | undefined> = {
     eu: { atMost: 4, breaker: 'closed' },
     us: { atMost: 4, breaker: 'closed' },
@@ -64,7 +65,7 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
     spool,
     clock,
     counters,
-    alarms: { raise() {} },
+    alarms: { raise: (_level, key) => void alarms.push(key) },
     random: () => 1,
     attempt(address, { delivery }, maySend) {
       tried.push(`${delivery} ${address.kind === 'region' ? address.region : 'nowhere'}`)
@@ -88,6 +89,7 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
   return {
     clock,
     tried,
+    alarms,
     regions,
     spool,
     worker,
@@ -141,6 +143,25 @@ describe('what waits for a region that nothing is sent to', () => {
     world.regions['eu'] = { atMost: 4, breaker: 'closed' }
     world.worker.look()
     await world.settled()
+    expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+  })
+})
+
+describe('a region whose state is changed while a turn finds it down', () => {
+  it('is sent what waits at once, and not when that turn would have been repeated', async () => {
+    let isDown = true
+    const world = start(() => {
+      if (!isDown) return delivered
+      isDown = false
+      // In the midst of the attempt, which has seen the state before.
+      world.regions['eu'] = { atMost: 4, breaker: 'closed' }
+      world.worker.look()
+      return transient('not_tried', 'region_down')
+    })
+    world.regions['eu'] = undefined
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
     expect(world.worker.mustWait(homeOf('1'))).toBe(false)
   })
 })
@@ -213,6 +234,62 @@ describe('a mailbox that refusals have paused', () => {
     expect(world.worker.mustWait(homeOf('1'))).toBe(false)
     await world.put(dead('one more'))
     expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+  })
+})
+
+describe('a mailbox that is resumed while something is on its way into it', () => {
+  it('delivers that', async () => {
+    const world = start(() => delivered)
+    await world.worker.start()
+    await world.put(row('d1', homeOf('1')))
+    const [{ id } = { id: 0 }] = await world.spool.list()
+    await world.spool.pause(id, 'by hand')
+    await world.worker.lookAtAll()
+    const { promise: slowDisk, resolve: written } = Promise.withResolvers<void>()
+    const append = world.spool.append.bind(world.spool)
+    world.spool.append = async (rows, options) => {
+      const appended = await append(rows, options)
+      await slowDisk
+      return appended
+    }
+    const putting = world.put(row('d2', homeOf('1')))
+    // Read before what is on its way has come in.
+    world.spool.open = () => Promise.resolve([])
+    await world.spool.resume(id)
+    await world.worker.lookAtAll()
+    written()
+    await putting
+    expect(world.tried).toEqual(['d1 eu', 'd2 eu'])
+  })
+})
+
+describe('a refusal that is written down while others come and go', () => {
+  it('counts towards those that pause the mailbox', async () => {
+    const world = start(() => delivered)
+    await world.worker.start()
+    const dead = (delivery: string): NewRow => ({
+      ...row(delivery, homeOf('1')),
+      state: { kind: 'dead', reason: 'http_400', attempts: 1 },
+    })
+    const first = world.put(dead('d1'))
+    // Nothing is known of the mailbox yet, so that it is forgotten meanwhile.
+    world.worker.taken(homeOf('1'))
+    await Promise.all([first, ...Array.from({ length: 9 }, (_, index) => world.put(dead(`d${index + 2}`)))])
+    expect(world.worker.mustWait(homeOf('1'))).toBe(true)
+  })
+})
+
+describe('a store that is closed while it is being looked into', () => {
+  it('is no alarm', async () => {
+    const world = start(() => delivered)
+    await world.worker.start()
+    const { promise: looking, reject: close } = Promise.withResolvers<undefined>()
+    world.spool.changed = () => looking
+    await world.pass(1000)
+    await world.worker.stop()
+    close(new Error('the database is closed'))
+    await world.settled()
+    expect(world.alarms).toEqual([])
   })
 })
 
