@@ -4,6 +4,7 @@ import type { Id, Organization } from '../directory/directory.ts'
 import type { Identity } from '../directory/identities.ts'
 import type { Deleted, DirectoryEditor, Link, Versioned, Written } from '../directory/edit.ts'
 import { linkedIntegrations } from '../directory/linked-integrations.ts'
+import { status, storable, word } from '../directory/row-fields.ts'
 import { Refusal } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Topology } from '../regions/regions.ts'
@@ -24,7 +25,7 @@ import {
   organizationJson,
   organizationOut,
 } from './directory-rows.ts'
-import { flag, idText, pageOf, paging, readPage, status, word } from './fields.ts'
+import { flag, idText, pageOf, paging, readPage } from './fields.ts'
 import { fromStore } from './from-store.ts'
 import { invalidRequest, route, type Route } from './route.ts'
 
@@ -307,14 +308,14 @@ function identities({ directory }: DirectoryRoutesParts): Route {
       ...paging,
       integration_id: idText.optional(),
       external_user_id: word.optional(),
-      user: z.string().min(1).max(255).optional(),
+      user: storable.min(1).max(255).optional(),
     }),
     responses: { 200: { description: 'A page of identities', body: pageOf(identityOut) } },
     async handle({ query: { integration_id, external_user_id, user, ...page } }) {
       const filter = { integration: integration_id, externalUserId: external_user_id, user }
       const { rows, next_cursor } = await readPage(
         page,
-        z.tuple([idText, z.string()]),
+        z.tuple([idText, storable]),
         ({ integrationId, externalUserId }: Identity) => [integrationId, externalUserId] as const,
         ({ limit, after }) =>
           fromStore(

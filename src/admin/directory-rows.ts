@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { Integration, Organization } from '../directory/directory.ts'
 import type { Link, OrganizationToWrite } from '../directory/edit.ts'
 import type { Identity } from '../directory/identities.ts'
-import { id, idOut, label, status, word } from './fields.ts'
+import { label, status, word } from '../directory/row-fields.ts'
+import { id, idOut } from './fields.ts'
 
 /*
  * The directory's rows in JSON, as the import file has them: what is read can be written again as it is.

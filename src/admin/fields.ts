@@ -1,14 +1,8 @@
 import { z } from 'zod'
-import { readId } from '../directory/id.ts'
 import type { Id } from '../directory/directory.ts'
+import { readId } from '../directory/id.ts'
+import { idRule, must } from '../directory/row-fields.ts'
 import { invalidRequest } from './route.ts'
-
-/** `is required` where nothing stands, else the rule. */
-const must = (rule: string) => ({
-  error: (issue: { input?: unknown }) => (issue.input === undefined ? undefined : rule),
-})
-
-const idRule = must('must be an integer from 1 to 2^53-1, or its digits as text up to 2^63-1')
 
 function toId(value: number | string, context: z.RefinementCtx): Id {
   const id = readId(String(value))
@@ -40,15 +34,6 @@ export const rowIdIn = z
   .transform(Number)
 
 export const isoTime = z.iso.datetime()
-
-/** PostgreSQL stores neither NUL nor half a surrogate pair; nothing that is looked up by has blanks. */
-export const word = z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,255}$/u, must('must be 1 to 255 characters without blanks'))
-
-export const label = z
-  .string()
-  .regex(/^[^\p{Cc}\p{Cs}]{0,1000}$/u, must('must be at most 1000 characters, none of them a control'))
-
-export const status = z.enum(['active', 'disabled'])
 
 /** `true` or `false` in a query. */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true')

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { DeadLetter, DeadLetterFilter, MailboxAddress, MailboxListing, Mailboxes } from '../delivery/spool.ts'
+import { label, word } from '../directory/row-fields.ts'
 import { Refusal } from '../errors.ts'
-import { flag, id, idOut, idText, isoTime, label, pageOf, paging, readPage, rowId, rowIdIn, word } from './fields.ts'
+import { flag, id, idOut, idText, isoTime, pageOf, paging, readPage, rowId, rowIdIn } from './fields.ts'
 import { fromStore } from './from-store.ts'
 import { route, type Route } from './route.ts'
 

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { faultsOf, readLocatedYaml, yamlWords, type YamlFault } from '../regions/located-yaml.ts'
 import { offsetOfBrokenJson } from './broken-json.ts'
 import { toStored } from './id.ts'
+import { idRule, label, status, word } from './row-fields.ts'
 
 /** A file whose every fault is shown at once is no help when each of a million lines is broken the same way. */
 export const MOST_FAULTS = 20
@@ -12,18 +13,10 @@ export const MOST_FAULTS = 20
 const LONGEST_LINE = 1024 * 1024
 const NEWLINE = 0x0a
 
-/** `is required` where nothing stands, else the rule. */
-const must = (rule: string) => ({
-  error: (issue: { input?: unknown }) => (issue.input === undefined ? undefined : rule),
-})
-const idRule = must('must be an integer from 1 to 2^53-1, or its digits as text up to 2^63-1')
 const id = z
   .union([z.int(idRule).positive(idRule), z.string().refine((text) => toStored(text) !== undefined, idRule)], idRule)
   .transform(BigInt)
-/** PostgreSQL stores neither NUL nor half a surrogate pair; nothing that is looked up by has blanks. */
-const word = z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,255}$/u, 'must be 1 to 255 characters without blanks')
-const label = z.string().regex(/^[^\p{Cc}\p{Cs}]{0,1000}$/u, 'must be at most 1000 characters, none of them a control')
-const status = z.enum(['active', 'disabled']).default('active')
+const rowStatus = status.default('active')
 
 const integration = z.strictObject({
   id,
@@ -36,21 +29,21 @@ const integration = z.strictObject({
   enterprise_id: word.nullish().transform((enterprise) => enterprise ?? null),
   default_organization_id: id.nullish().transform((organization) => organization ?? null),
   name: label.default(''),
-  status,
+  status: rowStatus,
 })
 const organization = z.strictObject({
   id,
   slug: word,
   name: label.default(''),
   region: word,
-  status,
+  status: rowStatus,
   epoch: z.int().nonnegative().default(0).transform(BigInt),
   held: z
     .literal(true, 'must be true or left out: `directory move --release` ends a hold, not a file')
     .optional()
     .transform((held) => (held === true ? 1n : null)),
 })
-const link = z.strictObject({ integration_id: id, organization_id: id, status })
+const link = z.strictObject({ integration_id: id, organization_id: id, status: rowStatus })
 
 const rowSchemas = {
   integrations: integration.transform((row) => ({ table: 'integrations' as const, row })),

@@ -45,6 +45,14 @@ describe.skipIf(!testsPostgres())('the admin API on PostgreSQL', () => {
     expect(await rig.ask('DELETE', '/api/integrations/1/data')).toMatchObject({ json: { erased: 0 } })
   })
 
+  it.each([
+    ['a user', 'user=a%00b', 'user'],
+    ['the user of a cursor', `cursor=${Buffer.from('["1","U\\u0000"]').toString('base64url')}`, 'cursor'],
+  ])('refuses %s that it cannot store, and does not call the database away', async (_, query, path) => {
+    const refused = { status: 400, json: { code: 'invalid_request', errors: [{ path }] } }
+    expect(await rig.ask('GET', `/api/identities?${query}`)).toMatchObject(refused)
+  })
+
   it('says 503 while the server is away, and works again once it is back', async () => {
     await server.stop('SIGINT')
     const away = await rig.ask('GET', '/api/organizations/10')
