@@ -34,7 +34,7 @@ export function preconditionOf(headers: IncomingHttpHeaders): Precondition {
     throw invalidRequest([{ path: 'If-Match', message: 'must be *, or one entity tag in its quotes' }])
   }
   // A tag that is weak, or was never given out, is no row's: it matches none.
-  return { kind: 'version', is: Number(/^"(\d{1,15})"$/.exec(match)?.[1] ?? NONE) }
+  return { kind: 'version', is: Number(/^"(0|[1-9]\d{0,14})"$/.exec(match)?.[1] ?? NONE) }
 }
 
 /** Whether a read's If-None-Match knows the row as it is. Throws `invalid_request` where it is none. */
