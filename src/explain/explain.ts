@@ -117,7 +117,9 @@ function outcomeOf(provider: Provider, request: RoutableRequest, { course, promi
   switch (course.kind) {
     case 'shed': {
       const { rule } = course
-      if (rule.answer === 'ok') return { kind: 'shed', status: 200, retry_after_seconds: null }
+      if (rule.answer === 'ok') {
+        return { kind: 'shed', status: provider.acknowledge(request).status, retry_after_seconds: null }
+      }
       return { kind: 'shed', status: catalogue.shed.status, retry_after_seconds: rule.retry_after_seconds }
     }
     case 'wait_for_home':
