@@ -10,6 +10,7 @@ import type { LateAnswers } from './delivery/late-answers.ts'
 import type { LateCase } from './delivery/late-case.ts'
 import type { MailboxWorker } from './delivery/mailboxes.ts'
 import type { Sealer } from './delivery/seal.ts'
+import { writeDownAt } from './delivery/write-ahead.ts'
 import type { Directory, Id } from './directory/directory.ts'
 import { dispatch, type Plan } from './dispatch/dispatch.ts'
 import { forwardable, type Forward } from './dispatch/forward.ts'
@@ -30,6 +31,7 @@ import type {
 } from './provider.ts'
 import { refuseEncodedBody } from './receive.ts'
 import type { Topology } from './regions/regions.ts'
+import { askUntil } from './resolve/ask-until.ts'
 import type { RoutedRegion } from './resolve/route.ts'
 import type { ShedRule } from './steering/shed.ts'
 import type { ReplyEnding } from './telemetry/ending.ts'
@@ -129,7 +131,8 @@ interface Task {
 async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, request, webhook } = task
   const kept = { what: forwardable(webhook, task, rooms.ids), signedBy: request.signedBy }
-  const { promised, fanOut, resolution, course } = await decide(provider, request, rooms)
+  const directory = askUntil(knownBy(task), rooms.directory, rooms.clock)
+  const { promised, fanOut, resolution, course } = await decide(provider, request, { ...rooms, directory })
   if (resolution !== undefined) trace.resolved(resolution)
   switch (course.kind) {
     case 'shed':
@@ -175,6 +178,11 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
       return respond(task, await outcome)
     }
   }
+}
+
+/** Until when a webhook can wait for the directory: an event that cannot be placed is still to be written down. */
+function knownBy({ request, webhook }: Task): number {
+  return request.surface === 'event' ? writeDownAt(webhook) : webhook.deadline
 }
 
 /** An event that is not wanted for now. It is not remembered: sent again, it is a new one. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { expectProblem } from '../../support/expect-problem.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { startSilo, type Delivered, type Silo } from '../../support/silo.ts'
@@ -11,6 +11,7 @@ import {
   sslCheck,
   TEAM,
   urlVerification,
+  type SlackBody,
 } from '../../support/slack-payloads.ts'
 import { workspace } from '../../support/test-gateway.ts'
 
@@ -103,6 +104,43 @@ describe('row 14: and what waits cannot be stored either', () => {
     const { reply } = await silo.deliver(EVENT, eventCallback(), { headers: { 'X-Slack-Retry-Num': '3' } })
     expect([reply.status, reply.headers['x-slack-no-retry']]).toEqual([503, undefined])
   })
+})
+
+describe('row 14: the directory does not answer', () => {
+  let clock: ManualClock
+  let silo: Silo
+  const silence = Promise.withResolvers<never>()
+  silence.promise.catch(() => {})
+  beforeAll(async () => {
+    clock = createManualClock()
+    silo = await startSilo({ clock, regions: { us: {} }, directory: workspace({ acme: 'us' }) })
+  })
+  afterAll(async () => {
+    silence.reject(new Error('no answer'))
+    await silo.close()
+  })
+
+  async function deliverWithin(ms: number, body: SlackBody): Promise<Delivered> {
+    const find = vi.spyOn(silo.gateway.store, 'find').mockReset().mockReturnValue(silence.promise)
+    const delivering = silo.deliver(SINGLE, body)
+    await vi.waitUntil(() => find.mock.calls.length > 0)
+    clock.advance(ms)
+    return await delivering
+  }
+
+  it('an event is taken while there is time to write it down', async () => {
+    expectTaken(await deliverWithin(2000, eventCallback()))
+  })
+
+  const others = surfaces.filter(({ kind }) => kind !== 'event')
+  it.each(others.map((surface, at) => ({ ...surface, team: `T0SILENT00${at}` })))(
+    'is 503 at the deadline: $name',
+    async ({ team, ...surface }) => {
+      const { reply, asked } = await deliverWithin(2500, surface.from(team))
+      expectProblem(reply, 503, 'silo_client_error')
+      expect(asked).toEqual([])
+    },
+  )
 })
 
 describe('a directory that goes away', () => {
