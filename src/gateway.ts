@@ -1,12 +1,10 @@
-import { isDeepStrictEqual } from 'node:util'
 import { systemClock, type Clock } from './clock.ts'
-import { changedButFixed, readConfiguration, type Configuration } from './config/configuration.ts'
+import { readConfiguration, type Configuration } from './config/configuration.ts'
 import { ConfigurationError } from './config/required.ts'
 import { createDedup } from './dedup/dedup.ts'
-import { createDelivery, type DeliveryNow } from './delivery/delivery.ts'
+import { createDelivery } from './delivery/delivery.ts'
 import type { Followed, MovedOrganization } from './delivery/follow.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
-import { createSealer } from './delivery/seal.ts'
 import type { Spool } from './delivery/spool.ts'
 import { openSpool } from './delivery/open-spool.ts'
 import { announced, hearOfChanges, tellFleet } from './directory/announce.ts'
@@ -14,8 +12,7 @@ import { cacheDirectory } from './directory/cache.ts'
 import type { DirectoryChange } from './directory/change.ts'
 import type { DirectoryEditor } from './directory/edit.ts'
 import { openDirectory, type DirectoryStore } from './directory/store.ts'
-import { createForward } from './dispatch/forward.ts'
-import { createRegionClient, type RegionClient } from './dispatch/region-client.ts'
+import type { RegionClient } from './dispatch/region-client.ts'
 import { noNews, type News } from './fleet/news.ts'
 import { createRedisClaims } from './fleet/redis-claims.ts'
 import { createRedisCounts } from './fleet/redis-counts.ts'
@@ -26,11 +23,11 @@ import type { ExplainIn, Explanation } from './explain/explanation.ts'
 import type { Answer, Rooms } from './handle-webhook.ts'
 import { createIds, type Ids } from './ids.ts'
 import { createRateLimit } from './limit/rate-limit.ts'
+import { createLive } from './live.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
-import type { Region, Topology } from './regions/regions.ts'
+import type { Topology } from './regions/regions.ts'
 import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
-import { steered } from './steering/region-overrides.ts'
 import { createSteering, type Steering } from './steering/steering.ts'
 import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters } from './telemetry/counters.ts'
@@ -120,19 +117,6 @@ export interface Gateway {
   closing(): boolean
 }
 
-/** What a reload replaces as a whole. */
-interface Live {
-  readonly configuration: Configuration
-  readonly topology: Topology
-  readonly secrets: () => Promise<SecretListing[]>
-  readonly longestCallMs: number
-  readonly providers: readonly Provider[]
-  readonly clients: ReadonlyMap<string, RegionClient>
-  readonly rooms: Rooms
-  readonly delivery: DeliveryNow
-  readonly traceParts: TraceParts
-}
-
 /**
  * Builds the gateway: the only place where its parts are made and handed to each other. Opens the directory and
  * brings its schema up to date. Throws a `ConfigurationError`, or the store's error when it cannot be opened.
@@ -150,12 +134,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const alarms = createAlarms({ clock, log })
   const instance = ids.hex(8)
   const { REDIS_URL: redisUrl } = atStart
+  // What is opened is closed the other way round: here, if one of the next steps fails, or when all is over.
+  await using opened = new AsyncDisposableStack()
   const redis = redisUrl === undefined ? undefined : await openRedis({ url: redisUrl, clock, alarms, log, counters })
+  opened.defer(() => redis?.close())
   const news = redis === undefined ? noNews : createRedisNews({ redis, instance, counters })
-  const store = await openDirectory(atStart.DATABASE_URL, { clock }).catch(async (error: unknown) => {
-    await redis?.close()
-    throw error
-  })
+
+  const store = await openDirectory(atStart.DATABASE_URL, { clock })
+  opened.defer(() => store.close())
   const directory = cacheDirectory(store, {
     entries: atStart.CACHE_ENTRIES,
     freshMs: atStart.CACHE_FRESH_MS,
@@ -165,195 +151,70 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counters,
     log,
   })
-  const stopHearing = hearOfChanges(news, directory, counters)
+  opened.defer(hearOfChanges(news, directory, counters))
   const directoryChanged = (change: DirectoryChange): void => {
     directory.changed(change)
     tellFleet(news, change)
   }
   const editor = announced(store.editor, directoryChanged)
-  const steering = createSteering({ store: store.steering, clock, alarms, onRegions: steerRegions })
+  const steering = createSteering({ store: store.steering, clock, alarms, onRegions: () => live.steer() })
   const secretUses = createSecretUses({ store: store.secretUses, clock, alarms })
-  const underWay = new Set<Promise<void>>()
-  /** Clients that a reload has replaced, until they are closed. */
-  const retiring = new Set<Promise<void>>()
-  let draining = false
-  let closed: Promise<void> | undefined
-  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance }).catch(async (error: unknown) => {
-    await Promise.all([store.close(), redis?.close()])
-    throw error
-  })
+  opened.defer(() => secretUses.stop())
+
+  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance })
+  opened.defer(giveBack)
   const poster = createAnswerPoster({ clock })
-  const dedup = createDedup<Answer>({
-    maxEntries: atStart.DEDUP_MAX_ENTRIES,
-    clock,
-    counters,
-    fleet: redis && { claims: createRedisClaims(redis), sealer: () => live.rooms.sealer, instance },
-  })
-  const limit = createRateLimit({
-    perMinute: () => live.configuration.settings.RATE_LIMIT_PER_MINUTE,
-    clock,
-    counters,
-    counts: redis && createRedisCounts(redis),
-  })
+  opened.defer(() => poster.close())
   const delivery = createDelivery({
     spool,
     poster,
     directory: { find: (key) => directory.ask(key) },
-    now: () => live.delivery,
+    now: () => live.now().delivery,
     clock,
     log,
     alarms,
     counters,
     random: Math.random,
   })
-  let live: Live
-  try {
-    await steering.start()
-    live = build(first.configuration, undefined)
-    secretUses.start()
-    await delivery.start()
-  } catch (error) {
-    steering.stop()
-    await Promise.all([delivery.stop(), secretUses.stop()])
-    await Promise.all([spool.close(), poster.close()])
-    await Promise.all([store.close(), redis?.close()])
-    throw error
-  }
 
-  function build(configuration: Configuration, before: Live | undefined): Live {
-    const { settings, warnings } = configuration
-    for (const warning of warnings) log.warn({}, warning)
-    const topology = steered(configuration.topology, steering.regions())
-    const secrets = secretUses.begin()
-    const signsFor = (id: string) => topology.regions.some(({ signingKey }) => signingKey?.id === id)
-    const keyUses = new Map(
-      settings.REGION_SIGNING_KEYS.map(({ id, secret: value }) => [
-        id,
-        secrets.list({ name: 'REGION_SIGNING_KEYS', owner: { id }, value, inUse: signsFor(id) }),
-      ]),
-    )
-    const maxReplyBytes = settings.MAX_REPLY_BYTES
-    const providers = configuration.providers.map(({ definition, environment, rules }) =>
-      definition.create(
-        { environment, rules },
-        { clock, counters, log, alarms, identities: store.identities, listSecret: secrets.list },
-      ),
-    )
-    const longestCallMs = Math.max(...providers.map(({ budgetMs }) => budgetMs))
-    const limits = { clock, maxReplyBytes, longestCallMs }
-    const sameLimits =
-      before?.longestCallMs === longestCallMs && before.configuration.settings.MAX_REPLY_BYTES === maxReplyBytes
-    const clients = new Map(
-      topology.regions.map((region) => {
-        const running = before?.clients.get(region.name)
-        const unchanged =
-          running !== undefined && sameLimits && isDeepStrictEqual(transportOf(running.region), transportOf(region))
-        return [
-          region.name,
-          unchanged ? running : createRegionClient(region, { ...limits, watch: delivery.mailboxes.watch(region.name) }),
-        ]
-      }),
-    )
-    const forward = createForward({
-      clock,
-      ids,
-      client: ({ name }) => clients.get(name),
-      signed(keyId) {
-        const use = keyUses.get(keyId)
-        if (use !== undefined) use.lastUsedAt = clock.now()
-      },
-    })
-    const sealer = createSealer(settings.SPOOL_KEYS)
-    return {
-      configuration,
-      topology,
-      secrets: () => secrets.read(),
-      longestCallMs,
-      clients,
-      providers,
-      rooms: {
-        clock,
-        ids,
-        random: Math.random,
-        dedup,
-        limit,
-        directory,
-        topology,
-        shed: () => steering.shed().rules,
-        forward,
-        mailboxes: delivery.mailboxes,
-        late: delivery.late,
-        sealer,
-        maxBodyBytes: settings.MAX_BODY_BYTES,
-      },
-      delivery: {
-        topology,
-        provider: (name) => providers.find((provider) => provider.name === name),
-        client: (name) => clients.get(name),
-        forward,
-        sealer,
-        maxAgeMs: settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
-        deadLetterMs: settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
-      },
-      traceParts: {
-        clock,
-        counters,
-        log,
-        alarms,
-        logSample: settings.LOG_SAMPLE,
-        random: Math.random,
-        onWebhook: options.onWebhook,
-      },
-    }
-  }
+  const dedup = createDedup<Answer>({
+    maxEntries: atStart.DEDUP_MAX_ENTRIES,
+    clock,
+    counters,
+    fleet: redis && { claims: createRedisClaims(redis), sealer: () => live.now().rooms.sealer, instance },
+  })
+  const limit = createRateLimit({
+    perMinute: () => live.now().configuration.settings.RATE_LIMIT_PER_MINUTE,
+    clock,
+    counters,
+    counts: redis && createRedisCounts(redis),
+  })
+  const underWay = new Set<Promise<void>>()
+  let draining = false
+  let closed: Promise<void> | undefined
 
-  /** Puts a new configuration into effect; returns what is wrong with it instead, if anything is. */
-  function swap(): readonly string[] {
-    try {
-      const again = read()
-      if (!again.ok) return again.faults
-      const before = live
-      live = build(again.configuration, before)
-      const replaced = [...before.clients.values()].filter((client) => live.clients.get(client.region.name) !== client)
-      retire(replaced)
-      delivery.mailboxes.look()
-      return []
-    } catch (error) {
-      return [`the configuration cannot be put to work: ${error instanceof Error ? error.message : String(error)}`]
-    }
-  }
-
-  /** Puts other states of regions into effect; what is under way goes on with the old ones. */
-  function steerRegions(): void {
-    const topology = steered(live.configuration.topology, steering.regions())
-    live = { ...live, topology, rooms: { ...live.rooms, topology }, delivery: { ...live.delivery, topology } }
-    log.info({ overrides: steering.regions() }, 'The states of regions were changed')
-    delivery.mailboxes.look()
-  }
-
-  /** A webhook that came before the swap may still be on its way to a region: its connections stay until it is done. */
-  function retire(clients: readonly RegionClient[]): void {
-    const retired = Promise.all(underWay)
-      .then(() => Promise.all(clients.map(whenIdle)))
-      .then(() => closeClients(clients))
-      .finally(() => retiring.delete(retired))
-    retiring.add(retired)
-  }
-
-  /** Deferred calls belong to no webhook that is under way. */
-  async function whenIdle(client: RegionClient): Promise<void> {
-    while (client.inFlight + client.queued > 0) {
-      await new Promise<void>((resolve) => {
-        clock.after(IDLE_LOOK_MS, resolve)
-      })
-    }
-  }
-
-  async function closeClients(clients: Iterable<RegionClient>): Promise<void> {
-    for (const client of clients) {
-      await client.close().catch((err: unknown) => log.error({ err }, "A region's connections could not be closed"))
-    }
-  }
+  await steering.start()
+  opened.defer(() => steering.stop())
+  const { mailboxes, late } = delivery
+  const shed = () => steering.shed().rules
+  const live = createLive(first.configuration, {
+    read,
+    standing: { clock, ids, random: Math.random, dedup, limit, directory, shed, mailboxes, late },
+    mailboxes,
+    steering,
+    secretUses,
+    identities: store.identities,
+    webhooksEnded: () => Promise.all(underWay),
+    onWebhook: options.onWebhook,
+    log,
+    alarms,
+    counters,
+  })
+  opened.defer(() => live.close())
+  secretUses.start()
+  opened.defer(() => delivery.stop())
+  await delivery.start()
+  const toClose = opened.move()
 
   async function giveBack(): Promise<void> {
     try {
@@ -364,36 +225,32 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 
   async function shutDown(): Promise<void> {
-    stopHearing()
-    steering.stop()
     // Nothing more is begun that is not a webhook's; what is refused from now on is under way for a moment, too.
     const stopping = delivery.stop()
     while (underWay.size > 0) await Promise.all(underWay)
     await stopping
-    // What those webhooks have left behind.
-    await delivery.stop()
-    await Promise.all([...retiring, closeClients(live.clients.values()), poster.close()])
-    await giveBack()
-    await secretUses.stop()
-    await Promise.all([store.close(), redis?.close()])
+    // Begins with what those webhooks have left behind.
+    await toClose.disposeAsync()
   }
 
   return {
-    configuration: () => live.configuration,
-    topology: () => live.topology,
+    configuration: () => live.now().configuration,
+    topology: () => live.now().topology,
     steering,
-    regionClient: (name) => live.clients.get(name),
-    secrets: () => live.secrets(),
-    explain: (asked) =>
-      explain(asked, {
-        ...live.rooms,
-        providers: live.providers,
+    regionClient: (name) => live.now().clients.byName.get(name),
+    secrets: () => live.now().secrets.read(),
+    explain(asked) {
+      const { rooms, providers, configuration, clients } = live.now()
+      return explain(asked, {
+        ...rooms,
+        providers,
         inspect: (key) => store.inspect(key),
-        file: live.configuration.topology,
+        file: configuration.topology,
         overrides: steering.regions(),
-        breaker: (name) => live.clients.get(name)?.breaker.state,
-        rateLimitPerMinute: live.configuration.settings.RATE_LIMIT_PER_MINUTE,
-      }),
+        breaker: (name) => clients.byName.get(name)?.breaker.state,
+        rateLimitPerMinute: configuration.settings.RATE_LIMIT_PER_MINUTE,
+      })
+    },
     clock,
     ids,
     log,
@@ -402,18 +259,17 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     directory: editor,
     spool,
     news,
-    providers: () => live.providers,
+    providers: () => live.now().providers,
     doorAt(path) {
-      for (const provider of live.providers) {
+      const { providers, rooms, traceParts, configuration } = live.now()
+      for (const provider of providers) {
         const door = provider.match(path)
-        if (door === undefined) continue
-        const { rooms, traceParts, configuration } = live
-        return { provider, door, rooms, traceParts, settings: configuration.settings }
+        if (door !== undefined) return { provider, door, rooms, traceParts, settings: configuration.settings }
       }
       return undefined
     },
     follow: (moved) => delivery.follow(moved),
-    lookAtMailboxes: () => delivery.mailboxes.lookAtAll(),
+    lookAtMailboxes: () => mailboxes.lookAtAll(),
     directoryChanged,
     track(work) {
       const tracked = work
@@ -424,19 +280,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     underWay: () => underWay.size,
     ready: async () => !draining && (await directory.usable()),
     draining: () => draining,
-    reload() {
-      const faults = swap()
-      if (faults.length > 0) {
-        counters.count('config_reload_failed_total', {})
-        log.error({ faults }, 'The changed configuration is not valid; the old one stays')
-        return faults
-      }
-      const { settings, topology } = live.configuration
-      log.info({ regions: topology.regions.map(({ name }) => name) }, 'The configuration was reloaded')
-      const variables = changedButFixed(atStart, settings)
-      if (variables.length > 0) log.warn({ variables }, 'Some changes take effect after a restart only')
-      return []
-    },
+    reload: () => live.reload(),
     startDraining() {
       draining = true
     },
@@ -449,12 +293,3 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     closing: () => closed !== undefined,
   }
 }
-
-/** What a region's connections and slots are made of; its state and its key are read anew for each call. */
-function transportOf({ address, tls, maxConcurrency, maxQueue, timeoutMs, breaker }: Region) {
-  return { address: address.href, tls, maxConcurrency, maxQueue, timeoutMs, breaker }
-}
-
-const HOUR_MS = 3_600_000
-/** How often a client that was replaced is looked at, until its last call has ended. */
-const IDLE_LOOK_MS = 100
