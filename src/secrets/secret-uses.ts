@@ -53,7 +53,7 @@ export interface SecretUses {
 }
 
 /** Seconds do not matter to somebody who waits until a secret has not been used for days. */
-const WRITE_MS = 10_000
+const WRITE_MS = 60_000
 
 export function createSecretUses({
   store,

@@ -21,7 +21,7 @@ function createRig() {
     },
   })
   const later = async () => {
-    clock.advance(10_000)
+    clock.advance(60_000)
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
   return { uses, clock, stored, state, later }
