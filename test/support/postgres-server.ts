@@ -37,7 +37,12 @@ export async function startPostgres({ durable = false }: { durable?: boolean } =
   const server = await startServer({
     command: postgres,
     args: (port) => [
-      ...['-D', data, '-h', '127.0.0.1', '-p', String(port)],
+      '-D',
+      data,
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(port),
       ...settings.flatMap((setting) => ['-c', setting]),
     ],
     user,
