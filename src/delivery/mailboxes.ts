@@ -5,6 +5,8 @@ import { createBoxes, HELD_LANE, keyOf, type Box, type LaneState, type Rest } fr
 import { afterRefusal, conclude, concludeFirst, reasonToRest, type Conclusion, type Course } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import type { Judgement } from './judge.ts'
+import { createLease } from './lease.ts'
+import { createMailboxAlarms } from './mailbox-alarms.ts'
 import {
   LEASE_MS,
   type Appended,
@@ -96,13 +98,13 @@ type TurnEnd =
   | { readonly kind: 'rest'; readonly why: Rest; readonly ms: number }
 
 export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
-  const { spool, clock, alarms, counters, random } = parts
+  const { spool, clock, counters, random } = parts
+  const alarms = createMailboxAlarms(parts.alarms)
   const { byId, lanes, laneOf, boxAt, boxIfKnown, forget, identify } = createBoxes()
   const running = new Set<Promise<void>>()
   /** First attempts under way whose rows are stored. */
   let held = 0
-  /** The lease as last renewed, and how often it had lapsed by then: what was claimed before may be somebody else's. */
-  const lease = { until: 0, lapses: 0 }
+  const lease = createLease(clock)
   /** What has moved waits in mailboxes that nobody here may know of: no change of this process's own is told to it. */
   const filled = new Map<string, MailboxAddress>()
   /** Counts what is changed here, so that a list that was read before cannot undo it. */
@@ -142,8 +144,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       end = await takeTurn(box)
     } catch (error) {
       // Nothing was settled, so nothing is lost: it is tried again, and again told about.
-      const reason = error instanceof Error ? error.message : String(error)
-      alarms.raise('error', 'spool: attempt', { mailbox: box.id, reason }, 'A waiting delivery could not be tried')
+      alarms.notTried(box, error)
       end = { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS }
     }
     box.lane.running -= 1
@@ -241,9 +242,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         await spool.release(id, next.fence)
         return { kind: 'rest', why: reasonToRest(waitMs, next.row), ms: Math.max(waitMs, 1) }
       }
-      renewed(next.validUntil)
-      const attempted = await parts.attempt(box.address, next.row, claims())
-      if (attempted.kind === 'judged') tellRejection(box, attempted.judgement)
+      lease.renewed(next.validUntil)
+      const attempted = await parts.attempt(box.address, next.row, lease.claims())
+      if (attempted.kind === 'judged') alarms.judged(box, attempted.judgement)
       const conclusion = concludeFor(box, next.row, attempted)
       const { settlement, course } = conclusion
       const settling = settle(box, claim, settlement, next.fence)
@@ -284,7 +285,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     counters.count('deferred_deliveries_total', { region, result: told })
     if (settlement?.kind === 'dead') counters.count('dead_letters_total', { region, reason: settlement.reason })
     box.refusals = refusals
-    if (course.kind === 'pause') tellPause(box, course.reason)
+    if (course.kind === 'pause') alarms.paused(box, course.reason)
   }
 
   async function settle(box: Box, claim: Claim, settlement: Settlement | undefined, fence: number): Promise<void> {
@@ -321,16 +322,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     }
   }
 
-  function renewed(until: number): void {
-    if (clock.monotonic() >= lease.until) lease.lapses += 1
-    lease.until = Math.max(lease.until, until)
-  }
-
-  function claims(): () => boolean {
-    const { lapses } = lease
-    return () => lease.lapses === lapses && clock.monotonic() < lease.until
-  }
-
   function untilDue(box: Box, row: WaitingRow): number {
     if (box.head?.row === row.id) return Math.max(0, box.head.dueAt - clock.monotonic())
     // Another process has set this time, by a clock that may have been wrong.
@@ -340,30 +331,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }
     }
     return waitMs
-  }
-
-  function tellPause(box: Box, reason: string): void {
-    alarms.raise(
-      'error',
-      `spool: paused ${box.key}`,
-      { mailbox: box.id, region: box.lane.region, reason },
-      reason === 'refused'
-        ? 'A region has refused ten deliveries of a mailbox in a row: it is paused, so that the rest is not refused as well'
-        : 'A mailbox is paused: what waits in it cannot be sent with the keys and secrets there are',
-    )
-  }
-
-  /** Statuses that say something of us rather than of the delivery: a secret, a path or a deploy that is wrong. */
-  function tellRejection(box: Box, judgement: Judgement): void {
-    if (judgement.kind !== 'transient') return
-    const { reason } = judgement
-    if (!['http_401', 'http_403', 'http_404'].includes(reason)) return
-    alarms.raise(
-      'error',
-      `spool: rejected by ${box.lane.region}`,
-      { region: box.lane.region, reason, code: 'region_rejects_us' },
-      'A region rejects what waits for it: is its secret, its key or its address wrong?',
-    )
   }
 
   async function pause(box: Box, reason: string): Promise<void> {
@@ -424,7 +391,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
 
   async function lookAgain(): Promise<void> {
     try {
-      if (held > 0 || running.size > 0 || parts.holdsMore()) renewed(await spool.renew())
+      if (held > 0 || running.size > 0 || parts.holdsMore()) lease.renewed(await spool.renew())
       if (filled.size > 0) await lookInFilled()
       const asOf = changes
       const list = await spool.changed()
@@ -432,13 +399,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       if (byId.size > 0) await watchQuotas(parts)
     } catch (error) {
       // Stopping waits for what is sent, not for this, under which the store may be closed.
-      if (!stopped) tellStoreAway(error)
+      if (!stopped) alarms.storeAway(error)
     }
-  }
-
-  function tellStoreAway(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error)
-    alarms.raise('error', 'spool', { reason }, 'The store of what waits cannot be asked')
   }
 
   function everyMinute(): void {
@@ -465,7 +427,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       try {
         const askedAt = clock.monotonic()
         appended = await spool.append(rows, options)
-        renewed(askedAt + LEASE_MS)
+        lease.renewed(askedAt + LEASE_MS)
         return appended
       } finally {
         for (const box of filling) box.appending -= 1
@@ -564,8 +526,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       }
     },
 
-    claims,
-    written: (askedAt) => renewed(askedAt + LEASE_MS),
+    claims: () => lease.claims(),
+    written: (askedAt) => lease.renewed(askedAt + LEASE_MS),
 
     async stop() {
       stopped = true
@@ -584,7 +546,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         await spool.settle({ kind: 'held', row }, settlement)
         break
       } catch (error) {
-        tellStoreAway(error)
+        alarms.storeAway(error)
         if (stopped) break
         await new Promise<void>((resolve) => clock.after(ASK_AGAIN_MS, resolve))
       }
@@ -606,7 +568,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const { refusals, course } = afterRefusal(box.refusals)
     box.refusals = refusals
     if (course.kind !== 'pause') return
-    tellPause(box, course.reason)
+    alarms.paused(box, course.reason)
     void pause(box, course.reason).catch(() => {})
   }
 
