@@ -54,7 +54,7 @@ export function createAdminListener(gateway: Gateway, routes: readonly Route[] =
       return
     }
     const refusal = refusalFor(error)
-    if (refusal !== error || refusal.code === 'store_unavailable') {
+    if (refusal.code === 'internal_error' || refusal.code === 'store_unavailable') {
       const err = error instanceof Refusal ? error.cause : error
       gateway.log.error({ err, path: req.url?.replace(/\?.*/s, '') }, 'A request of the admin API failed')
     }

@@ -33,6 +33,8 @@ export interface DirectoryRoutesParts {
   readonly directory: DirectoryEditor
   readonly topology: () => Topology
   readonly follow: Gateway['follow']
+  /** Those there are: of another's integration nothing would ever come. */
+  readonly providers: () => readonly { readonly name: string }[]
   readonly log: Log
 }
 
@@ -41,7 +43,7 @@ export function directoryRoutes(parts: DirectoryRoutesParts): Route[] {
   return [...integrationRoutes(parts), ...organizationRoutes(parts), ...linkRoutes(parts), identities(parts)]
 }
 
-function integrationRoutes({ directory }: DirectoryRoutesParts): Route[] {
+function integrationRoutes({ directory, providers }: DirectoryRoutesParts): Route[] {
   const params = z.strictObject({ id: idText })
   const path = '/api/integrations/{id}'
   return [
@@ -99,6 +101,10 @@ function integrationRoutes({ directory }: DirectoryRoutesParts): Route[] {
       problems: ['precondition_failed', 'conflict'],
       async handle({ params: { id }, body, headers, author }) {
         refuseOthers({ id }, body)
+        const names = providers().map(({ name }) => name)
+        if (!names.includes(body.provider)) {
+          throw invalidRequest([{ path: 'provider', message: `must be ${names.join(' or ')}` }])
+        }
         const options = { author, precondition: preconditionOf(headers) }
         return put(await fromStore(directory.putIntegration(integrationFrom(id, body), options)), integrationJson)
       },

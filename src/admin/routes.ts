@@ -24,6 +24,7 @@ export function adminRoutes(gateway: Gateway): Route[] {
       directory,
       topology: () => gateway.topology(),
       follow: (moved) => gateway.follow(moved),
+      providers,
       log,
     }),
     ...mailboxRoutes({ spool, audit, look: () => gateway.lookAtMailboxes(), erase }),

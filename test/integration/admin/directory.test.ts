@@ -171,6 +171,22 @@ describe('what is strict', () => {
     },
   )
 
+  it('an integration of a provider that there is none of is refused, as an import refuses it', async () => {
+    const body = { provider: 'teams', external_id: 'T0NEW000001' }
+    expect(await rig.ask('PUT', '/api/integrations/7', { body })).toMatchObject({
+      status: 400,
+      json: { code: 'invalid_request', errors: [{ path: 'provider', message: 'must be slack' }] },
+    })
+  })
+
+  it('a path that cannot be decoded is refused, and is no error of the gateway', async () => {
+    expect(await rig.ask('GET', '/api/organizations/%zz')).toMatchObject({
+      status: 400,
+      json: { code: 'invalid_request' },
+    })
+    expect(rig.test.logs.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
   it('a compressed body is refused', async () => {
     const what = { body: organization, headers: { 'Content-Encoding': 'gzip' } }
     expect((await rig.ask('PUT', '/api/organizations/11', what)).status).toBe(415)
