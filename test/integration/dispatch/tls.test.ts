@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { blockSuggestion } from '../../support/slack-payloads.ts'
-import { startTestGateway, workspace } from '../../support/test-gateway.ts'
+import { startTestGateway, workspace, type TestGateway, type TestReply } from '../../support/test-gateway.ts'
 
 const hasOpenssl = isThere('openssl')
 if (!hasOpenssl) {
@@ -65,8 +65,8 @@ describe.skipIf(!hasOpenssl)('a region over TLS', () => {
     for (const close of closing.splice(0).toReversed()) await close()
   })
 
-  /** What an options load gets from a region that greets with these options, under a `tls` entry of these files. */
-  async function answerOf(options: ServerOptions, tls: Record<string, string> | undefined) {
+  /** A gateway before a region that greets with these options, under a `tls` entry of these files. */
+  async function start(options: ServerOptions, tls: Record<string, string> | undefined): Promise<TestGateway> {
     const server = createServer(
       { cert: readFileSync(file('region.pem')), key: readFileSync(file('region.key')), ...options },
       (req, res) => {
@@ -93,9 +93,16 @@ describe.skipIf(!hasOpenssl)('a region over TLS', () => {
       directory: workspace({ acme: 'eu' }),
     })
     closing.push(() => gateway.close())
-    const suggestion = blockSuggestion()
-    return await gateway.post('/extensions/slack/options-load/', suggestion.body, suggestion)
+    return gateway
   }
+
+  /** What an options load gets. */
+  function ask(gateway: TestGateway): Promise<TestReply> {
+    const suggestion = blockSuggestion()
+    return gateway.post('/extensions/slack/options-load/', suggestion.body, suggestion)
+  }
+
+  const answerOf = async (...started: Parameters<typeof start>): Promise<TestReply> => ask(await start(...started))
 
   const mutual = (): ServerOptions => ({
     ca: readFileSync(file('ca.pem')),
@@ -119,6 +126,15 @@ describe.skipIf(!hasOpenssl)('a region over TLS', () => {
     const reply = await answerOf({}, tls)
     expect(reply.status).toBe(502)
     expect(reply.json()).toMatchObject({ regions: { eu: 'tls_failed' } })
+  })
+
+  it('is known by the CA that has taken the place of another in the same file, once that is read again', async () => {
+    await copyFile(file('foreign-ca.pem'), file('trusted.pem'))
+    const gateway = await start({}, { ca_file: 'trusted.pem' })
+    expect((await ask(gateway)).status).toBe(502)
+    await copyFile(file('ca.pem'), file('trusted.pem'))
+    expect(gateway.gateway.reload()).toEqual([])
+    expect((await ask(gateway)).status).toBe(200)
   })
 
   // In TLS 1.3 the region judges our certificate when we are through; Node as a region then just hangs up.
