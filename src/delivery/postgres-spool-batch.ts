@@ -7,8 +7,9 @@ import {
 } from './postgres-spool-mailboxes.ts'
 import type { MetMailbox } from './postgres-spool-known.ts'
 import { settleMoved } from './postgres-spool-moves.ts'
-import { append, countGone, readHeads, settle, type Settling, type StoredRow } from './postgres-spool-rows.ts'
+import { append, countGone, readHeads, settle, type Settling } from './postgres-spool-rows.ts'
 import { statements } from './postgres-spool-statements.ts'
+import type { StoredRow } from './spool-rules.ts'
 import { orphanOf, storedId, type AnswerColumns } from './spool-rows.ts'
 import { LEASE_MS, type Claim, type NewOwedAnswer, type NewRow, type Sealed, type Settlement } from './spool.ts'
 

@@ -1,11 +1,9 @@
 import { holdsMailbox, insert, remove, setOrganizations, uniqueKey } from './postgres-spool-rows.ts'
 import { lockMailboxes, type LockedMailboxes, type Transaction } from './postgres-spool-mailboxes.ts'
 import { statements } from './postgres-spool-statements.ts'
-import { allOf, idsOf } from './spool-rows.ts'
+import { allOf } from './spool-rows.ts'
+import { retryBehindTwins, takesAllAlong } from './spool-rules.ts'
 import { regionOf, type Claim, type NewRow, type Settlement } from './spool.ts'
-
-/** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
-const TWIN_WAIT_MS = 1000
 
 /** A row whose place others are to take. */
 export interface Move {
@@ -77,9 +75,7 @@ export async function settleMoved(
   if (!holdsMailbox(tx, locked, claim) || claimed.length === 0) return { locked, result: false }
   const [beingSent = []] = await replace(tx, locked, [move])
   if (beingSent.length > 0) {
-    // Two that change places are each other's twin: the older one looks again first, and finds the other at rest.
-    const isYounger = beingSent.some(({ id }) => id < claim.row)
-    await tx.ask(statements.retryAt, [claim.row], [tx.now + (isYounger ? 1.5 : 1) * TWIN_WAIT_MS])
+    await tx.ask(statements.retryAt, [claim.row], [retryBehindTwins(claim.row, beingSent, tx.now)])
   }
   return { locked, result: true }
 }
@@ -96,10 +92,7 @@ export async function relocate(
     const byId = new Map(standing.map((row) => [row.id, row]))
     const movable = group.filter(({ row, rows }) => {
       const waiting = byId.get(row)
-      if (waiting === undefined || waiting.is_being_sent) return false
-      // Whoever has read it may not have read all: another that was moved here has left its organizations with it.
-      const named = new Set(rows.flatMap(({ organizations }) => organizations))
-      return idsOf(waiting.organizations).every((id) => named.has(id))
+      return waiting !== undefined && !waiting.is_being_sent && takesAllAlong(rows, waiting.organizations)
     })
     const beingSent = await replace(tx, locked, movable)
     moved += beingSent.filter(({ length }) => length === 0).length

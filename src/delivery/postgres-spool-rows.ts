@@ -23,12 +23,6 @@ import {
  * What becomes of rows, many at a time, in mailboxes that are locked.
  */
 
-/** As `append` has named it. */
-export interface StoredRow {
-  readonly id: number
-  readonly isDead: boolean
-}
-
 interface GoneColumns {
   readonly id: number
   readonly mailbox_id: number

@@ -3,15 +3,13 @@ import { readLocked, readStanding } from './postgres-spool-moves.ts'
 import { bury, setOrganizations, uniqueKey } from './postgres-spool-rows.ts'
 import { statements } from './postgres-spool-statements.ts'
 import { allOf, conditionsOf, idsOf, storedId } from './spool-rows.ts'
+import { restAfter, TOO_OLD } from './spool-rules.ts'
 import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart } from './spool.ts'
 
 /*
  * What is done to many mailboxes at once, each a transaction of its own. It renews no lease: that row is the writer's,
  * which must not wait for this.
  */
-
-/** What a row that was swept away for its age died of. */
-const TOO_OLD = 'too_old'
 
 interface Letter {
   readonly id: number
@@ -43,9 +41,7 @@ export async function replay(
     limit,
     ...conditions.map(({ value }) => value),
   )
-  const last = chosen.at(-1)
-  const rest = last === undefined || chosen.length < limit ? undefined : { came: last.came, id: last.id, upTo }
-  return { replayed: await revive(tx, chosen), rest }
+  return { replayed: await revive(tx, chosen), rest: restAfter(chosen, { limit, upTo }) }
 }
 
 async function newestLetter(tx: Transaction): Promise<number> {

@@ -8,7 +8,6 @@ import type { Connection } from './postgres-spool-connection.ts'
 import { createKnownMailboxes } from './postgres-spool-known.ts'
 import { countMailboxes } from './postgres-spool-mailboxes.ts'
 import { relocate } from './postgres-spool-moves.ts'
-import type { StoredRow } from './postgres-spool-rows.ts'
 import { ADDRESS, statements } from './postgres-spool-statements.ts'
 import { erase, replay, sweep } from './postgres-spool-upkeep.ts'
 import { createWriter, type CallOptions } from './postgres-spool-writer.ts'
@@ -16,6 +15,7 @@ import {
   columnsOf,
   conditionsOf,
   deadLetterOf,
+  listingOf,
   openMailboxOf,
   storedId,
   waitingRowOf,
@@ -25,7 +25,8 @@ import {
   type RowColumns,
 } from './spool-rows.ts'
 import { replayAll } from './replay-all.ts'
-import type { Appended, NewRow, OpenMailbox, Spool } from './spool.ts'
+import { storedOf } from './spool-rules.ts'
+import type { Appended, OpenMailbox, Spool } from './spool.ts'
 
 interface PostgresSpoolOptions {
   readonly clock: Clock
@@ -195,14 +196,7 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
     list: () =>
       read(async (ask) => {
         const rows = await ask<MailboxColumns & ListingColumns>(statements.list)
-        return rows.map((row) => ({
-          ...openMailboxOf(row),
-          depth: row.depth,
-          bytes: row.bytes,
-          oldestAt: row.spooled_at ?? undefined,
-          headAttempts: row.attempts ?? 0,
-          deadLetters: row.dead_letters,
-        }))
+        return rows.map(listingOf)
       }, long),
     usage: () =>
       read(async (ask) => {
@@ -257,10 +251,4 @@ async function migrateServer(database: PostgresDatabase): Promise<void> {
   } finally {
     await connections.close()
   }
-}
-
-function storedOf(rows: readonly NewRow[], results: readonly Appended[]): StoredRow[] {
-  return results.flatMap((result, index) =>
-    result.kind === 'stored' ? [{ id: result.id, isDead: rows[index]?.state.kind === 'dead' }] : [],
-  )
 }

@@ -5,6 +5,7 @@ import {
   type DeadLetter,
   type DeadLetterFilter,
   type MailboxAddress,
+  type MailboxListing,
   type OpenMailbox,
   type OrphanedAnswer,
   type WaitingRow,
@@ -67,6 +68,15 @@ export const openMailboxOf = (row: MailboxColumns): OpenMailbox => ({
   paused: row.paused ?? undefined,
   isEmpty: row.depth === 0,
   retryAt: row.retry_at ?? 0,
+})
+
+export const listingOf = (row: MailboxColumns & ListingColumns): MailboxListing => ({
+  ...openMailboxOf(row),
+  depth: row.depth,
+  bytes: row.bytes,
+  oldestAt: row.spooled_at ?? undefined,
+  headAttempts: row.attempts ?? 0,
+  deadLetters: row.dead_letters,
 })
 
 export interface RowColumns {

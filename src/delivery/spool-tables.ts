@@ -5,6 +5,7 @@ import {
   conditionsOf,
   deadLetterOf,
   idsOf,
+  listingOf,
   openMailboxOf,
   orphanOf,
   storedId,
@@ -15,6 +16,7 @@ import {
   type MailboxColumns,
   type RowColumns,
 } from './spool-rows.ts'
+import { restAfter, retryBehindTwins, takesAllAlong, TOO_OLD, type StoredRow } from './spool-rules.ts'
 import { INTEGRATION, all, changes, one, prepareStatements, rowsOf, type Value } from './spool-statements.ts'
 import {
   LEASE_MS,
@@ -46,15 +48,6 @@ export interface Moment {
   readonly now: number
   readonly instance: string
 }
-
-/** As `append` has named it. */
-export interface StoredRow {
-  readonly id: number
-  readonly isDead: boolean
-}
-
-/** What a row that was swept away for its age died of. */
-const TOO_OLD = 'too_old'
 
 export type SpoolTables = ReturnType<typeof createSpoolTables>
 
@@ -268,9 +261,7 @@ export function createSpoolTables(database: DatabaseSync) {
         case 'moved': {
           const beingSent = replace(claim.row, settlement.rows, at)
           if (beingSent.length > 0) {
-            // Two that change places are each other's twin: the older one looks again first, and finds the other at rest.
-            const isYounger = beingSent.some((twin) => twin.id < claim.row)
-            sql.retryAt.run(at.now + (isYounger ? 1.5 : 1) * TWIN_WAIT_MS, claim.row)
+            sql.retryAt.run(retryBehindTwins(claim.row, beingSent, at.now), claim.row)
           }
           break
         }
@@ -300,9 +291,7 @@ export function createSpoolTables(database: DatabaseSync) {
       const moved = moves.filter(({ row, rows }) => {
         const waiting = one<Sending & { organizations: string }>(sql.sending, row)
         if (waiting === undefined || isBeingSent(waiting, at)) return false
-        // Whoever has read it may not have read all: another that was moved here has left its organizations with it.
-        const named = new Set(rows.flatMap(({ organizations }) => organizations))
-        return idsOf(waiting.organizations).every((id) => named.has(id)) && replace(row, rows, at).length === 0
+        return takesAllAlong(rows, waiting.organizations) && replace(row, rows, at).length === 0
       })
       return moved.length
     },
@@ -313,15 +302,7 @@ export function createSpoolTables(database: DatabaseSync) {
     changed: (at: Moment): OpenMailbox[] | undefined =>
       foreignWrites(at) === seen.get(at.instance) ? undefined : open(at),
 
-    list: (_at: Moment): MailboxListing[] =>
-      all<MailboxColumns & ListingColumns>(sql.list).map((row) => ({
-        ...openMailboxOf(row),
-        depth: row.depth,
-        bytes: row.bytes,
-        oldestAt: row.spooled_at ?? undefined,
-        headAttempts: row.attempts ?? 0,
-        deadLetters: row.dead_letters,
-      })),
+    list: (_at: Moment): MailboxListing[] => all<MailboxColumns & ListingColumns>(sql.list).map(listingOf),
 
     usage: (_at: Moment): ReadonlyMap<string, number> =>
       new Map(all<{ region: string; bytes: number }>(sql.usage).map(({ region, bytes }) => [region, bytes])),
@@ -356,10 +337,9 @@ export function createSpoolTables(database: DatabaseSync) {
           )
           .all(...values, from?.came ?? 0, from?.id ?? 0, upTo, limit),
       )
-      const last = letters.at(-1)
       return {
         replayed: letters.filter((letter) => revive(letter, at)).length,
-        rest: last === undefined || letters.length < limit ? undefined : { came: last.came, id: last.id, upTo },
+        rest: restAfter(letters, { limit, upTo }),
       }
     },
 
@@ -454,9 +434,6 @@ interface Letter {
 
 /** No row has this id. */
 const NO_ROW = -1
-
-/** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
-const TWIN_WAIT_MS = 1000
 
 interface MailboxTotals {
   readonly id: number

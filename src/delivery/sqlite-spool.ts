@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads'
 import { systemClock, type Clock } from '../clock.ts'
 import { migrateFile, newTables } from '../database/migrations.ts'
 import { spoolOf } from './direct-spool.ts'
-import type { StoredRow } from './spool-tables.ts'
-import type { Appended, NewRow, Sealed, Spool } from './spool.ts'
+import { storedOf } from './spool-rules.ts'
+import type { Sealed, Spool } from './spool.ts'
 import type { Arguments, Operation, Result, SpoolCall } from './spool-transaction.ts'
 
 export interface ThreadOptions {
@@ -227,12 +227,6 @@ async function spoolThread(path: string, clock: Clock): Promise<(options: Thread
 
 /** A crash at this point would leave it there as well. A webhook that is sent again is then a duplicate of it. */
 const staysStored = (): void => {}
-
-function storedOf(rows: readonly NewRow[], results: readonly Appended[]): StoredRow[] {
-  return results.flatMap((result, index) =>
-    result.kind === 'stored' ? [{ id: result.id, isDead: rows[index]?.state.kind === 'dead' }] : [],
-  )
-}
 
 /** A small buffer is a piece of a large one, all of which would be copied to the thread. */
 function apart({ keyId, bytes }: Sealed): Sealed {
