@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { DeadLetter, DeadLetterFilter, MailboxAddress, MailboxListing, Mailboxes } from '../delivery/spool.ts'
 import { label, word } from '../directory/row-fields.ts'
 import { Refusal } from '../errors.ts'
+import { everyMailbox } from './every-mailbox.ts'
 import { flag, id, idOut, idText, isoTime, pageOf, paging, readPage, rowId, rowIdIn } from './fields.ts'
 import { fromStore } from './from-store.ts'
 import { route, type Route } from './route.ts'
@@ -87,9 +88,12 @@ export function mailboxRoutes({ spool, audit, look, erase }: MailboxRoutesParts)
       responses: { 200: { description: 'A page of mailboxes', body: pageOf(mailboxOut) } },
       async handle({ query: { limit, cursor, ...filter } }) {
         const { rows, next_cursor } = await readPage({ limit, cursor }, z.int(), idOf, async ({ limit, after = 0 }) => {
-          const all = await fromStore(spool.list())
-          const wanted = all.filter((mailbox) => mailbox.id > after && isWanted(mailbox, filter))
-          return wanted.toSorted((a, b) => a.id - b.id).slice(0, limit)
+          const wanted: MailboxListing[] = []
+          for await (const mailbox of everyMailbox(spool, { after, open: filter.paused === true })) {
+            if (isWanted(mailbox, filter)) wanted.push(mailbox)
+            if (wanted.length === limit) break
+          }
+          return wanted
         })
         return { status: 200, body: { items: rows.map(mailboxJson), next_cursor } }
       },

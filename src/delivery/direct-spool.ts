@@ -71,7 +71,7 @@ export function spoolOf(
     relocate: (moves) => call('relocate', [moves]),
     at: (addresses) => call('at', [addresses]),
     changed: () => call('changed', []),
-    list: () => call('list', []),
+    list: (page) => call('list', [page]),
     usage: () => call('usage', []),
     pause: (mailbox, reason) => call('pause', [mailbox, reason]),
     resume: (mailbox) => call('resume', [mailbox]),

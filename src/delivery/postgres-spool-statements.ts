@@ -208,7 +208,7 @@ const texts = {
   sumOfOpen: `SELECT ${SUM_OF_OPEN}`,
   list: `SELECT ${openColumns}, box.bytes, head.spooled_at, head.attempts,
       (SELECT count(*) FROM dead_letters WHERE mailbox_id = box.id) AS dead_letters
-    ${openMailboxes} ORDER BY box.id`,
+    ${openMailboxes} WHERE box.id > $1::bigint AND (NOT $2::boolean OR ${isOpen}) ORDER BY box.id LIMIT $3::bigint`,
   usage: 'SELECT region, bytes FROM spool_usage WHERE bytes > 0',
   waitingFor: `SELECT ${rowColumns} FROM waiting
     WHERE mailbox_id = (SELECT id FROM mailboxes

@@ -26,7 +26,7 @@ import {
 } from './spool-rows.ts'
 import { replayAll } from './replay-all.ts'
 import { storedOf } from './spool-rules.ts'
-import type { Appended, OpenMailbox, Spool } from './spool.ts'
+import type { Appended, MailboxPage, OpenMailbox, Spool } from './spool.ts'
 
 interface PostgresSpoolOptions {
   readonly clock: Clock
@@ -193,9 +193,9 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
         return result
       }),
 
-    list: () =>
+    list: ({ after = 0, open = false, limit }: Partial<MailboxPage> = {}) =>
       read(async (ask) => {
-        const rows = await ask<MailboxColumns & ListingColumns>(statements.list)
+        const rows = await ask<MailboxColumns & ListingColumns>(statements.list, after, open, limit ?? null)
         return rows.map(listingOf)
       }, long),
     usage: () =>

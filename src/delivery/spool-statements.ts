@@ -58,7 +58,8 @@ export function prepareStatements(database: DatabaseSync) {
         AND (box.depth > 0 OR box.paused IS NOT NULL)`,
     list: `SELECT ${columns}, box.bytes, ${head('retry_at')}, ${head('spooled_at')}, ${head('attempts')},
         (SELECT count(*) FROM dead_letters WHERE mailbox_id = box.id) AS dead_letters
-      FROM mailboxes AS box ORDER BY box.id`,
+      FROM mailboxes AS box WHERE box.id > ? AND (? = 0 OR box.depth > 0 OR box.paused IS NOT NULL)
+      ORDER BY box.id LIMIT ?`,
     version: 'PRAGMA data_version',
 
     twin: 'SELECT 1 FROM waiting WHERE dedup_key = ? AND region = ?',

@@ -28,6 +28,7 @@ import {
   type EraseTarget,
   type MailboxAddress,
   type MailboxListing,
+  type MailboxPage,
   type NewOwedAnswer,
   type NewRow,
   type Next,
@@ -39,6 +40,9 @@ import {
   type Replayed,
   type ReplayPart,
 } from './spool.ts'
+
+/** As SQLite has it. */
+const NO_LIMIT = -1
 
 /** Who asks, and what time it is there: the tables have no clock of their own. */
 export interface Moment {
@@ -302,7 +306,8 @@ export function createSpoolTables(database: DatabaseSync) {
     changed: (at: Moment): OpenMailbox[] | undefined =>
       foreignWrites(at) === seen.get(at.instance) ? undefined : open(at),
 
-    list: (_at: Moment): MailboxListing[] => all<MailboxColumns & ListingColumns>(sql.list).map(listingOf),
+    list: (_at: Moment, { after = 0, open = false, limit }: Partial<MailboxPage> = {}): MailboxListing[] =>
+      all<MailboxColumns & ListingColumns>(sql.list, after, open ? 1 : 0, limit ?? NO_LIMIT).map(listingOf),
 
     usage: (_at: Moment): ReadonlyMap<string, number> =>
       new Map(all<{ region: string; bytes: number }>(sql.usage).map(({ region, bytes }) => [region, bytes])),

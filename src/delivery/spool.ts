@@ -155,6 +155,13 @@ export interface MailboxListing extends OpenMailbox {
   readonly deadLetters: number
 }
 
+/** At most `limit` mailboxes, those whose id is higher than `after`; `open`: those that `open` would tell of. */
+export interface MailboxPage {
+  readonly limit: number
+  readonly after?: number
+  readonly open?: boolean
+}
+
 export interface DeadLetter {
   readonly id: number
   readonly mailbox: number
@@ -228,8 +235,8 @@ export interface Mailboxes {
   /** As `open`, when somebody else has changed the store since the last call of this or `open`; else undefined. */
   changed(): Promise<OpenMailbox[] | undefined>
 
-  /** Every mailbox there is, in which something has ever waited. */
-  list(): Promise<MailboxListing[]>
+  /** Mailboxes in which something has ever waited, in the order of their ids; without a page every one. */
+  list(page?: MailboxPage): Promise<MailboxListing[]>
   /** What waits for each region, in bytes; under the empty text what is unresolved. */
   usage(): Promise<ReadonlyMap<string, number>>
   /** False: there is no such mailbox. One that nothing waits in can be paused as well. */

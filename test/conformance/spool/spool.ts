@@ -3,6 +3,7 @@ import {
   LEASE_MS,
   type Claim,
   type MailboxAddress,
+  type MailboxPage,
   type NewOwedAnswer,
   type NewRow,
   type NewRowState,
@@ -223,6 +224,23 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         const [good, none] = await Promise.allSettled([append(row('good')), append(row('lost'), bad)])
         expect([good.status, none.status]).toEqual(['fulfilled', 'rejected'])
         expect(await spool.list()).toMatchObject([{ depth: 1, bytes: 12 }])
+      })
+
+      it('is listed with its mailbox, page by page, all of them or those that are open', async () => {
+        const all: number[] = []
+        for (const region of ['a', 'b', 'c', 'd']) {
+          all.push((await stored(row(region, { mailbox: box('1', region) }))).mailbox)
+        }
+        const [first = 0, , third = 0, last = 0] = all
+        await drain(first)
+        await drain(third)
+        await spool.pause(third, 'by hand')
+        const idsOf = async (page?: MailboxPage) => (await spool.list(page)).map(({ id }) => id)
+        expect(await idsOf()).toEqual(all)
+        expect(await idsOf({ limit: 2 })).toEqual(all.slice(0, 2))
+        expect(await idsOf({ limit: 9, after: first })).toEqual(all.slice(1))
+        expect(await idsOf({ limit: 2, open: true })).toEqual(all.slice(1, 3))
+        expect(await idsOf({ limit: 2, open: true, after: third })).toEqual([last])
       })
 
       it('may be dead from the start', async () => {
