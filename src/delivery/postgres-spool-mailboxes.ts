@@ -91,7 +91,7 @@ export async function lockMailboxes(
   }
 }
 
-/** Writes what has become of mailboxes, and returns it: the last statement of a transaction, since regions are everybody's. */
+/** Writes what has become of mailboxes, and tells it: a transaction's last statement, since regions are everybody's. */
 export async function countMailboxes(tx: Transaction, locked: LockedMailboxes): Promise<MetMailbox[]> {
   const changed = [...locked.all()].filter((box) => box.isNeeded && (box.isChanged || box.depth !== 0))
   const regions = new Map<string, number>()
