@@ -5,7 +5,7 @@ import { providers } from '../providers/index.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { ExitCode, Process } from './process.ts'
 import { findServer, type Server } from './server.ts'
-import { withDirectory } from './stores.ts'
+import { COMMAND_LINE, withDirectory } from './stores.ts'
 
 export interface PageTokenOptions {
   /** Default: the first. */
@@ -39,6 +39,7 @@ async function signHere({
   user,
   expiresIn,
 }: PageTokenOptions): Promise<Signed> {
+  const seconds = Math.floor(expiresIn / 1000)
   const gateway = await createGateway({ log: silentLog })
   try {
     const name = wanted ?? providers[0].name
@@ -52,8 +53,15 @@ async function signHere({
     }
     const token = await provider.pageToken(
       { integrationId: integration, organizationId: organization, externalUserId: user },
-      Math.floor(expiresIn / 1000),
+      seconds,
     )
+    // As the gateway's own API has it: what is not written down is not handed out.
+    await gateway.store.audit.record({
+      author: COMMAND_LINE,
+      action: 'page_token.sign',
+      subject: `integration ${integration}`,
+      details: { organizationId: organization, externalUserId: user, expiresInSeconds: seconds },
+    })
     return { token, expires: new Date(gateway.clock.now() + expiresIn).toISOString() }
   } finally {
     await gateway.close()

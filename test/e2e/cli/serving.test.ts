@@ -93,6 +93,12 @@ describe('serve', () => {
     expect(page.status).toBe(200)
     expect(page.text).toContain('wanda@example.com')
     expect(page.text).toContain('Acme')
+
+    const audit = await get(gateway.adminPort, '/api/audit?limit=1')
+    expect(JSON.parse(audit.text)).toMatchObject({
+      items: [{ author: 'command line', action: 'page_token.sign', subject: 'integration 1' }],
+    })
+    expect(audit.text).not.toContain(signed.stdout.trim())
   })
 
   it('keeps signing secrets and page tokens out of its log', async () => {
