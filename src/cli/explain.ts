@@ -16,6 +16,8 @@ import { createAlarms } from '../telemetry/alarm.ts'
 import { createCounters } from '../telemetry/counters.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { ExitCode, Process } from './process.ts'
+import { isOnAnotherDatabase } from './server.ts'
+import { withDirectory } from './stores.ts'
 
 export interface ExplainOptions {
   /** The file that holds it. */
@@ -33,7 +35,7 @@ export async function explainWebhook(io: Process, { path, app, json, ...given }:
   const isJson = body.trimStart().startsWith('{')
   const content_type = given.contentType ?? (isJson ? 'application/json' : 'application/x-www-form-urlencoded')
   const asked: ExplainIn = { path, content_type, body, ...(app !== undefined && { app_id: app }) }
-  const byGateway = await askGateway(asked)
+  const byGateway = (await isAnotherHere()) ? undefined : await askGateway(asked)
   const explanation = byGateway ?? (await explainAlone(asked))
   if (json === true) io.stdout.write(`${JSON.stringify(explanation)}\n`)
   else io.stdout.write(`${explanation.lines.join('\n')}\n`)
@@ -41,6 +43,11 @@ export async function explainWebhook(io: Process, { path, app, json, ...given }:
     io.stderr.write('No gateway runs here, so breakers and what waits in mailboxes are not looked at.\n')
   }
   return 0
+}
+
+/** One whose database is away may well be ours, and knows what to do without it. */
+async function isAnotherHere(): Promise<boolean> {
+  return await withDirectory(isOnAnotherDatabase).catch(() => false)
 }
 
 /** A gateway that has not decided within this time has lost its database. */

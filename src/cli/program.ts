@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
 import type { DeadLetterFilter } from '../delivery/spool.ts'
+import { readId } from '../directory/id.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
@@ -233,8 +234,9 @@ function pageLifetimeMs(text: string): number {
 }
 
 function id(text: string): string {
-  if (!/^[1-9]\d{0,18}$/.test(text)) throw new InvalidArgumentError('It is a number.')
-  return text
+  const read = readId(text)
+  if (read === undefined) throw new InvalidArgumentError('It is a whole number from 1 to 2^63-1.')
+  return read
 }
 
 /** Of a mailbox or a dead letter, counted up by the store. */

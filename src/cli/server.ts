@@ -40,18 +40,10 @@ export async function findServer(
   io: Pick<Process, 'stderr'>,
   store: Pick<DirectoryStore, 'databaseId'>,
 ): Promise<Server | undefined> {
-  const { ADMIN_HOST, ADMIN_PORT, ADMIN_TOKEN } = requireVariables(
-    coreVariables.pick({ ADMIN_HOST: true, ADMIN_PORT: true, ADMIN_TOKEN: true }),
-  )
-  // A port that the system has chosen is not known here.
-  if (ADMIN_PORT === 0) return undefined
-  // Listening on every address is not an address to connect to.
-  const host = ADMIN_HOST === '0.0.0.0' ? '127.0.0.1' : ADMIN_HOST === '::' ? '::1' : ADMIN_HOST
-  const at = `${host}:${ADMIN_PORT}`
-  const send = (method: string, path: string, timeoutMs: number, what: Question = {}) =>
-    sendJson({ host, port: ADMIN_PORT, token: ADMIN_TOKEN, timeoutMs }, { method, path, what })
-
-  const greeting = await send('GET', '/api/instance', GREETING_MS).catch(() => undefined)
+  const address = adminAddress()
+  if (address === undefined) return undefined
+  const at = `${address.host}:${address.port}`
+  const greeting = await greet(address)
   if (greeting?.status === 401) {
     io.stderr.write(
       `warning: the gateway at ${at} wants another ADMIN_TOKEN: it is not told, and sees this by itself\n`,
@@ -60,26 +52,50 @@ export async function findServer(
   if (greeting?.status !== 200 || textIn(greeting.body, 'database') !== (await store.databaseId())) return undefined
   return {
     async ask(method, path, what) {
-      const answer = await send(method, path, PATIENCE_MS, what).catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error)
-        throw new Error(`the gateway at ${at} does not answer: ${reason}`, { cause: error })
-      })
+      const answer = await sendJson({ ...address, timeoutMs: PATIENCE_MS }, { method, path, what }).catch(
+        (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error)
+          throw new Error(`the gateway at ${at} does not answer: ${reason}`, { cause: error })
+        },
+      )
       if (answer.status < 300 || what?.allow?.includes(answer.status) === true) return answer
       throw new Error(`the gateway at ${at} refuses: ${textIn(answer.body, 'detail') ?? `status ${answer.status}`}`)
     },
   }
 }
 
-interface Where {
+/** Whether the gateway that runs here says that it is at work on another database. */
+export async function isOnAnotherDatabase(store: Pick<DirectoryStore, 'databaseId'>): Promise<boolean> {
+  const address = adminAddress()
+  const greeting = address && (await greet(address))
+  return greeting?.status === 200 && textIn(greeting.body, 'database') !== (await store.databaseId())
+}
+
+interface AdminAddress {
   readonly host: string
   readonly port: number
   readonly token: string | undefined
-  readonly timeoutMs: number
+}
+
+function adminAddress(): AdminAddress | undefined {
+  const { ADMIN_HOST, ADMIN_PORT, ADMIN_TOKEN } = requireVariables(
+    coreVariables.pick({ ADMIN_HOST: true, ADMIN_PORT: true, ADMIN_TOKEN: true }),
+  )
+  // A port that the system has chosen is not known here.
+  if (ADMIN_PORT === 0) return undefined
+  // Listening on every address is not an address to connect to.
+  const host = ADMIN_HOST === '0.0.0.0' ? '127.0.0.1' : ADMIN_HOST === '::' ? '::1' : ADMIN_HOST
+  return { host, port: ADMIN_PORT, token: ADMIN_TOKEN }
+}
+
+function greet(address: AdminAddress): Promise<ServerAnswer | undefined> {
+  const what = { method: 'GET', path: '/api/instance' }
+  return sendJson({ ...address, timeoutMs: GREETING_MS }, what).catch(() => undefined)
 }
 
 function sendJson(
-  { host, port, token, timeoutMs }: Where,
-  { method, path, what: { body, headers } }: { method: string; path: string; what: Question },
+  { host, port, token, timeoutMs }: AdminAddress & { readonly timeoutMs: number },
+  { method, path, what: { body, headers } = {} }: { method: string; path: string; what?: Question | undefined },
 ): Promise<ServerAnswer> {
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
   return new Promise((resolve, reject) => {

@@ -94,6 +94,16 @@ describe('explain', () => {
     expect(JSON.parse(alone.stdout)).toMatchObject({ regions: [{ state: 'down', breaker: null, expected: 'waits' }] })
   })
 
+  it('leaves a gateway of another database alone', async () => {
+    const gateway = await place.serve(env)
+    const other = { ...env, DATABASE_URL: `sqlite:${join(place.folder, `explain-other-${databases}.db`)}` }
+    const { exitCode, stdout, stderr } = await place.cli(['explain', ...EVENT, '--json'], other)
+    expect([exitCode, stderr]).toEqual([0, expect.stringMatching(/^No gateway runs here[^\n]*\n$/)])
+    expect(JSON.parse(stdout)).toMatchObject({ integration: null, outcome: { kind: 'unknown_integration' } })
+    gateway.signal('SIGTERM')
+    await gateway.ended
+  })
+
   it.each([
     ['a file that is not there', ['--body', 'nothing.json', '--path', '/slack/events'], 1, /nothing\.json/],
     ['no body', ['--path', '/slack/events'], 2, /--body/],
