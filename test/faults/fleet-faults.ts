@@ -14,6 +14,8 @@ import type { World } from './world.ts'
 /** What each of a fleet may owe to one that is gone: it is told by another, once its lease has lapsed. */
 const away = { mayRepeat: true, mayHangUp: true, othersKnowWithinMs: 2000 } as const
 const THREE = 3
+/** Three gateways and their servers do not share a small machine with more than this. */
+const PAUSE_MS = 40
 
 /** What a gateway that was killed has left is taken over by then, and what is done twice has been done. */
 const LEASE_LAPSED_MS = 6000
@@ -26,7 +28,7 @@ async function underLoad(world: World, whatGoesWrong: () => Promise<void>, { wai
   const { random, regions, responses } = world
   responses.behave(moodyResponses(random))
   regions.hurt.behave(moody(random))
-  const load = keepSending(world)
+  const load = keepSending(world, { pauseMs: PAUSE_MS })
   await sleep(1000)
   await whatGoesWrong()
   regions.hurt.behave(well)
@@ -108,7 +110,7 @@ async function upgraded(world: World): Promise<void> {
       const { code } = await gateway.ended()
       if (code !== 0) ledger.complaints.push(`a gateway ended with ${code} instead of 0`)
       await gateway.start([nextRelease])
-      await sleep(1000)
+      await sleep(500)
     }
   })
 }
@@ -136,7 +138,7 @@ async function moved(world: World): Promise<void> {
   const [first, second, third] = fleet
   if (mover === undefined || heldOne === undefined) return
   regions.hurt.behave({ kind: 'status', status: 503 })
-  const load = keepSending(world, movingTeams)
+  const load = keepSending(world, { teams: movingTeams, pauseMs: PAUSE_MS })
   await sleep(1500)
   const movedAt = await put(world, first, mover, { held: false })
   const heldAt = await put(world, second, heldOne, { held: true })

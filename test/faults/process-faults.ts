@@ -16,9 +16,12 @@ const everyTeam = [...hurtTeams, teamEverywhere]
 
 /**
  * Goes on sending on every surface for these teams until told to stop. A mailbox's sender repeats an event until it is
- * accepted.
+ * accepted, and rests for `pauseMs` after each.
  */
-export function keepSending(world: World, teams: readonly Team[] = everyTeam): { stop: () => Promise<void> } {
+export function keepSending(
+  world: World,
+  { teams = everyTeam, pauseMs = 10 }: { teams?: readonly Team[]; pauseMs?: number } = {},
+): { stop: () => Promise<void> } {
   let stopped = false
   const isOver = (): boolean => stopped
   const events = teams.map(async (team) => {
@@ -28,7 +31,7 @@ export function keepSending(world: World, teams: readonly Team[] = everyTeam): {
         await sleep(50)
         await world.sendAgain(event)
       }
-      await sleep(10)
+      await sleep(pauseMs)
     }
   })
   const clicks = interactive.map(async (surface, at) => {
