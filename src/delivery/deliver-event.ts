@@ -104,10 +104,12 @@ export function deliverEvent(
   const all: Plan = { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: asked }
   const { calls, outcome } = dispatch(all, (region) => call(region, () => held.has(region)), clock)
   for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
+  const unkept = new Map<RoutedRegion, RegionResult>()
+  const safe = makeSafe()
   const settled = Promise.all(planned.map(resultOf))
   // A fault of our own may come long before anybody asks for this.
   settled.catch(() => {})
-  return { safe: makeSafe(), settled }
+  return { safe, settled }
 
   async function makeSafe(): Promise<Safe> {
     if (asked.length > 0) await firstOf(outcome, clock, writeDownAt(event) - clock.monotonic())
@@ -204,16 +206,20 @@ export function deliverEvent(
 
   async function resultOf(region: RoutedRegion): Promise<RegionResult> {
     const asked = calls.find((running) => running.region === region)
-    return (await asked?.result) ?? { kind: 'spooled', region: region.name, timing: timingNow() }
+    if (asked !== undefined) return await asked.result
+    // What was to wait for it may not have been written down.
+    await safe.catch(() => {})
+    return unkept.get(region) ?? { kind: 'spooled', region: region.name, timing: timingNow() }
   }
 
   /** Says of each region that has not got it why; those that have are no failure. */
   function notStored(lost: readonly RoutedRegion[], reason: 'not_stored' | 'spool_full', cause: unknown) {
     const results = lost.map((region): RegionResult => {
       const result = ended.get(region)
-      return result !== undefined && !isSuccess(result)
-        ? result
-        : { kind: 'refused', region: region.name, reason, timing: timingNow() }
+      if (result !== undefined && !isSuccess(result)) return result
+      const refused = { kind: 'refused', region: region.name, reason, timing: timingNow() } as const
+      unkept.set(region, refused)
+      return refused
     })
     return new SiloClientError(results, { status: 503, cause })
   }

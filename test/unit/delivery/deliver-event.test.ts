@@ -168,6 +168,7 @@ describe('an event for organizations that are held', () => {
     return {
       asked,
       outcome,
+      results,
       kinds: results.map(({ kind }) => kind),
       rows: rows.map((row) => `${regionOf(row.mailbox)} ${row.organizations.join()} ${row.state.kind}`),
     }
@@ -201,7 +202,10 @@ describe('an event for organizations that are held', () => {
   })
 
   it('is refused where there is no room for what waits for them', async () => {
-    const { outcome } = await deliver([organization('10', true), organization('11', true)], { appended: 'full' })
+    const { outcome, results } = await deliver([organization('10', true), organization('11', true)], {
+      appended: 'full',
+    })
     expect(outcome).toMatchObject({ status: 503, results: [{ region: 'eu', reason: 'spool_full' }] })
+    expect(results).toMatchObject([{ kind: 'refused', region: 'eu', reason: 'spool_full' }])
   })
 })
