@@ -60,7 +60,7 @@ export async function startPostgres({ durable = false }: { durable?: boolean } =
     async close() {
       // Its data goes with it: nothing needs to be written.
       await server.stop('SIGQUIT')
-      rmSync(folder, { recursive: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
