@@ -170,9 +170,9 @@ export function directoryEditorConformance(
       })
 
       it('that fails leaves nothing behind', async () => {
-        await expect(
-          editor.putOrganization({ ...organization('10'), status: 'odd' as never }, always),
-        ).rejects.toThrow(/status/)
+        await expect(editor.putOrganization({ ...organization('10'), status: 'odd' as never }, always)).rejects.toThrow(
+          /status/,
+        )
         expect(await editor.organization('10')).toBeUndefined()
         expect(await audit()).toEqual([])
         expect((await find('T1')).version).toBe(0)

@@ -76,11 +76,11 @@ async function start() {
     spool: sound,
     settled,
     release: () => void (held = false),
-    async put(...rows: NewRow[]): Promise<void> {
+    put: async (...rows: NewRow[]): Promise<void> => {
       await worker.append(rows, { giveUpAt: Infinity })
       await settled()
     },
-    async pass(ms: number): Promise<void> {
+    pass: async (ms: number): Promise<void> => {
       for (const end = clock.monotonic() + ms; clock.monotonic() < end; clock.advance(100)) await settled()
       await settled()
     },
