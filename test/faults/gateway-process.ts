@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { endWithUs } from '../support/end-with-us.ts'
 import { freePortBelow } from './ports.ts'
 
 export const gatewayProgram = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -67,6 +68,7 @@ export async function createGatewayProcess({
         log.push(...lines)
       })
     }
+    endWithUs(launched)
     ended = new Promise((resolve, reject) => {
       launched.once('error', reject)
       launched.once('close', (code, signal) => resolve({ code, signal }))

@@ -24,6 +24,9 @@ const { values } = parseArgs({
   },
 })
 
+// Whoever ends it early ends the gateways and servers with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 const form = values.quick ? 'quick' : 'full'
 /** By its whole name, or else by a part of it. */
 const isNamed = (name: string, text: string): boolean =>

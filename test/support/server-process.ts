@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
+import { endWithUs } from './end-with-us.ts'
 
 /** A database server, as a process of its own on a port of its own that stays the same when it is started again. */
 export interface ServerProcess {
@@ -35,6 +36,7 @@ export async function startServer({ command, args, user, answers }: Described): 
       stream.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)))
     }
     child = started
+    endWithUs(started)
     const giveUpAt = performance.now() + START_MS
     while (!(await answers(port))) {
       if (started.exitCode !== null || performance.now() > giveUpAt)
