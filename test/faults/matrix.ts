@@ -76,9 +76,16 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
     }
   }
   try {
-    const [alone, together] = [true, false].map((is) => numbered.filter(([, fault]) => (fault.alone ?? false) === is))
-    await Promise.all(Array.from({ length: jobs }, () => worker(together ?? [])))
-    await worker(alone ?? [])
+    const {
+      alone = [],
+      fleets = [],
+      together = [],
+    } = Object.groupBy(numbered, ([, { alone, world }]) =>
+      alone === true ? 'alone' : world?.fleet === undefined ? 'together' : 'fleets',
+    )
+    await Promise.all(Array.from({ length: jobs }, () => worker(together)))
+    // Three gateways, two servers and all that surrounds them are as much as a small machine can carry in time.
+    for (const phase of [fleets, alone]) await worker(phase)
   } finally {
     await template.remove()
   }
