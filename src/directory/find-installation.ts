@@ -164,8 +164,8 @@ function withOrganizations(db: Kysely<DirectorySchema>, meant: Meant, organizati
 }
 
 /**
- * The integration that wins, and its rows of those that were found; none where several are equally meant. Decided here, since there
- * are few: to have the database rank them takes it several times as long as finding them.
+ * The integration that wins, and its rows of those that were found; none where several are equally meant. Decided here,
+ * since there are few: to have the database rank them takes it several times as long as finding them.
  */
 function meantBy(key: InstallationKey, rows: readonly Row[]) {
   const least = rows.reduce((least, row) => Math.min(least, rankOf(key, row)), Infinity)
