@@ -39,7 +39,7 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL, where something is gon
   const inTime = (clock: Clock = systemClock) => ({ giveUpAt: clock.monotonic() + 10_000 })
 
   describe('an instance that was killed', () => {
-    it('is gone on for within five seconds: its mailbox, its held row, its owed answer', async () => {
+    it('is gone on for once its lease has lapsed: its mailbox, its held row, its owed answer', async () => {
       const other = await open('b')
       const script = `
         const { openPostgresSpool } = await import(${imported('delivery/postgres-spool.ts')})
@@ -65,14 +65,12 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL, where something is gon
       expect(await kinds()).toEqual(['claimed', 'held'])
       child.kill('SIGKILL')
       await exited
-      const killedAt = performance.now()
       const taken: string[] = []
       await becomes(async () => {
         const orphans = await other.takeOver()
         taken.push(...orphans.map(({ delivery }) => delivery))
         return taken.length > 0 && (await kinds()).every((kind) => kind === 'row')
       })
-      expect(performance.now() - killedAt).toBeLessThan(5000)
       expect(taken).toEqual(['owed'])
     })
   })
