@@ -3,13 +3,13 @@
  * as processes of their own and take turns, so that whatever else the machine does falls on both; CPU time is the
  * operating system's account of the process. Needs wrk and Linux's /proc.
  */
-import { execFile, type ChildProcess } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { cpuMs } from './process-account.ts'
-import { furnish, openStage, pidOf, type Stage } from './stage.ts'
+import { furnish, openStage, type Stage } from './stage.ts'
 import { median, spread } from './statistics.ts'
 
 const run = promisify(execFile)
@@ -51,11 +51,9 @@ async function compare(stage: Stage, { rounds, seconds }: { rounds: number; seco
     process.exitCode = 1
     return
   }
-  const upstream = `http://127.0.0.1:${await portOf(stage.start('upstream.ts'))}`
-  const bareProcess = stage.start('bare.ts', upstream, SECRET)
-  const bareUrl = `http://127.0.0.1:${await portOf(bareProcess)}`
+  const upstream = (await stage.startServer('upstream.ts')).url
   const contenders: Contender[] = [
-    { name: 'bare node:http + undici request', pid: pidOf(bareProcess), url: bareUrl },
+    { name: 'bare node:http + undici request', ...(await stage.startServer('bare.ts', upstream, SECRET)) },
     { name: 'silo-gateway', ...(await startGateway(stage, upstream)) },
   ]
 
@@ -92,10 +90,6 @@ async function startGateway(stage: Stage, upstream: string): Promise<{ pid: numb
     },
   })
   return await stage.serve(env)
-}
-
-function portOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => child.stdout?.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))))
 }
 
 /** A slash command of about 400 bytes, signed now: Slack's window is 300 s, longer than a run. */

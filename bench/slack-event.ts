@@ -43,13 +43,13 @@ export function eventIn(body: string): { mailbox: number; sequence: number } {
 }
 
 /** Slack's headers for a body, signed now: good for 300 s. */
-export function slackHeaders(body: string): [name: string, value: string][] {
+export function slackHeaders(body: string, contentType = 'application/json'): [name: string, value: string][] {
   const timestamp = String(Math.floor(Date.now() / 1000))
   const digest = createHmac('sha256', SECRET).update(`v0:${timestamp}:`).update(body).digest('hex')
   return [
     ['User-Agent', 'Slackbot 1.0 (+https://api.slack.com/robots)'],
     ['Accept', '*/*'],
-    ['Content-Type', 'application/json'],
+    ['Content-Type', contentType],
     ['X-Slack-Request-Timestamp', timestamp],
     ['X-Slack-Signature', `v0=${digest}`],
   ]

@@ -10,13 +10,20 @@ const main = join(import.meta.dirname, '../dist/main.js')
 /** Where a bench plays: a folder and processes that are gone when it is left, however that comes about. */
 export interface Stage {
   readonly folder: string
-  /** A file of this folder as a process of its own. */
-  start(file: string, ...args: string[]): ChildProcess
-  /** The same, to be asked things. */
+  /** A file of this folder as a server of its own, which prints its port. */
+  startServer(file: string, ...args: string[]): Promise<RunningServer>
+  /** A program that is installed, as the leader of its process group: all of it ends with the stage. */
+  startProgram(command: string, ...args: string[]): ChildProcess
+  /** A file of this folder, to be asked things. */
   employ<Question, Answer>(file: string): Helper<Question, Answer>
   /** The built gateway, serving; its files are those of `furnish`. */
   serve(env: GatewayEnv): Promise<ServingGateway>
   leave(): Promise<void>
+}
+
+export interface RunningServer {
+  readonly pid: number
+  readonly url: string
 }
 
 /** Does one thing at a time for the bench, in a process of its own. */
@@ -25,9 +32,7 @@ export interface Helper<Question, Answer> {
   ask(question: Question): Promise<Answer>
 }
 
-export interface ServingGateway {
-  readonly pid: number
-  readonly url: string
+export interface ServingGateway extends RunningServer {
   readonly startedInMs: number
   /** Drains and ends it. Rejects where it did not end well. */
   stop(): Promise<void>
@@ -35,7 +40,7 @@ export interface ServingGateway {
 
 export type GatewayEnv = Readonly<Record<string, string | undefined>>
 
-/** `nodeArgs`: for the gateway's process, as `--cpu-prof`. */
+/** `nodeArgs`: for the processes of the gateway and of servers, as `--cpu-prof`. */
 export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = {}): Stage {
   const folder = mkdtempSync(join(tmpdir(), 'silo-gateway-bench-'))
   const children = new Set<ChildProcess>()
@@ -44,10 +49,15 @@ export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = 
     child.once('exit', () => children.delete(child))
     return child
   }
+  const leaders = new Set<ChildProcess>()
   const leave = async (): Promise<void> => {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
     const gone = [...children].map((child) => once(child, 'exit'))
-    for (const child of children) child.kill('SIGKILL')
+    for (const child of children) {
+      // A master that is killed leaves its workers behind.
+      if (leaders.has(child)) process.kill(-pidOf(child), 'SIGKILL')
+      else child.kill('SIGKILL')
+    }
     await Promise.all(gone)
     rmSync(folder, { recursive: true, force: true })
   }
@@ -56,10 +66,22 @@ export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = 
 
   return {
     folder,
-    start: (file, ...args) =>
-      keep(
-        spawn(process.execPath, [join(import.meta.dirname, file), ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
-      ),
+    async startServer(file, ...args) {
+      const path = join(import.meta.dirname, file)
+      const child = keep(
+        spawn(process.execPath, [...nodeArgs, path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
+      )
+      const port = await new Promise<string>((resolve, reject) => {
+        child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
+        child.once('exit', (code) => reject(new Error(`${file} ended with ${code} instead of serving`)))
+      })
+      return { pid: pidOf(child), url: `http://127.0.0.1:${port}` }
+    },
+    startProgram(command, ...args) {
+      const child = keep(spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true }))
+      leaders.add(child)
+      return child
+    },
     employ<Question, Answer>(file: string): Helper<Question, Answer> {
       const child = keep(fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
       return {
