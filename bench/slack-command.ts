@@ -3,7 +3,7 @@ import { slackHeaders } from './slack-event.ts'
 export const COMMANDS_PATH = '/extensions/slack/commands/'
 export const ACTIONS_PATH = '/extensions/slack/action/'
 
-/** The workspace of every command and action. */
+/** The workspace of every action, and of every command of which nothing else is said. */
 export const TEAM = 'T0BENCH'
 
 const COMMAND_BYTES = 400
@@ -16,10 +16,13 @@ export interface SlackForm {
 }
 
 /** A slash command of exactly `bytes`, 300 at the least. Its number makes it another one than those before. */
-export function slackCommand(number: number, { bytes = COMMAND_BYTES }: { bytes?: number } = {}): SlackForm {
+export function slackCommand(
+  number: number,
+  { bytes = COMMAND_BYTES, team = TEAM }: { bytes?: number; team?: string } = {},
+): SlackForm {
   const fields = {
     token: 'XXYYZZ',
-    team_id: TEAM,
+    team_id: team,
     team_domain: 'bench',
     channel_id: 'C0BENCH',
     channel_name: 'general',

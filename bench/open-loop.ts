@@ -1,0 +1,198 @@
+/*
+ * Slack, as a process of its own: posts at a constant rate, whether or not those before have been answered (an open
+ * loop), and measures each from the moment at which it was due, so that a server which stops for a while answers for
+ * all who would have come meanwhile. Sockets are written to directly: an HTTP client would take as much of the machine
+ * as what is measured. It measures how late it was itself, too.
+ */
+import { connect, type Socket } from 'node:net'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { externalId } from './directory-file.ts'
+import { beatMs, dueMs, percentilesOf, type Percentiles } from './pace.ts'
+import { slackAction, slackCommand, type SlackForm } from './slack-command.ts'
+
+export interface OpenLoad {
+  /** Where the server is, without a path: forms bring theirs. */
+  readonly url: string
+  readonly form: 'command' | 'action'
+  readonly perSecond: number
+  readonly seconds: number
+  /** So many are on their way at most; one more waits, and its waiting counts. */
+  readonly connections: number
+  /** Made and signed before the clock starts; each of the others when it is due, for what is sent minutes later. */
+  readonly ahead: number
+  /** Commands of workspaces drawn from so many of a `directory-file.ts`, instead of one. */
+  readonly workspaces?: number
+}
+
+export interface OpenLoopReport {
+  readonly sent: number
+  /** Answered 200. */
+  readonly accepted: number
+  /** How else they ended, and how often. */
+  readonly failures: Readonly<Record<string, number>>
+  /** Answered in a second, from when the first was due to the last answer. */
+  readonly perSecond: number
+  /** Of what was answered, from when it was due. */
+  readonly latencyMs: Percentiles
+  /** By how much they left later than they were due, though a connection was free: the generator's own fault. */
+  readonly lagMs: Percentiles
+  /** Those that no connection was free for when it was their turn: the server's fault. */
+  readonly waited: number
+  /** Of one core: what the generator has used. */
+  readonly ownShare: number
+}
+
+/** Nothing is answered this late: what is still open counts as not answered. */
+const PATIENCE_MS = 10_000
+/** A server may end a connection that has been idle for 5 s, Node's default, just while it is written to. */
+const IDLE_MS = 3000
+const RECEIVED_BYTES = 65_536
+/** Forms are numbered across loads, for one that comes again is answered from memory. */
+let forms = 0
+
+interface Connection {
+  readonly socket: Socket
+  /** NaN while nothing is on its way. */
+  dueAt: number
+  idleSince: number
+  received: string
+}
+
+/** Sends it all, and resolves when everything is answered or nothing more will be. */
+export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
+  const { url, perSecond, seconds, connections: most } = load
+  const { hostname, port, host } = new URL(url)
+  const total = Math.round(perSecond * seconds)
+  const ready = Array.from({ length: Math.min(load.ahead, total) }, () =>
+    Buffer.from(nextRequest(load, host), 'latin1'),
+  )
+  const [latencies, lags] = [new Float64Array(total), new Float64Array(total)]
+  const failures: Record<string, number> = {}
+  const idle: Connection[] = []
+  const connections = new Set<Connection>()
+  const input = Buffer.allocUnsafe(RECEIVED_BYTES)
+  const done = Promise.withResolvers<void>()
+  let [sent, answered, accepted, over, onTime, waited] = [0, 0, 0, 0, 0, 0]
+  let [startAt, lastAt] = [0, 0]
+  const dueAt = (number: number): number => startAt + dueMs(number, perSecond)
+
+  const end = (status: string): void => {
+    over += 1
+    lastAt = performance.now()
+    if (status === '200') accepted += 1
+    else failures[status] = (failures[status] ?? 0) + 1
+    if (over === total) done.resolve()
+  }
+  const receive = (connection: Connection, bytes: number): true => {
+    connection.received += input.toString('latin1', 0, bytes)
+    if (!isComplete(connection.received)) return true
+    const now = performance.now()
+    latencies[answered++] = now - connection.dueAt
+    const status = connection.received.slice(9, 12)
+    connection.received = ''
+    connection.dueAt = Number.NaN
+    connection.idleSince = now
+    idle.push(connection)
+    end(status)
+    post()
+    return true
+  }
+  const open = (): Connection => {
+    const onread = { buffer: input, callback: (bytes: number): boolean => receive(connection, bytes) }
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true, onread })
+    const connection: Connection = { socket, dueAt: Number.NaN, idleSince: performance.now(), received: '' }
+    connections.add(connection)
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        connections.delete(connection)
+        if (!Number.isNaN(connection.dueAt)) end('connection lost')
+        else if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
+      })
+    return connection
+  }
+  /** The one that was used last: those that are not needed grow old and are given up. */
+  const free = (now: number): Connection | undefined => {
+    for (let next = idle.pop(); next !== undefined; next = idle.pop()) {
+      if (now - next.idleSince < IDLE_MS) return next
+      next.socket.destroy()
+      connections.delete(next)
+    }
+    return connections.size < most ? open() : undefined
+  }
+  let starved = false
+  /** Everything that is due, as long as there are connections for it. */
+  const post = (): void => {
+    for (let now = performance.now(); sent < total && dueAt(sent) <= now; now = performance.now()) {
+      const connection = free(now)
+      if (connection === undefined) {
+        starved = true
+        return
+      }
+      connection.dueAt = dueAt(sent)
+      if (starved) waited += 1
+      else lags[onTime++] = now - connection.dueAt
+      connection.socket.write(ready[sent] ?? nextRequest(load, host), 'latin1')
+      sent += 1
+    }
+    starved = false
+  }
+
+  const cpuBefore = process.cpuUsage()
+  const metronome = new Worker(new URL('metronome.ts', import.meta.url), { workerData: beatMs(perSecond) })
+  metronome.once('message', (first: number) => {
+    startAt = first - performance.timeOrigin
+    metronome.on('message', post)
+    post()
+  })
+  const giveUp = (): void => {
+    failures['not answered'] = total - over
+    done.resolve()
+  }
+  const patience = setTimeout(giveUp, seconds * 1000 + PATIENCE_MS)
+  await done.promise
+  clearTimeout(patience)
+  await metronome.terminate()
+  const cpu = process.cpuUsage(cpuBefore)
+  // Whose connections end now has been counted.
+  for (const connection of connections) {
+    connection.dueAt = Number.NaN
+    connection.socket.destroy()
+  }
+  const tookMs = lastAt - startAt
+  return {
+    sent,
+    accepted,
+    failures,
+    perSecond: (answered * 1000) / tookMs,
+    latencyMs: percentilesOf(latencies.subarray(0, answered)),
+    lagMs: percentilesOf(lags.subarray(0, onTime)),
+    waited,
+    ownShare: (cpu.user + cpu.system) / 1000 / tookMs,
+  }
+}
+
+function nextRequest({ form, workspaces }: OpenLoad, host: string): string {
+  forms += 1
+  const team = workspaces === undefined ? {} : { team: externalId(1 + Math.floor(Math.random() * workspaces)) }
+  return written(form === 'command' ? slackCommand(forms, team) : slackAction(forms), host)
+}
+
+function written({ path, headers, body }: SlackForm, host: string): string {
+  const head = [['Host', host], ...headers, ['Content-Length', String(body.length)]]
+  return `POST ${path} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`
+}
+
+/** Of the one request that is on its way: by its length, or by the chunk that ends it. */
+function isComplete(response: string): boolean {
+  const end = response.indexOf('\r\n\r\n')
+  if (end === -1) return false
+  const length = /^content-length: (\d+)\r$/im.exec(response.slice(0, end + 2))?.[1]
+  return length === undefined ? response.endsWith('\r\n0\r\n\r\n') : response.length >= end + 4 + Number(length)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  process.on('message', (load: OpenLoad) => void sendOpenLoop(load).then((report) => process.send?.(report)))
+  process.on('disconnect', () => process.exit())
+}

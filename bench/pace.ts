@@ -1,0 +1,35 @@
+/** The shortest time between two beats, in ms: each costs the generator a wake-up, about 50 µs. */
+const SHORTEST_BEAT_MS = 0.5
+
+/** Of a hundred requests, one may leave so late before the generator is no longer believed. */
+const LATE_MS = 1
+
+export interface Percentiles {
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
+  readonly longest: number
+}
+
+/** When a request is to be sent, in ms after the first one, whose number is 0: whatever became of those before it. */
+export function dueMs(number: number, perSecond: number): number {
+  return (number * 1000) / perSecond
+}
+
+/** Milliseconds between two looks at the schedule: as many whole intervals as fit it, so that beats fall on due times. */
+export function beatMs(perSecond: number): number {
+  const intervalMs = 1000 / perSecond
+  return Math.ceil(SHORTEST_BEAT_MS / intervalMs) * intervalMs
+}
+
+/** By nearest rank: each is a value that did occur. NaN where there are none. Leaves the values as they are. */
+export function percentilesOf(values: Float64Array): Percentiles {
+  const sorted = values.toSorted()
+  const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), longest: at(1) }
+}
+
+/** Whether the generator itself was late so often that its figures are of it rather than of the server. */
+export function fellBehind(lagMs: Percentiles): boolean {
+  return !(lagMs.p99 <= LATE_MS)
+}

@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { sendOpenLoop, type OpenLoad } from '../../../bench/open-loop.ts'
+
+let server: Server | undefined
+
+afterEach(() => {
+  server?.close().closeAllConnections()
+})
+
+const load = { form: 'command', perSecond: 1000, seconds: 0.05, connections: 4, ahead: 0 } as const
+
+async function send(to: RequestListener, options: Partial<OpenLoad> = {}) {
+  server = createServer(to).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return await sendOpenLoop({ url: `http://127.0.0.1:${port}`, ...load, ...options })
+}
+
+const ok = (_: IncomingMessage, res: ServerResponse): void => void res.end('ok')
+
+describe('an open loop', () => {
+  it.each([0, 20, 1000])('sends what is due, each another one, with %i of them made ahead', async (ahead) => {
+    const bodies = new Set<string>()
+    const report = await send(
+      (req, res) => {
+        let body = ''
+        req.setEncoding('latin1').on('data', (chunk: string) => (body += chunk))
+        req.on('end', () => {
+          bodies.add(body)
+          res.end('ok')
+        })
+      },
+      { ahead },
+    )
+    expect(report).toMatchObject({ sent: 50, accepted: 50, failures: {} })
+    expect(bodies.size).toBe(50)
+  })
+
+  it('charges a stall to everyone who would have come meanwhile', async () => {
+    const stallMs = 150
+    let stalled = false
+    const report = await send(
+      (_, res) => {
+        if (stalled) res.end('ok')
+        else setTimeout(() => res.end('ok'), stallMs)
+        stalled = true
+      },
+      { connections: 1 },
+    )
+    // The last one was due 49 ms after the first, and could not leave before the first had its answer.
+    expect(report.latencyMs.p50).toBeGreaterThan(stallMs - 50)
+    expect(report.waited).toBeGreaterThan(0)
+  })
+
+  it('reads an answer by its length, by its chunks, and in pieces', async () => {
+    let answered = 0
+    const report = await send((_, res) => {
+      answered += 1
+      if (answered % 3 === 0) res.writeHead(200, { 'Content-Length': 4 }).end('\r\n\r\n')
+      else if (answered % 3 === 1) res.writeHead(200).end('in a chunk')
+      else {
+        res.writeHead(200, { 'Content-Length': 10 }).write('in ')
+        setTimeout(() => res.end('two ans'), 5)
+      }
+    })
+    expect(report).toMatchObject({ sent: 50, accepted: 50, failures: {} })
+  })
+
+  it('counts other answers than 200 by their status, and measures them too', async () => {
+    let answered = 0
+    const report = await send((req, res) => {
+      if ((answered += 1) % 2 === 0) res.writeHead(503)
+      ok(req, res)
+    })
+    expect(report).toMatchObject({ sent: 50, accepted: 25, failures: { 503: 25 } })
+  })
+
+  it('counts a connection that broke, and goes on with others', async () => {
+    let answered = 0
+    const report = await send((req, res) => {
+      if ((answered += 1) === 10) req.socket.destroy()
+      else ok(req, res)
+    })
+    expect(report).toMatchObject({ sent: 50, accepted: 49, failures: { 'connection lost': 1 } })
+  })
+})
