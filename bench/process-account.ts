@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
 /** Linux counts CPU time in clock ticks of 10 ms, on every architecture Node runs on. */
@@ -10,6 +10,20 @@ export function cpuMs(pid: number): number {
   // User and system time: fields 14 and 15, behind the command's name, which may hold spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
+}
+
+/** The same of a process and all that it has started and that still run. */
+export function familyCpuMs(pid: number): number {
+  return childrenOf(pid).reduce((sum, child) => sum + familyCpuMs(child), cpuMs(pid))
+}
+
+/** Linux keeps them by the thread that started them. */
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+      .split(' ')
+      .flatMap((child) => (child === '' ? [] : [Number(child)])),
+  )
 }
 
 /** Begins to watch; the function it returns tells what share of the machine others than these processes have used. */

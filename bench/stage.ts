@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
 const main = join(import.meta.dirname, '../dist/main.js')
@@ -12,8 +13,8 @@ export interface Stage {
   readonly folder: string
   /** A file of this folder as a server of its own, which prints its port. */
   startServer(file: string, ...args: string[]): Promise<RunningServer>
-  /** A program that is installed, as the leader of its process group: all of it ends with the stage. */
-  startProgram(command: string, ...args: string[]): ChildProcess
+  /** An installed program, as the leader of its process group: all of it ends with the stage. Returns its pid. */
+  startProgram(path: string, ...args: string[]): number
   /** A file of this folder, to be asked things. */
   employ<Question, Answer>(file: string): Helper<Question, Answer>
   /** The built gateway, serving; its files are those of `furnish`. */
@@ -24,6 +25,9 @@ export interface Stage {
 export interface RunningServer {
   readonly pid: number
   readonly url: string
+  /** What it has put on V8's heap so far. Undefined: nobody knows; the stage must keep the account. */
+  readonly allocatedBytes?: () => Promise<number | undefined>
+  stop?(): Promise<void>
 }
 
 /** Does one thing at a time for the bench, in a process of its own. */
@@ -40,8 +44,11 @@ export interface ServingGateway extends RunningServer {
 
 export type GatewayEnv = Readonly<Record<string, string | undefined>>
 
-/** `nodeArgs`: for the processes of the gateway and of servers, as `--cpu-prof`. */
-export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = {}): Stage {
+/** `nodeArgs`: for the gateway's process, as `--cpu-prof`. `heapAccount`: of servers and the gateway. */
+export function openStage({
+  nodeArgs = [],
+  heapAccount = false,
+}: { nodeArgs?: readonly string[]; heapAccount?: boolean } = {}): Stage {
   const folder = mkdtempSync(join(tmpdir(), 'silo-gateway-bench-'))
   const children = new Set<ChildProcess>()
   const keep = <Child extends ChildProcess>(child: Child): Child => {
@@ -50,6 +57,7 @@ export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = 
     return child
   }
   const leaders = new Set<ChildProcess>()
+  const preload = heapAccount ? ['--import', pathToFileURL(join(import.meta.dirname, 'heap-account.ts')).href] : []
   const leave = async (): Promise<void> => {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
     const gone = [...children].map((child) => once(child, 'exit'))
@@ -69,18 +77,22 @@ export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = 
     async startServer(file, ...args) {
       const path = join(import.meta.dirname, file)
       const child = keep(
-        spawn(process.execPath, [...nodeArgs, path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
+        spawn(process.execPath, [...preload, path, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] }),
       )
       const port = await new Promise<string>((resolve, reject) => {
-        child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
+        child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
         child.once('exit', (code) => reject(new Error(`${file} ended with ${code} instead of serving`)))
       })
-      return { pid: pidOf(child), url: `http://127.0.0.1:${port}` }
+      return {
+        pid: pidOf(child),
+        url: `http://127.0.0.1:${port}`,
+        ...(heapAccount && { allocatedBytes: asker(child) }),
+      }
     },
-    startProgram(command, ...args) {
-      const child = keep(spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true }))
+    startProgram(path, ...args) {
+      const child = keep(spawn(path, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true }))
       leaders.add(child)
-      return child
+      return pidOf(child)
     },
     employ<Question, Answer>(file: string): Helper<Question, Answer> {
       const child = keep(fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
@@ -101,9 +113,9 @@ export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = 
     async serve(env) {
       const began = performance.now()
       const child = keep(
-        spawn(process.execPath, [...nodeArgs, main, 'serve'], {
+        spawn(process.execPath, [...preload, ...nodeArgs, main, 'serve'], {
           env,
-          stdio: ['ignore', 'pipe', 'inherit'],
+          stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
         }),
       )
       const exited = once(child, 'exit')
@@ -113,16 +125,17 @@ export function openStage({ nodeArgs = [] }: { nodeArgs?: readonly string[] } = 
           text += chunk.toString()
           const found = /"public":"(http:[^"]+)"/.exec(text)?.[1]
           if (found === undefined) return
-          child.stdout.off('data', read).resume()
+          child.stdout?.off('data', read).resume()
           resolve(found)
         }
-        child.stdout.on('data', read)
+        child.stdout?.on('data', read)
         child.once('exit', (code) => reject(new Error(`The gateway ended with ${code} instead of serving: ${text}`)))
       })
       return {
         pid: pidOf(child),
         url,
         startedInMs: performance.now() - began,
+        ...(heapAccount && { allocatedBytes: asker(child) }),
         async stop() {
           child.kill('SIGTERM')
           const [code] = await exited
@@ -155,6 +168,15 @@ export async function furnish(
   }
   await promisify(execFile)(process.execPath, [main, 'directory', 'import', directoryFile], { env: furnished })
   return furnished
+}
+
+function asker(child: ChildProcess): () => Promise<number | undefined> {
+  return async () => {
+    const told = once(child, 'message')
+    child.send('allocated')
+    const [bytes] = await told
+    return bytes ?? undefined
+  }
 }
 
 export function databaseIn(folder: string): string {

@@ -1,5 +1,19 @@
+/** Of an even number of values the mean of the two in the middle; NaN of none. */
 export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+  const sorted = values.toSorted((a, b) => a - b)
+  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]]
+  return low === undefined || high === undefined ? Number.NaN : (low + high) / 2
+}
+
+/**
+ * The quotient of each round's values. Rounds alternate, so whatever else the machine did in a round was done to both
+ * and cancels out; the quotient of two medians may be of different minutes.
+ */
+export function ratios(values: readonly number[], to: readonly number[]): number[] {
+  return values.flatMap((value, round) => {
+    const other = to[round]
+    return other === undefined ? [] : [value / other]
+  })
 }
 
 /** `median (least to most)`. */

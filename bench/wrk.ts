@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { pathToProgram } from './installed.ts'
 import type { SlackForm } from './slack-command.ts'
 
 const run = promisify(execFile)
@@ -76,10 +77,8 @@ const summarySchema = z.object({
 })
 
 /** Nothing at all can be measured without it. Throws where it is not installed. */
-export async function requireWrk(): Promise<void> {
-  // wrk has no way to be asked that exits with 0; that it could be started at all is the answer.
-  const failure = await run('wrk', ['-v']).catch((error: { code?: unknown }) => error)
-  if ('code' in failure && failure.code === 'ENOENT') throw new Error('wrk is not installed: apt-get install wrk')
+export function requireWrk(): void {
+  if (pathToProgram('wrk') === undefined) throw new Error('wrk is not installed: apt-get install wrk')
 }
 
 /** Sends forms for so many seconds, each connection the next one as soon as it has its answer, from one thread. */

@@ -1,0 +1,15 @@
+import { cpus, release, totalmem } from 'node:os'
+import type { Machine } from './ratio-results.ts'
+
+/** Where figures were taken: they mean nothing elsewhere. */
+export function machine(): Machine {
+  const cores = cpus()
+  return {
+    cpu: cores[0]?.model ?? 'unknown',
+    cores: cores.length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    node: process.version,
+    date: new Date().toISOString().slice(0, 10),
+  }
+}

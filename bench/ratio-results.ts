@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { median, ratios } from './statistics.ts'
+
+const roundSchema = z.object({
+  perSecond: z.number(),
+  requests: z.number(),
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+  errors: z.number(),
+  /** Of the server and its children, for each request. */
+  cpuMicros: z.number(),
+  /** On V8's heap, for each request; absent: it has none. */
+  allocatedBytes: z.number().optional(),
+})
+
+const contenderSchema = z.object({
+  name: z.string(),
+  what: z.string(),
+  /** What the gateway is to cost at the most, as a multiple of this. */
+  limit: z.number().optional(),
+  rounds: z.array(roundSchema),
+})
+
+const fieldSchema = z.object({
+  title: z.string(),
+  contenders: z.array(contenderSchema),
+  /** Who could not take part, and what that wants. */
+  missing: z.array(z.object({ what: z.string(), needs: z.string() })),
+})
+
+export const machineSchema = z.object({
+  cpu: z.string(),
+  cores: z.number(),
+  memoryGiB: z.number(),
+  kernel: z.string(),
+  node: z.string(),
+  date: z.string(),
+})
+
+export const ratioResultsSchema = z.object({
+  machine: machineSchema,
+  rounds: z.number(),
+  seconds: z.number(),
+  connections: z.number(),
+  fields: z.array(fieldSchema),
+})
+
+/** What wrk and the operating system saw of a server that was asked as fast as it could answer. */
+export type Round = z.infer<typeof roundSchema>
+/** Those who have done the same job in turns. */
+export type Field = z.infer<typeof fieldSchema>
+export type Machine = z.infer<typeof machineSchema>
+export type RatioResults = z.infer<typeof ratioResultsSchema>
+
+export const GATEWAY = 'gateway'
+
+export interface Standing {
+  readonly what: string
+  readonly isGateway: boolean
+  readonly limit: number | undefined
+  readonly cpuMicros: readonly number[]
+  /** CPU of the gateway as a multiple of its own, round by round; empty without a gateway. */
+  readonly ratios: readonly number[]
+  readonly rounds: readonly Round[]
+}
+
+/** By CPU per request, the cheapest first. */
+export function standings({ contenders }: Field): Standing[] {
+  const cpuOf = (rounds: readonly Round[]): number[] => rounds.map(({ cpuMicros }) => cpuMicros)
+  const gateway = cpuOf(contenders.find(({ name }) => name === GATEWAY)?.rounds ?? [])
+  return contenders
+    .map(({ name, what, limit, rounds }) => ({
+      what,
+      isGateway: name === GATEWAY,
+      limit,
+      cpuMicros: cpuOf(rounds),
+      ratios: ratios(gateway, cpuOf(rounds)),
+      rounds,
+    }))
+    .toSorted((a, b) => median(a.cpuMicros) - median(b.cpuMicros))
+}
