@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { familyCpuMs } from './process-account.ts'
+import { familyCpuMs, watchOthers } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
 import type { SlackForm } from './slack-command.ts'
 import type { RunningServer } from './stage.ts'
@@ -14,11 +14,14 @@ export async function measure(
   load: { readonly forms: readonly SlackForm[]; readonly connections: number; readonly seconds: number },
 ): Promise<Round> {
   const before = { cpuMs: familyCpuMs(pid), allocated: await allocatedBytes?.() }
+  const othersSoFar = watchOthers([process.pid])
   const report = await runWrk({ url, ...load })
+  const othersShare = othersSoFar()
   const usedMs = familyCpuMs(pid) - before.cpuMs
   const allocated = await allocatedBytes?.()
   return {
     ...report,
+    othersShare,
     cpuMicros: (usedMs * 1000) / report.requests,
     ...(allocated !== undefined &&
       before.allocated !== undefined && { allocatedBytes: (allocated - before.allocated) / report.requests }),
@@ -35,7 +38,8 @@ export async function checkAnswers(
     regions,
     form: { path, headers, body },
     verifies,
-  }: { regions: readonly string[]; form: SlackForm; verifies: boolean },
+    patienceMs = PATIENCE_MS,
+  }: { regions: readonly string[]; form: SlackForm; verifies: boolean; patienceMs?: number },
 ): Promise<void> {
   const post = (text: string): Promise<Response> =>
     fetch(`${url}${path}`, { method: 'POST', headers: headers.map(([name, value]) => [name, value]), body: text })
@@ -43,7 +47,7 @@ export async function checkAnswers(
   const good = await post(body)
   const text = await good.text()
   if (good.status !== 200 || text !== '{"text":"done"}') throw new Error(`it answered ${good.status} ${text}`)
-  const giveUpAt = performance.now() + PATIENCE_MS
+  const giveUpAt = performance.now() + patienceMs
   while ((await asked(regions)).some((times, region) => times !== before[region]! + 1)) {
     if (performance.now() > giveUpAt) throw new Error('it did not ask each of its regions once')
     await pause(20)

@@ -6,18 +6,25 @@ const MS_PER_TICK = 10
 
 /** What a process has used of the CPU so far, all of its threads: the operating system's account. */
 export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // User and system time: fields 14 and 15, behind the command's name, which may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
+  const [user = 0, system = 0] = times(pid)
+  return user + system
 }
 
-/** The same of a process and all that it has started and that still run. */
+/** The same of a process and of all that it has started, those that have ended too. */
 export function familyCpuMs(pid: number): number {
-  return childrenOf(pid).reduce((sum, child) => sum + familyCpuMs(child), cpuMs(pid))
+  const own = times(pid).reduce((sum, ms) => sum + ms, 0)
+  return childrenOf(pid).reduce((sum, child) => sum + familyCpuMs(child), own)
 }
 
-/** Linux keeps them by the thread that started them. */
+/** Of its own and of its ended children, user and system time each. */
+function times(pid: number): number[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // Fields 14 to 17, behind the command's name, which may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields.slice(11, 15).map((ticks) => Number(ticks) * MS_PER_TICK)
+}
+
+/** Those that run; Linux keeps them by the thread that started them. */
 function childrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
@@ -26,9 +33,9 @@ function childrenOf(pid: number): number[] {
   )
 }
 
-/** Begins to watch; the function it returns tells what share of the machine others than these processes have used. */
+/** Begins to watch; the function it returns tells what share of the machine others than these and theirs have used. */
 export function watchOthers(pids: readonly number[]): () => number {
-  const used = (): number => pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
+  const used = (): number => pids.reduce((sum, pid) => sum + familyCpuMs(pid), 0)
   const before = { all: machineMs(), used: used(), at: performance.now() }
   return () => {
     const others = machineMs() - before.all - (used() - before.used)

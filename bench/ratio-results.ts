@@ -11,6 +11,8 @@ const roundSchema = z.object({
   cpuMicros: z.number(),
   /** On V8's heap, for each request; absent: it has none. */
   allocatedBytes: z.number().optional(),
+  /** Of the machine, that had nothing to do with it. */
+  othersShare: z.number(),
 })
 
 const contenderSchema = z.object({

@@ -21,8 +21,9 @@ export function ratioTable(field: Field): string {
   const lines = rows.map((row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
   )
+  const others = field.contenders.flatMap((contender) => contender.rounds.map(({ othersShare }) => othersShare * 100))
   const missing = field.missing.map(({ what, needs }) => `${what} did not take part: ${needs} is not installed`)
-  return [...lines, ...missing].join('\n')
+  return [...lines, `others had ${spread(others, 0)} % of the machine`, ...missing].join('\n')
 }
 
 function rowOf({ what, isGateway, limit, cpuMicros, ratios, rounds }: Standing): string[] {
