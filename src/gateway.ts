@@ -168,7 +168,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const delivery = createDelivery({
     spool,
     poster,
-    directory: { find: (key) => directory.ask(key) },
+    directory: {
+      find: (key) => directory.ask(key),
+      forgetFormerHomes: (...which) => editor.forgetFormerHomes(...which),
+    },
     now: () => live.now().delivery,
     clock,
     log,

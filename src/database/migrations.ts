@@ -291,4 +291,14 @@ const migrations: Record<string, Migration> = {
       await db.schema.createIndex('dead_letters_came').on('dead_letters').columns(['came', 'id']).execute()
     },
   },
+  '0004_former_homes': {
+    async up(db) {
+      await db.schema
+        .alterTable('organizations')
+        // Separated by blanks, which no region's name has: SQL alone can add one.
+        .addColumn('former_regions', 'text', (column) => column.notNull().defaultTo(''))
+        .execute()
+      await db.schema.alterTable('organizations').addColumn('moved_at', 'bigint').execute()
+    },
+  },
 }

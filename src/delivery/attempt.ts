@@ -7,6 +7,7 @@ import type { Topology } from '../regions/regions.ts'
 import type { Resolution } from '../resolve/resolve.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import { framed, unframed } from './framed.ts'
+import type { Fetched } from './follow.ts'
 import { homeOf, type Owner } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, unpack, type Kept } from './kept.ts'
@@ -27,6 +28,12 @@ export interface AttemptParts {
   readonly provider: (name: string) => Provider | undefined
   readonly sealer: () => Sealer
   readonly forward: Forward
+  /** Fetches what waits where an organization has lived before, and goes before the row that waits where it lives now. */
+  readonly fetchEarlier: (
+    one: Organization,
+    home: MailboxAddress & { kind: 'region' },
+    row: WaitingRow,
+  ) => Promise<Fetched>
   /** Whether the claim on the mailbox still stands: asked right before it is sent. */
   readonly maySend: () => boolean
 }
@@ -36,6 +43,8 @@ export type Attempted =
   | { readonly kind: 'judged'; readonly judgement: Judgement }
   /** It belongs into other mailboxes: where its organizations live now. */
   | { readonly kind: 'moved'; readonly rows: readonly NewRow[] }
+  /** Others that have come to its mailbox go before it. */
+  | { readonly kind: 'behind' }
   /** Nobody is left who could take it. */
   | { readonly kind: 'dead'; readonly reason: string }
   /** It cannot be read or signed with what this gateway has been given, and an operator can mend that. */
@@ -103,6 +112,11 @@ async function deliver(
   const isHome = (one: Organization): boolean => regionOf(homeOf(one, address)) === regionOf(address)
   if (!organizations.every(isHome)) return { kind: 'moved', rows: rowsAtHome(address, organizations, row, kept, parts) }
   if (address.kind === 'held') return notTried('held')
+
+  const fetched = new Set<Fetched>()
+  for (const one of organizations) fetched.add(await parts.fetchEarlier(one, address, row))
+  if (fetched.has('some')) return { kind: 'behind' }
+  if (fetched.has('busy')) return notTried('following')
 
   const { region } = address
   const { what, signedBy } = kept

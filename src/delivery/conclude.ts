@@ -55,6 +55,8 @@ export function conclude(
   switch (attempted.kind) {
     case 'moved':
       return { told: 'moved', settlement: { kind: 'moved', rows: attempted.rows }, refusals, course: next }
+    case 'behind':
+      return { told: 'not_tried', settlement: undefined, refusals, course: next }
     case 'dead':
       return { told: 'dead', settlement: dead(attempted.reason, row.attempts), refusals, course: next }
     case 'stuck': {

@@ -5,7 +5,7 @@ import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
 import { SiloClientError } from '../errors.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 import { packUnresolved, type Unresolved } from './attempt.ts'
-import { HELD_SPOOL_BYTES } from './home.ts'
+import { formerHomesOf, HELD_SPOOL_BYTES } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
@@ -66,7 +66,7 @@ interface Share {
 /**
  * Delivers an event to every planned region, now or later. A first attempt that is still running when the event is safe
  * goes on, and settles its row. Regions whose mailbox is not empty are not asked: what comes now waits behind what came
- * before. The same goes for organizations that are held, or have just been released: it waits in their own mailboxes,
+ * before, also where that is still to follow an organization that has moved. The same goes for organizations that are held, or have just been released: it waits in their own mailboxes,
  * from where everything follows them in its order.
  */
 export function deliverEvent(
@@ -94,7 +94,7 @@ export function deliverEvent(
   const planned = shares.map(({ region }) => region)
   const waits = new Set(
     shares.flatMap(({ region, held }) =>
-      event.allWait === true || isAllHeld(region, held) || mailboxes.mustWait(addressOf(region)) ? [region] : [],
+      event.allWait === true || isAllHeld(region, held) || mustWait(region) ? [region] : [],
     ),
   )
   const asked = planned.filter((region) => !waits.has(region))
@@ -123,6 +123,12 @@ export function deliverEvent(
     })
     if (rows.length > 0) await store(rows)
     return { takenBy: takenBy[0]?.name }
+  }
+
+  function mustWait(region: RoutedRegion): boolean {
+    if (mailboxes.mustWait(addressOf(region))) return true
+    const former = region.organizations.flatMap((one) => formerHomesOf(one, { provider, integration }))
+    return former.some((address) => mailboxes.mustWait(address))
   }
 
   function shareOf(region: RoutedRegion): Share {

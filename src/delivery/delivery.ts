@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Directory } from '../directory/directory.ts'
+import type { DirectoryEditor } from '../directory/edit.ts'
 import type { Forward } from '../dispatch/forward.ts'
 import type { RegionClient } from '../dispatch/region-client.ts'
 import { mailboxSlots } from '../dispatch/slots.ts'
@@ -10,7 +11,7 @@ import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
 import { attempt, isHeld } from './attempt.ts'
-import { followOrganization, type Followed, type MovedOrganization } from './follow.ts'
+import { fetchEarlier, followOrganization, type Followed, type MovedOrganization } from './follow.ts'
 import { createLateAnswers, type LateAnswers, type LateAnswersParts } from './late-answers.ts'
 import { createMailboxWorker, type MailboxWorker } from './mailboxes.ts'
 import type { AnswerPoster } from './post-answer.ts'
@@ -34,7 +35,7 @@ export interface DeliveryParts {
   readonly spool: Spool
   readonly poster: Pick<AnswerPoster, 'post'>
   /** For what is late already: it may wait, but must not go where an organization has been, whatever is remembered. */
-  readonly directory: Pick<Directory, 'find'>
+  readonly directory: Pick<Directory, 'find'> & Pick<DirectoryEditor, 'forgetFormerHomes'>
   readonly now: () => DeliveryNow
   readonly clock: Clock
   readonly log: Log
@@ -84,6 +85,13 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         provider,
         sealer,
         forward: (...call) => now().forward(...call),
+        fetchEarlier: (one, home, waiting) =>
+          fetchEarlier(one, home, waiting, {
+            spool,
+            sealer: sealer(),
+            now: clock.now(),
+            forgetFormerHomes: (...which) => directory.forgetFormerHomes(...which),
+          }),
       }),
     isHeld: (address) => isHeld(address, directory),
     lane(name) {
@@ -144,7 +152,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       void takeOver()
     },
     follow: (moved) =>
-      followOrganization(moved, { spool, sealer: sealer(), tell: (addresses) => mailboxes.lookInto(addresses) }),
+      followOrganization(moved, { spool, sealer: sealer(), filling: (...work) => mailboxes.filling(...work) }),
     async stop() {
       stopping = true
       cancelTakeOver()

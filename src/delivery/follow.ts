@@ -1,5 +1,5 @@
 import type { Id, Integration, Organization } from '../directory/directory.ts'
-import { homeOf, type Owner } from './home.ts'
+import { formerHomesOf, homeOf, type Owner } from './home.ts'
 import type { Sealer } from './seal.ts'
 import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool, type WaitingRow } from './spool.ts'
 
@@ -7,6 +7,11 @@ import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool, ty
 const PAGE = 50
 /** Gateways that have not heard of the move yet may go on storing: what comes after so many rounds follows when tried. */
 const ROUNDS = 10
+/**
+ * By then no gateway stores anything where an organization has lived: what each remembers of the directory is older than
+ * `CACHE_HARD_MS` by default, and what it had planned before is answered.
+ */
+const SETTLED_MS = 300_000
 
 /** Where an organization's webhooks go. */
 type Whereabouts = Pick<Organization, 'region' | 'held'>
@@ -23,14 +28,14 @@ export interface MovedOrganization {
 export interface FollowParts {
   readonly spool: Pick<Spool, 'waitingFor' | 'relocate'>
   readonly sealer: Sealer
-  /** Told of mailboxes that something has come into, or gone from; where nobody works here, of no use. */
-  readonly tell?: (mailboxes: readonly MailboxAddress[]) => Promise<void>
+  /** Within it mailboxes are filled from each other, of which whoever works on them here has to know. */
+  readonly filling?: (mailboxes: readonly MailboxAddress[], work: () => Promise<Followed>) => Promise<Followed>
 }
 
 /** What became of the deliveries that waited. Those that have not moved follow when they are tried next. */
 export interface Followed {
   readonly moved: number
-  /** Just being sent, or waiting for the same webhook to be sent. */
+  /** Just being sent, or waiting for the same webhook to be sent, or behind one of these. */
   readonly busy: number
   /** Sealed with a key that is not there, or not as it was sealed. */
   readonly unreadable: number
@@ -42,37 +47,81 @@ export interface Followed {
  * Rejects when the store cannot be asked; what has moved by then stays moved, and the rest follows when it is tried.
  */
 export async function followOrganization(moved: MovedOrganization, parts: FollowParts): Promise<Followed> {
+  const { filling = (_, work) => work() } = parts
   const total = { moved: 0, busy: 0, unreadable: 0 }
   for (const { id: integration, provider } of moved.integrations) {
     const owner: Owner = { provider, integration }
     const from = homeOf({ id: moved.id, ...moved.before }, owner)
     const to = homeOf({ id: moved.id, ...moved.after }, owner)
     if (regionOf(from) === regionOf(to)) continue
-    try {
-      for (let round = 1; ; round++) {
-        const { moved: now, busy, unreadable } = await followOnce(moved.id, from, to, parts)
-        total.moved += now
-        if (now > 0 && round < ROUNDS) continue
-        total.busy += busy
-        total.unreadable += unreadable
-        break
-      }
-    } finally {
-      await parts.tell?.([from, to])
-    }
+    const followed = await filling([from, to], () => followInRounds(moved.id, from, to, parts))
+    total.moved += followed.moved
+    total.busy += followed.busy
+    total.unreadable += followed.unreadable
   }
   return total
 }
 
-/** From the first to the last that waits. */
+async function followInRounds(...[organization, from, to, parts]: Parameters<typeof followOnce>): Promise<Followed> {
+  let moved = 0
+  for (let round = 1; ; round++) {
+    const now = await followOnce(organization, from, to, parts)
+    moved += now.moved
+    if (now.moved === 0 || round === ROUNDS) return { ...now, moved }
+  }
+}
+
+/** `some`: they have come, and go first. `busy`: one is just being sent, or behind one that is. */
+export type Fetched = 'nothing' | 'some' | 'busy'
+
+export interface FetchParts extends FollowParts {
+  /** Unix milliseconds. */
+  readonly now: number
+  /** As the directory's editor has it. */
+  readonly forgetFormerHomes: (id: Id, until: number) => Promise<void>
+}
+
+/**
+ * Fetches from where an organization lived before what goes before a row that is to be sent where it lives now. Once no
+ * gateway stores anything there any more, all of it; and when there is nothing, that it ever lived there is forgotten.
+ */
+export async function fetchEarlier(
+  organization: Organization,
+  home: MailboxAddress & { kind: 'region' },
+  row: WaitingRow,
+  { now, forgetFormerHomes, ...parts }: FetchParts,
+): Promise<Fetched> {
+  const { id, formerly } = organization
+  if (formerly === undefined) return 'nothing'
+  const isSettled = now >= formerly.until + SETTLED_MS
+  const total = { moved: 0, busy: 0 }
+  for (const from of formerHomesOf(organization, home)) {
+    const { moved, busy } = await followOnce(id, from, home, parts, isSettled ? undefined : row.id)
+    total.moved += moved
+    total.busy += busy
+  }
+  if (total.moved > 0) return 'some'
+  if (total.busy > 0) return 'busy'
+  // What came from there by itself, since this row was the first.
+  if ((await parts.spool.waitingFor(home, id, { limit: 1, before: row.id })).length > 0) return 'some'
+  if (isSettled) await forgetFormerHomes(id, formerly.until)
+  return 'nothing'
+}
+
+/** From the first to the last that waits; with `before`, to the last that goes before this row. */
 async function followOnce(
   organization: Id,
   from: MailboxAddress,
   to: MailboxAddress,
   { spool, sealer }: FollowParts,
+  before?: number,
 ): Promise<Followed> {
   const read = (after?: WaitingRow): Promise<WaitingRow[]> =>
-    spool.waitingFor(from, organization, { limit: PAGE, ...(after && { after: after.id }) })
+    spool.waitingFor(from, organization, {
+      limit: PAGE,
+      ...(after && { after: after.id }),
+      ...(before !== undefined && { before }),
+    })
   let moved = 0
   let tried = 0
   let unreadable = 0
@@ -84,8 +133,10 @@ async function followOnce(
       return rows === undefined ? [] : [{ row: row.id, rows }]
     })
     unreadable += page.length - moves.length
+    // Behind one that has to stay they are only counted: none may go past it.
+    const isFree = moved === tried
     tried += moves.length
-    if (moves.length > 0) moved += await spool.relocate(moves)
+    if (isFree && moves.length > 0) moved += await spool.relocate(moves)
     page = next
   }
   return { moved, busy: tried - moved, unreadable }

@@ -17,5 +17,12 @@ export function homeOf(
     : { kind: 'region', provider, integration, region }
 }
 
+/** Where something may wait that came for an organization before it moved or was released, and goes before what comes. */
+export function formerHomesOf({ id, formerly }: Organization, { provider, integration }: Owner): MailboxAddress[] {
+  if (formerly === undefined) return []
+  const regions = formerly.regions.map((region) => ({ kind: 'region', provider, integration, region }) as const)
+  return [{ kind: 'held', provider, integration, organization: id }, ...regions]
+}
+
 /** Bytes that may wait for each organization that is held: its region has no share in it, but its default. */
 export const HELD_SPOOL_BYTES = 1024 * 1_048_576

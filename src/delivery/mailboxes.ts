@@ -79,8 +79,11 @@ export interface MailboxWorker {
   start(): Promise<void>
   /** Looks at every region again, after their states may have changed. */
   look(): void
-  /** Looks into these mailboxes: somebody else in this process has put something there, or taken it away. */
-  lookInto(addresses: readonly MailboxAddress[]): Promise<void>
+  /**
+   * Within `work` somebody else in this process fills these mailboxes from each other: what comes for them waits, and
+   * then it is looked into them.
+   */
+  filling<Result>(addresses: readonly MailboxAddress[], work: () => Promise<Result>): Promise<Result>
   /** Looks at all of them: somebody else in this process has paused or resumed one, or replayed or erased. Never rejects. */
   lookAtAll(): Promise<void>
   /** What was claimed by now: the answer tells, whenever asked, whether it is still this instance's. */
@@ -322,6 +325,23 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     }
   }
 
+  /** Somebody else in this process has put something into these mailboxes, or taken it away. */
+  async function lookInto(addresses: readonly MailboxAddress[]): Promise<void> {
+    for (const address of addresses) filled.set(keyOf(address), address)
+    try {
+      await lookInFilled()
+    } catch {
+      // The store is away, which is told each second, and then it is looked at again.
+    }
+    for (const address of addresses) {
+      const box = boxIfKnown(address)
+      // What it rested for may have gone elsewhere; if not, its head still knows how long it has to wait.
+      if (box === undefined || box.isEmpty || box.paused !== undefined || box.state.kind !== 'resting') continue
+      makeReady(box)
+      pump(box.lane)
+    }
+  }
+
   function untilDue(box: Box, row: WaitingRow): number {
     if (box.head?.row === row.id) return Math.max(0, box.head.dueAt - clock.monotonic())
     // Another process has set this time, by a clock that may have been wrong.
@@ -500,19 +520,17 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       }
     },
 
-    async lookInto(addresses) {
-      for (const address of addresses) filled.set(keyOf(address), address)
+    async filling(addresses, work) {
+      const filling = addresses.map(boxAt)
+      for (const box of filling) box.appending += 1
       try {
-        await lookInFilled()
-      } catch {
-        // The store is away, which is told each second, and then it is looked at again.
-      }
-      for (const address of addresses) {
-        const box = boxIfKnown(address)
-        // What it rested for may have gone elsewhere; if not, its head still knows how long it has to wait.
-        if (box === undefined || box.isEmpty || box.paused !== undefined || box.state.kind !== 'resting') continue
-        makeReady(box)
-        pump(box.lane)
+        return await work()
+      } finally {
+        await lookInto(addresses)
+        for (const box of filling) {
+          box.appending -= 1
+          forget(box)
+        }
       }
     },
 

@@ -86,23 +86,39 @@ export async function relocate(
   moves: readonly Move[],
 ): Promise<{ locked: LockedMailboxes; result: number }> {
   const locked = await lockFor(tx, moves, [])
+  const standing = await readLocked(tx, locked, soughtFor(moves))
   let moved = 0
-  for (const group of await groupsOf(tx, locked, moves)) {
-    const standing = await readLocked(tx, locked, { rows: group.map(({ row }) => row), keys: [] })
-    const byId = new Map(standing.map((row) => [row.id, row]))
-    const movable = group.filter(({ row, rows }) => {
-      const waiting = byId.get(row)
-      return waiting !== undefined && !waiting.is_being_sent && takesAllAlong(rows, waiting.organizations)
-    })
-    const beingSent = await replace(tx, locked, movable)
-    moved += beingSent.filter(({ length }) => length === 0).length
+  for (const group of groupsOf(standing, movableOf(standing, moves))) {
+    // As it finds them: what was moved before may have left its organizations with them.
+    const movable = movableOf(await readLocked(tx, locked, soughtFor(group)), group)
+    await replace(tx, locked, movable)
+    moved += movable.length
+    if (movable.length < group.length) break
   }
   return { locked, result: moved }
 }
 
+/** Those that are still there, up to the first that has to stay, or whose webhook is being sent where it is to go. */
+function movableOf(standing: readonly Standing[], moves: readonly Move[]): Move[] {
+  const byId = new Map(standing.map((row) => [row.id, row]))
+  const beingSent = new Set(
+    standing.filter((row) => row.is_being_sent).map((row) => uniqueKey(row.dedup_key, row.region)),
+  )
+  const there = moves.filter(({ row }) => byId.has(row))
+  const stays = there.findIndex(({ row, rows }) => {
+    const waiting = byId.get(row)
+    return (
+      waiting === undefined ||
+      waiting.is_being_sent ||
+      !takesAllAlong(rows, waiting.organizations) ||
+      rows.some(({ dedupKey, mailbox }) => beingSent.has(uniqueKey(dedupKey, regionOf(mailbox))))
+    )
+  })
+  return stays < 0 ? there : there.slice(0, stays)
+}
+
 /** Those that meet no other of their webhook are moved all at once; each of the rest alone, as it finds things then. */
-async function groupsOf(tx: Transaction, locked: LockedMailboxes, moves: readonly Move[]): Promise<Move[][]> {
-  const standing = await readLocked(tx, locked, soughtFor(moves))
+function groupsOf(standing: readonly Standing[], moves: readonly Move[]): Move[][] {
   const sources = new Map(standing.map(({ id, dedup_key: key, region }) => [uniqueKey(key, region), id]))
   const taken = new Set<string>()
   const together: Move[] = []

@@ -214,8 +214,9 @@ const texts = {
     WHERE mailbox_id = (SELECT id FROM mailboxes
         WHERE integration_id = $1::bigint AND provider = $2 AND installation = $3 AND region = $4)
       AND ${PLACE} > coalesce((SELECT ${PLACE} FROM waiting WHERE id = $5::bigint), 0)
-      AND organizations::jsonb ? $6
-    ORDER BY ${PLACE}, id LIMIT $7::bigint`,
+      AND ($6::bigint IS NULL OR ${PLACE} < (SELECT ${PLACE} FROM waiting WHERE id = $6::bigint))
+      AND organizations::jsonb ? $7
+    ORDER BY ${PLACE}, id LIMIT $8::bigint`,
 
   owe: `INSERT INTO owed_answers (delivery, provider, integration_id, received_at, owner, state, posts,
       request_key_id, request, message_key_id, message)

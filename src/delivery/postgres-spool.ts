@@ -26,7 +26,7 @@ import {
 } from './spool-rows.ts'
 import { replayAll } from './replay-all.ts'
 import { storedOf } from './spool-rules.ts'
-import type { Appended, MailboxPage, OpenMailbox, Spool } from './spool.ts'
+import type { Appended, MailboxPage, OpenMailbox, Spool, WaitingPage } from './spool.ts'
 
 interface PostgresSpoolOptions {
   readonly clock: Clock
@@ -179,12 +179,10 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
         const [now] = await ask<{ sum: string }>(statements.sumOfOpen)
         return now?.sum === known.sum() ? undefined : await list(ask)
       }),
-    waitingFor: (mailbox, organization, { limit, after }) =>
+    waitingFor: (mailbox, organization, { limit, after, before }: WaitingPage) =>
       read(async (ask) => {
-        const columns = columnsOf(mailbox)
-        return (await ask<RowColumns>(statements.waitingFor, ...columns, after ?? null, organization, limit)).map(
-          waitingRowOf,
-        )
+        const page = [after ?? null, before ?? null, organization, limit]
+        return (await ask<RowColumns>(statements.waitingFor, ...columnsOf(mailbox), ...page)).map(waitingRowOf)
       }, long),
     relocate: (moves) =>
       transact(async (tx) => {

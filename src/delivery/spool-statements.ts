@@ -70,7 +70,7 @@ export function prepareStatements(database: DatabaseSync) {
       FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id WHERE row.id = ?`,
     placeOf: `SELECT ${PLACE} AS place FROM waiting WHERE id = ?`,
     waitingFor: `SELECT ${rowColumns} FROM waiting
-      WHERE mailbox_id = ? AND ${PLACE} > ? AND EXISTS (SELECT 1 FROM json_each(organizations) WHERE value = ?)
+      WHERE mailbox_id = ? AND ${PLACE} > ? AND ${PLACE} < ? AND EXISTS (SELECT 1 FROM json_each(organizations) WHERE value = ?)
       ORDER BY ${PLACE}, id LIMIT ?`,
     organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',
     retryAt: 'UPDATE waiting SET retry_at = ? WHERE id = ?',

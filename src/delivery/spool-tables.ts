@@ -39,6 +39,7 @@ import {
   type WaitingRow,
   type Replayed,
   type ReplayPart,
+  type WaitingPage,
 } from './spool.ts'
 
 /** As SQLite has it. */
@@ -283,21 +284,26 @@ export function createSpoolTables(database: DatabaseSync) {
       _at: Moment,
       address: MailboxAddress,
       organization: string,
-      { limit, after }: { limit: number; after?: number },
+      { limit, after, before }: WaitingPage,
     ): WaitingRow[] {
       const mailbox = one<{ id: number }>(sql.mailboxAt, ...columnsOf(address))?.id
       if (mailbox === undefined) return []
-      const from = after === undefined ? undefined : one<{ place: number }>(sql.placeOf, after)
-      return all<RowColumns>(sql.waitingFor, mailbox, from?.place ?? 0, organization, limit).map(waitingRowOf)
+      const placeOf = (id: number): number => one<{ place: number }>(sql.placeOf, id)?.place ?? 0
+      const from = after === undefined ? 0 : placeOf(after)
+      const to = before === undefined ? Number.MAX_SAFE_INTEGER : placeOf(before)
+      return all<RowColumns>(sql.waitingFor, mailbox, from, to, organization, limit).map(waitingRowOf)
     },
 
     relocate(at: Moment, moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): number {
-      const moved = moves.filter(({ row, rows }) => {
+      let moved = 0
+      for (const { row, rows } of moves) {
         const waiting = one<Sending & { organizations: string }>(sql.sending, row)
-        if (waiting === undefined || isBeingSent(waiting, at)) return false
-        return takesAllAlong(rows, waiting.organizations) && replace(row, rows, at).length === 0
-      })
-      return moved.length
+        if (waiting === undefined) continue
+        if (isBeingSent(waiting, at) || !takesAllAlong(rows, waiting.organizations)) break
+        if (replace(row, rows, at).length > 0) break
+        moved += 1
+      }
+      return moved
     },
 
     at: (_at: Moment, addresses: readonly MailboxAddress[]): OpenMailbox[] =>

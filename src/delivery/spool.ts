@@ -205,6 +205,13 @@ export interface Replayed {
   readonly rest: ReplayPlace | undefined
 }
 
+/** At most `limit` rows: those behind the row `after`, and before the place of the row `before`, wherever that waits. */
+export interface WaitingPage {
+  readonly limit: number
+  readonly after?: number
+  readonly before?: number
+}
+
 export interface Mailboxes {
   /**
    * Stores rows, all or none of them but for those that are `duplicate` or `full`; results in the order of `rows`.
@@ -221,13 +228,14 @@ export interface Mailboxes {
   /** Every mailbox with something in it, and every paused one. */
   open(): Promise<OpenMailbox[]>
   /**
-   * What waits for an organization in a mailbox, in its order, after the row `after` of that order: what has to follow
-   * where the organization moves, held rows and all.
+   * What waits for an organization in a mailbox, in its order: what has to follow where the organization moves, held
+   * rows and all.
    */
-  waitingFor(mailbox: MailboxAddress, organization: Id, page: { limit: number; after?: number }): Promise<WaitingRow[]>
+  waitingFor(mailbox: MailboxAddress, organization: Id, page: WaitingPage): Promise<WaitingRow[]>
   /**
-   * Moves rows as the settlement `moved` does, without a claim: those that nobody sends right now, and whose
-   * organizations are all among those of `rows`. Returns how many have moved.
+   * Moves rows as the settlement `moved` does, without a claim, one after the other up to the first that has to stay:
+   * it is just being sent, or `rows` leave out some of its organizations. Returns how many have moved; those that are
+   * gone by now have not.
    */
   relocate(moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): Promise<number>
   /** Those of these addresses that `open` would tell of. A change that somebody else has made is still to be told. */

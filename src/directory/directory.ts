@@ -25,6 +25,16 @@ export interface Organization {
   readonly epoch: number
   /** Its data is on its way: nothing is sent for it, and its events wait until it is released. */
   readonly held: boolean
+  /** Only look-ups tell of it, and not once nothing can wait there any more. */
+  readonly formerly?: FormerHomes
+}
+
+/** Where an organization lived before it moved or was released: what may still wait there goes before what comes now. */
+export interface FormerHomes {
+  /** Regions that it has left. */
+  readonly regions: readonly string[]
+  /** Unix milliseconds: when it last moved or was released. */
+  readonly until: number
 }
 
 /** An integration with its organizations: those that are active and whose link is active, in id order. */

@@ -46,7 +46,9 @@ export interface WriteOptions {
  * How an organization is written: an `epoch` is never given, since moving counts it up; `held` undefined leaves it as it
  * is.
  */
-export type OrganizationToWrite = Omit<Organization, 'epoch' | 'held'> & { readonly held: boolean | undefined }
+export type OrganizationToWrite = Omit<Organization, 'epoch' | 'held' | 'formerly'> & {
+  readonly held: boolean | undefined
+}
 
 /** At most `limit` rows in the order of their ids, those after `after`. */
 export interface Page<Cursor> {
@@ -105,4 +107,9 @@ export interface DirectoryEditor extends DirectoryReader {
   deleteIntegration(id: Id, options: WriteOptions): Promise<Deleted<Integration>>
   deleteOrganization(id: Id, options: WriteOptions): Promise<Deleted<Organization>>
   deleteLink(integration: Id, organization: Id, options: WriteOptions): Promise<Deleted<Link>>
+  /**
+   * Forgets where an organization lived until `until`, unless it has moved since: nothing waits for it there any more.
+   * No change to be told or audited: who has not heard of it looks there in vain.
+   */
+  forgetFormerHomes(id: Id, until: number): Promise<void>
 }

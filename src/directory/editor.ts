@@ -16,6 +16,7 @@ import type {
   WriteOptions,
   Written,
 } from './edit.ts'
+import { regionsLeft } from './former-homes.ts'
 import { toStored } from './id.ts'
 import { createDirectoryReader } from './list-rows.ts'
 import type { DirectorySchema } from './schema.ts'
@@ -43,6 +44,14 @@ export function createDirectoryEditor(
     deleteOrganization: (id, options) => inTurn((write) => remove(write, organizationToDelete(write, id), options)),
     deleteLink: (integration, organization, options) =>
       inTurn((write) => remove(write, linkToDelete(write, integration, organization), options)),
+    async forgetFormerHomes(id, until) {
+      await writes
+        .updateTable('organizations')
+        .set({ former_regions: '', moved_at: null })
+        .where('id', '=', storedId(id))
+        .where('moved_at', '=', BigInt(until))
+        .execute()
+    },
   }
 }
 
@@ -64,7 +73,7 @@ interface Put<Row> {
   /** What it would contradict. */
   conflict(): Promise<Conflict | undefined>
   after(before: Row | undefined): Row
-  store(after: Row): Promise<unknown>
+  store(after: Row, before: Row | undefined): Promise<unknown>
   action(before: Row | undefined, after: Row): string
   concerned(before: Row | undefined, after: Row): Promise<Concerned>
 }
@@ -83,7 +92,7 @@ async function put<Row extends object>(
   if (before !== undefined && isDeepStrictEqual({ ...after, version: before.version }, before)) {
     return { kind: 'written', row: before, before, change: undefined }
   }
-  await steps.store(after)
+  await steps.store(after, before)
   const row = { ...after, version }
   const action = steps.action(before, after)
   await recordAudit(trx, { at, author, action, subject: steps.subject, details: { before, after: row } })
@@ -183,7 +192,7 @@ function integrationToPut({ trx, now, version }: Write, row: Integration): Put<I
   }
 }
 
-function organizationToPut({ trx, now, version }: Write, row: OrganizationToWrite): Put<Organization> {
+function organizationToPut({ trx, now, version, at }: Write, row: OrganizationToWrite): Put<Organization> {
   const id = storedId(row.id)
   return {
     subject: `organization ${id}`,
@@ -198,7 +207,7 @@ function organizationToPut({ trx, now, version }: Write, row: OrganizationToWrit
       epoch: before === undefined ? 0 : before.region === row.region ? before.epoch : before.epoch + 1,
       held: row.held ?? before?.held ?? false,
     }),
-    store({ slug, name, region, status, epoch, held }) {
+    store({ slug, name, region, status, epoch, held }, before) {
       const columns = {
         slug,
         name,
@@ -208,10 +217,12 @@ function organizationToPut({ trx, now, version }: Write, row: OrganizationToWrit
         held: held ? 1n : 0n,
         version: BigInt(version),
       }
+      const leaves = before !== undefined && (before.region !== region || (before.held && !held))
+      const left = leaves ? { former_regions: regionsLeft('organizations'), moved_at: BigInt(at) } : {}
       return trx
         .insertInto('organizations')
         .values({ id, ...columns })
-        .onConflict((existing) => existing.column('id').doUpdateSet(columns))
+        .onConflict((existing) => existing.column('id').doUpdateSet({ ...columns, ...left }))
         .execute()
     },
     action(before, { region, held }) {

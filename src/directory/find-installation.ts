@@ -1,5 +1,6 @@
 import { sql, type CompiledQuery, type Kysely } from 'kysely'
 import type { Installation, InstallationKey, Integration, Organization, Status } from './directory.ts'
+import { formerHomesFrom } from './former-homes.ts'
 import type { DirectorySchema } from './schema.ts'
 import { toStored } from './id.ts'
 
@@ -156,6 +157,8 @@ function withOrganizations(db: Kysely<DirectorySchema>, meant: Meant, organizati
         'organization.status as organization_status',
         'organization.epoch',
         'organization.held',
+        'organization.former_regions',
+        'organization.moved_at',
         'link.status as link_status',
         'state.version as directory_version',
       ])
@@ -211,6 +214,7 @@ function organizationOf(row: Row): Organization | undefined {
     status: organization_status,
     epoch: Number(epoch),
     held: Number(held) === 1,
+    ...formerHomesFrom({ ...row, region }),
   }
 }
 

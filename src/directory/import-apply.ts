@@ -1,5 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { ImportCounts } from './import-staging.ts'
+import { regionsLeft } from './former-homes.ts'
 import type { TableName } from './import-file.ts'
 import type { DirectorySchema } from './schema.ts'
 
@@ -82,10 +83,11 @@ export async function unsettleFates(db: Database): Promise<void> {
   }
 }
 
-/** Carries the rows out, and gives those that are new or change the version. Returns how many those are. */
-export async function apply(db: Database, version: number): Promise<ImportCounts> {
+/** Carries the rows out, now (unix milliseconds), and gives those that are new or change the version. Returns how many those are. */
+export async function apply(db: Database, { version, at }: { version: number; at: number }): Promise<ImportCounts> {
   const counts: ImportCounts = { integrations: 0, organizations: 0, organization_integrations: 0 }
   await parkRenamed(db)
+  await rememberHomes(db, at)
   for (const table of tables) {
     counts[table.name] = Number((await change(db, table, version)) + (await insert(db, table, version)))
   }
@@ -102,6 +104,14 @@ async function parkRenamed(db: Database): Promise<void> {
     where staged.id = live.id and staged.fate = ${sql.lit(FATE.changes)}
       and (staged.provider, staged.app_id, staged.external_id) is distinct from
         (live.provider, live.app_id, live.external_id)`.execute(db)
+}
+
+/** Writes down from where organizations move, or are released: what waits there is to follow. */
+async function rememberHomes(db: Database, at: number): Promise<void> {
+  await sql`update organizations as live set former_regions = ${regionsLeft('live')}, moved_at = ${sql.lit(at)}
+    from staged_organizations as staged
+    where staged.id = live.id and staged.fate = ${sql.lit(FATE.changes)}
+      and (staged.region <> live.region or coalesce(staged.held, live.held) < live.held)`.execute(db)
 }
 
 async function change(db: Database, table: Table, version: number): Promise<bigint> {

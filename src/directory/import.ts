@@ -86,9 +86,10 @@ export async function importFile(
           await unsettleFates(trx)
           await settle(trx, file)
         }
-        const changed = await apply(trx, version)
+        const at = clock.now()
+        const changed = await apply(trx, { version, at })
         const details = { file: basename(path), rows: counts, changed }
-        await recordAudit(trx, { at: clock.now(), author, action: 'directory.import', subject: 'directory', details })
+        await recordAudit(trx, { at, author, action: 'directory.import', subject: 'directory', details })
         const isNew = Object.values(changed).some((count) => count > 0)
         // What has not changed has no new version: nobody needs to ask again for it.
         if (!isNew) await countBack(trx)

@@ -32,6 +32,10 @@ interface OrganizationTable {
   /** 1: nothing is sent for it, what comes for it waits. */
   held: ColumnType<bigint | string, bigint | undefined, bigint>
   version: Version
+  /** Regions that it has left and may still have something in, separated by blanks; may name where it lives. */
+  former_regions: ColumnType<string, string | undefined, string>
+  /** Unix milliseconds: when it last moved or was released; NULL: nothing is left behind. */
+  moved_at: ColumnType<bigint | string | null, bigint | undefined, bigint | null>
 }
 
 interface LinkTable {
@@ -50,7 +54,9 @@ interface IdentityTable {
 }
 
 /** What an import file holds before it is checked; `position` is where in the file a row stands. */
-type Staged<Table> = Omit<Table, 'version'> & { position: ColumnType<number | bigint | string, number, never> }
+type Staged<Table> = Omit<Table, 'version' | 'former_regions' | 'moved_at'> & {
+  position: ColumnType<number | bigint | string, number, never>
+}
 
 /** One row, `id` 1. */
 interface StateTable {

@@ -6,6 +6,7 @@ import { createSealer } from '../../src/delivery/seal.ts'
 import type { Spool, WaitingRow } from '../../src/delivery/spool.ts'
 import { openSqliteSpool } from '../../src/delivery/sqlite-spool.ts'
 import { cacheDirectory } from '../../src/directory/cache.ts'
+import type { DirectoryEditor } from '../../src/directory/edit.ts'
 import type { DirectoryStore } from '../../src/directory/store.ts'
 import { createForward } from '../../src/dispatch/forward.ts'
 import { createRegionClient } from '../../src/dispatch/region-client.ts'
@@ -27,7 +28,9 @@ import { withNetwork, type Network } from './virtual-undici.ts'
 /** What surrounds every process of a world. */
 export interface Surroundings extends Omit<ThreadParts, 'owner' | 'instance' | 'committed' | 'leased'> {
   readonly network: Network
-  readonly directory: (owner: Owner) => Pick<DirectoryStore, 'find' | 'ping'>
+  readonly directory: (
+    owner: Owner,
+  ) => Pick<DirectoryStore, 'find' | 'ping'> & Pick<DirectoryEditor, 'forgetFormerHomes'>
   readonly topology: () => Topology
   readonly provider: Provider
   readonly random: () => number
@@ -111,7 +114,8 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   const spool = mutation.spool(
     await openSqliteSpool(':memory:', { clock, instance: mutation.instance(name), startThread }),
   )
-  const directory = cacheDirectory(around.directory(owner), {
+  const store = around.directory(owner)
+  const directory = cacheDirectory(store, {
     entries: 100,
     freshMs: around.cacheMs / 2,
     hardMs: around.cacheMs,
@@ -134,7 +138,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
         },
       },
       poster,
-      directory: asking,
+      directory: { ...asking, forgetFormerHomes: (...which) => store.forgetFormerHomes(...which) },
       now: () => ({
         topology: topology(),
         provider: () => provider,

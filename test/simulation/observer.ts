@@ -162,7 +162,6 @@ export function createObserver(
       }
       claims.set(mailbox, of)
       mailboxes.set(mailbox, readMailbox(mailbox))
-      checkOrder(of, mailbox, next.row.delivery)
     },
     takeOver(of, _, orphans) {
       for (const { delivery, state } of orphans) {
@@ -228,15 +227,6 @@ export function createObserver(
     },
   }
 
-  /** Whoever is at the head was stored before all that waits with it, wherever that was. */
-  function checkOrder(of: GatewayProcess, mailbox: number, head: string): void {
-    for (const { delivery } of database.prepare('SELECT delivery FROM waiting WHERE mailbox_id = ?').all(mailbox)) {
-      // What nobody has told of yet was stored in the same transaction, later.
-      if ((ranks.get(String(delivery)) ?? Infinity) >= (ranks.get(head) ?? -1)) continue
-      fail('out of order', `${of.name} is to try ${head} while ${String(delivery)} waits in mailbox ${mailbox}`)
-    }
-  }
-
   /** Whoever sends has asked where the organizations live: what waits just before, what comes as its gateway may remember. */
   function checkHome(call: Called, asked: number): void {
     for (const organization of call.organizations) {
@@ -283,20 +273,45 @@ export function createObserver(
     for (const organization of call.organizations) checkTurnOf(organization, call)
   }
 
-  function checkTurnOf(organization: string, { from, delivery, region, mailbox }: Called): void {
+  function checkTurnOf(organization: string, call: Called): void {
+    const { from, delivery, region, mailbox } = call
     const arrived = arrivals.get(delivery)
     const { integration, surface } = storyOf(keyOfDelivery(delivery)).webhook
     if (mailbox !== undefined || surface !== 'event' || arrived === undefined) return
+    // Whoever knows where it lives knows where it has lived, and may know something to wait there.
+    const knowsHome = askedAt(call, undefined, 1) >= (homes.get(organization)?.at(-1)?.since ?? Infinity)
     const waiting = database
       .prepare(
         `SELECT row.id, row.delivery FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
-         WHERE box.integration_id = ? AND box.region IN (?, '@' || ?) AND row.delivery <> ?`,
+         WHERE box.integration_id = ? AND row.delivery <> ? AND (box.region IN (?, '@' || ?)
+           OR (? AND box.region <> '' AND EXISTS (SELECT 1 FROM json_each(row.organizations) WHERE value = ?)))`,
       )
-      .all(Number(integration), region, organization, delivery)
+      .all(Number(integration), delivery, region, organization, Number(knowsHome), organization)
     for (const { id, delivery: before } of waiting) {
       const known = stored.get(Number(id))
       if (known?.by !== from || known.at >= arrived.plannedAt) continue
       fail('out of turn', `${from.name} sends ${delivery} to ${region} at once, while ${String(before)} waits`)
+    }
+  }
+
+  /** What was spooled for an organization before it waits nowhere any more, wherever the organization lived then. */
+  function checkPast({ from, delivery, organizations, region, mailbox }: Called): void {
+    const { integration, surface } = storyOf(keyOfDelivery(delivery)).webhook
+    if (mailbox === undefined || surface !== 'event') return
+    for (const organization of organizations) {
+      const waiting = database
+        .prepare(
+          `SELECT row.delivery, box.region FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+           WHERE box.integration_id = ? AND EXISTS (SELECT 1 FROM json_each(row.organizations) WHERE value = ?)`,
+        )
+        .all(Number(integration), organization)
+      for (const { delivery: before, region: where } of waiting) {
+        if ((ranks.get(String(before)) ?? Infinity) >= (ranks.get(delivery) ?? -1)) continue
+        fail(
+          'out of order',
+          `${from.name} sends ${delivery} to ${region} while ${String(before)} waits in ${String(where)}`,
+        )
+      }
     }
   }
 
@@ -428,6 +443,7 @@ export function createObserver(
       lookAtBreaker(from, host)
       checkAlone(call)
       checkTurn(call)
+      checkPast(call)
       checkHome(call, askedAt(call, head?.since, Number(request.headers.get('silo-attempt'))))
     },
     over(request: VirtualRequest) {

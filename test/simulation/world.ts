@@ -2,7 +2,7 @@ import type { Operation, SpoolConnection } from '../../src/delivery/spool-transa
 import { directSpool } from '../../src/delivery/direct-spool.ts'
 import { followOrganization, type Followed } from '../../src/delivery/follow.ts'
 import { createSealer } from '../../src/delivery/seal.ts'
-import type { Installation, InstallationKey } from '../../src/directory/directory.ts'
+import type { FormerHomes, Installation, InstallationKey } from '../../src/directory/directory.ts'
 import { Refusal, SiloClientError } from '../../src/errors.ts'
 import type { Arrival } from '../../src/handle-webhook.ts'
 import type { Region, Topology } from '../../src/regions/regions.ts'
@@ -32,6 +32,7 @@ interface Home {
   readonly region: string
   readonly held: boolean
   readonly epoch: number
+  readonly formerly?: FormerHomes
 }
 
 interface Slot {
@@ -113,6 +114,12 @@ export async function simulate(
     directory: (owner) => ({
       find: (key) => asked(owner, () => ({ installation: installationOf(key), version: 0 })),
       ping: () => asked(owner, () => undefined),
+      forgetFormerHomes: (organization, until) =>
+        asked(owner, () => {
+          const { formerly, ...home } = homeOf(organization)
+          if (formerly?.until === until) homes.set(organization, home)
+          observer.cover('followed:forgotten where it lived')
+        }),
     }),
     topology: () => topology,
     provider: virtualProvider(webhooks),
@@ -167,7 +174,7 @@ export async function simulate(
   function settleIn(organization: string, change: Partial<Home>, by: 'gateway' | 'command' | 'nobody'): void {
     const before = homeOf(organization)
     const isMove = change.region !== undefined && change.region !== before.region
-    const after = { ...before, ...change, epoch: before.epoch + (isMove ? 1 : 0) }
+    const after: Home = { ...before, ...change, epoch: before.epoch + (isMove ? 1 : 0), ...leaving(before, change) }
     homes.set(organization, after)
     observer.lives(organization, after)
     note(`${organization} lives in ${after.region}${after.held ? ', held' : ''}; ${by} sees to what waits`)
@@ -187,6 +194,15 @@ export async function simulate(
       const sealer = createSealer(schedule.encrypted ? KEYS : [])
       void followOrganization(moved, { spool: commands, sealer }).then(told)
     }
+  }
+
+  /** What the directory's editor writes down with a move or a release. */
+  function leaving({ region, held, formerly }: Home, change: Partial<Home>): Pick<Home, 'formerly'> {
+    const to = change.region ?? region
+    if (to === region && !(held && change.held === false)) return {}
+    const left = new Set([...(formerly?.regions ?? []), region])
+    left.delete(to)
+    return { formerly: { regions: [...left], until: time.now } }
   }
 
   function createNetwork(): Network {

@@ -88,6 +88,7 @@ function partsWith(asked: unknown[]): AttemptParts {
     },
     provider: nobody,
     sealer: () => sealer,
+    fetchEarlier: () => Promise.resolve('nothing'),
     maySend: () => true,
     forward: nobody,
   }

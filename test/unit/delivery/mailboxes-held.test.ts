@@ -129,7 +129,7 @@ describe('what waits for an organization that is held', () => {
     const [waiting] = await spool.waitingFor(own(), '10', { limit: 1 })
     await spool.relocate([{ row: waiting?.id ?? 0, rows: [row('1', eu)] }])
     expect(worker.mustWait(own())).toBe(true)
-    await worker.lookInto([own(), eu])
+    await worker.filling([own(), eu], () => Promise.resolve())
     await settled()
     expect(seen.delivered).toEqual(['1 to eu'])
     expect(worker.mustWait(own())).toBe(false)

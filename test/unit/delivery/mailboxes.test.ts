@@ -70,10 +70,8 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
     attempt(address, { delivery }, maySend) {
       tried.push(`${delivery} ${address.kind === 'region' ? address.region : 'nowhere'}`)
       const outcome = answer(delivery, address, maySend)
-      const isAttempted = outcome.kind === 'moved' || outcome.kind === 'dead' || outcome.kind === 'stuck'
-      return Promise.resolve(
-        isAttempted || outcome.kind === 'judged' ? outcome : { kind: 'judged', judgement: outcome },
-      )
+      const isJudgement = outcome.kind === 'delivered' || outcome.kind === 'refused' || outcome.kind === 'transient'
+      return Promise.resolve(isJudgement ? { kind: 'judged', judgement: outcome } : outcome)
     },
     isHeld: () => Promise.resolve(false),
     lane: (region) => regions[region],
