@@ -99,9 +99,9 @@ export async function runWrk({ url, forms, connections, seconds }: WrkOptions): 
 
 /** Reads what wrk has printed with the script above. Throws where that is not what it prints at its end. */
 export function readWrk(stdout: string): WrkReport {
-  const { requests, micros, p50, p99, ...errors } = summarySchema.parse(
-    JSON.parse(stdout.trimEnd().split('\n').at(-1)!),
-  )
+  const last = stdout.trimEnd().split('\n').at(-1) ?? ''
+  if (!last.startsWith('{')) throw new Error(`wrk did not report: ${stdout}`)
+  const { requests, micros, p50, p99, ...errors } = summarySchema.parse(JSON.parse(last))
   return {
     perSecond: (requests * 1e6) / micros,
     requests,

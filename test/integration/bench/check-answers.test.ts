@@ -1,0 +1,75 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { readBody } from '../../../bench/contenders/http.ts'
+import { isSigned } from '../../../bench/contenders/verify.ts'
+import { checkAnswers } from '../../../bench/measure.ts'
+import { slackCommand } from '../../../bench/slack-command.ts'
+import { SECRET } from '../../../bench/slack-event.ts'
+
+const form = slackCommand(1)
+
+describe('before a contender is timed', () => {
+  const servers: Server[] = []
+  const serve = async (listener: RequestListener): Promise<string> => {
+    const server = createServer(listener)
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  afterEach(async () => {
+    for (const server of servers.splice(0)) {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+    }
+  })
+  const startRegion = (): Promise<string> => {
+    let asked = 0
+    return serve((req, res) => {
+      if (req.method === 'POST') asked += 1
+      res.end(String(asked))
+    })
+  }
+  /** Asks these regions, and answers. */
+  const startContender = (
+    regions: readonly string[],
+    { verifies = true, answer = '{"text":"done"}' } = {},
+  ): Promise<string> =>
+    serve((req, res) =>
+      readBody(req, (body) => {
+        if (verifies && !isSigned(SECRET, req.headers, body)) res.writeHead(401).end()
+        else void Promise.all(regions.map((region) => fetch(region, { method: 'POST' }))).then(() => res.end(answer))
+      }),
+    )
+  const check = (url: string, regions: readonly string[], verifies = true): Promise<void> =>
+    checkAnswers(url, { regions, form, verifies, patienceMs: 50 })
+
+  it('must answer as its regions do, ask each of them once and refuse what is forged', async () => {
+    const regions = [await startRegion(), await startRegion(), await startRegion()]
+    await expect(check(await startContender(regions), regions)).resolves.toBeUndefined()
+  })
+
+  it('must not answer anything else', async () => {
+    const regions = [await startRegion()]
+    const contender = await startContender(regions, { answer: 'queued' })
+    await expect(check(contender, regions)).rejects.toThrow('it answered 200 queued')
+  })
+
+  it.each([
+    ['ask fewer regions', (regions: string[]) => regions.slice(1)],
+    ['ask one of them twice', (regions: string[]) => [...regions, regions[0]!]],
+  ])('must not %s', async (_, askedOf) => {
+    const regions = [await startRegion(), await startRegion(), await startRegion()]
+    const contender = await startContender(askedOf(regions))
+    await expect(check(contender, regions)).rejects.toThrow('it did not ask each of its regions once')
+  })
+
+  it('must not let a forged body through', async () => {
+    const regions = [await startRegion()]
+    const contender = await startContender(regions, { verifies: false })
+    await expect(check(contender, regions)).rejects.toThrow('it answered 200 to a forged body')
+    await check(contender, regions, false)
+  })
+})

@@ -1,0 +1,57 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { platform } from 'node:os'
+import { afterEach, describe, expect, it } from 'vitest'
+import { cpuMs, familyCpuMs } from '../../../bench/process-account.ts'
+
+/** Under a name with all that its line in /proc is taken apart by, uses the CPU for a while and tells for how long. */
+const BUSY = `
+  process.title = 'a) 7 (b 9'
+  while (process.cpuUsage().user < 150_000);
+  const { user, system } = process.cpuUsage()
+  console.log((user + system) / 1000)
+`
+const IDLE = 'setInterval(() => {}, 1_000_000);'
+
+describe.skipIf(platform() !== 'linux')("the operating system's account", () => {
+  const children: ChildProcess[] = []
+  const start = (script: string): ChildProcess => {
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+    children.push(child)
+    return child
+  }
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      const gone = once(child, 'exit')
+      process.kill(-child.pid!, 'SIGKILL')
+      await gone
+    }
+  })
+  const told = async (child: ChildProcess): Promise<number> => {
+    const [chunk] = (await once(child.stdout!, 'data')) as [Buffer]
+    return Number(chunk.toString())
+  }
+
+  it('is in milliseconds of user and system time', async () => {
+    const child = start(`${BUSY}\n${IDLE}`)
+    const ms = await told(child)
+    // The account is kept in ticks of 10 ms, each kind of time for itself.
+    expect(cpuMs(child.pid!)).toBeGreaterThan(ms - 30)
+    expect(cpuMs(child.pid!)).toBeLessThan(2 * ms)
+  })
+
+  it.each([
+    ['run', `${BUSY}\n${IDLE}`, 'child.stdout', 'data'],
+    ['have ended', BUSY, 'child', 'close'],
+  ])('has, for a family, the children that %s', async (_, script, source, event) => {
+    const parent = start(`
+      const child = require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(script)}])
+      let ms
+      child.stdout.on('data', (chunk) => (ms = chunk.toString()))
+      ${source}.on('${event}', () => console.log(ms))
+      ${IDLE}
+    `)
+    const ms = await told(parent)
+    expect(familyCpuMs(parent.pid!) - cpuMs(parent.pid!)).toBeGreaterThan(ms - 30)
+  })
+})
