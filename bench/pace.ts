@@ -30,6 +30,6 @@ export function percentilesOf(values: Float64Array): Percentiles {
 }
 
 /** Whether the generator itself was late so often that its figures are of it rather than of the server. */
-export function fellBehind(lagMs: Percentiles): boolean {
-  return !(lagMs.p99 <= LATE_MS)
+export function fellBehind(lagP99Ms: number): boolean {
+  return !(lagP99Ms <= LATE_MS)
 }

@@ -1,0 +1,148 @@
+/*
+ * What each further region costs: clicks that are sent to 1, 2, 3, 8 and 32 regions, as fast as the gateway takes them
+ * (CPU), and at a constant rate while all regions but one are slow (whether the answer is there when the fastest
+ * region's is). Gateways and that region by itself take turns. Needs wrk and Linux's /proc.
+ */
+import { parseArgs } from 'node:util'
+import { aligned } from './aligned.ts'
+import { startGateway } from './contenders/gateway.ts'
+import { machine } from './machine.ts'
+import { checkAnswers, measure } from './measure.ts'
+import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
+import { fellBehind } from './pace.ts'
+import type { Round } from './ratio-results.ts'
+import { slackAction, type SlackForm } from './slack-command.ts'
+import { openStage, type RunningServer, type Stage } from './stage.ts'
+import { median, spread } from './statistics.ts'
+import { requireWrk } from './wrk.ts'
+
+/** The first is what the others are compared with. */
+const REGIONS = [1, 2, 3, 8, 32]
+const TARGETS = { addedMicros: 35, regionsOfAddedMicros: 8, addedMs: 1 }
+
+const CONNECTIONS = 32
+const WARM_UP_SECONDS = 2
+/** The gateway knows those that come again: more of them than it could take. */
+const FORMS_A_SECOND = 16_000
+/** How much later than the fastest region the others answer: waiting for one of them would show. */
+const SLOW_MS = 20
+/** Far less than would keep anybody busy, 32 regions on two cores included. */
+const CALM_PER_SECOND = 97
+
+interface FanoutRound extends Round {
+  /** From when a click was due to its answer; half of them took at most so long. */
+  readonly answerMs: number
+  /** The same of the fastest region, asked by itself in this round. */
+  readonly regionMs: number
+  /** By how much the load generator was late, p99. */
+  readonly lagMs: number
+}
+
+interface Fanout {
+  readonly regions: number
+  readonly rounds: FanoutRound[]
+}
+
+interface Pace {
+  readonly rounds: number
+  readonly seconds: number
+}
+
+export async function benchFanout(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+    },
+  })
+  requireWrk()
+  const pace = {
+    rounds: Number(values.rounds ?? (values.quick ? 2 : 7)),
+    seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
+  }
+  const stage = openStage()
+  try {
+    const fanouts = await run(stage, pace)
+    const results = { machine: machine(), ...pace, targets: TARGETS, fanouts }
+    console.log(values.json ? JSON.stringify(results, undefined, 2) : table(fanouts))
+  } finally {
+    await stage.leave()
+  }
+}
+
+async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Fanout[]> {
+  const start = (delayMs: number): Promise<RunningServer> => stage.startServer('upstream.ts', String(delayMs))
+  const atOnce = await Promise.all(Array.from({ length: Math.max(...REGIONS) }, () => start(0)))
+  const [fastest, slow] = [await start(0), await start(SLOW_MS)]
+  const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
+  const load = { form: 'action', perSecond: CALM_PER_SECOND, seconds, connections: 32, ahead: 0 } as const
+  const ask = async (url: string): Promise<OpenLoopReport> => {
+    const report = await slack.ask({ url, ...load })
+    if (report.accepted === report.sent) return report
+    throw new Error(`Of ${report.sent} clicks some were not answered 200: ${JSON.stringify(report.failures)}`)
+  }
+  let formsMade = 0
+  const newForms = (count: number): SlackForm[] => Array.from({ length: count }, () => slackAction((formsMade += 1)))
+
+  const entrants = []
+  for (const count of REGIONS) {
+    const regions = atOnce.slice(0, count).map(({ url }) => url)
+    const busy = await startGateway(stage, regions)
+    await checkAnswers(busy.url, { regions, form: newForms(1)[0]!, verifies: true })
+    const calm = await startGateway(stage, [fastest.url, ...regions.slice(1).map(() => slow.url)])
+    const flood = async (forSeconds: number): Promise<Round> => {
+      const forms = newForms(FORMS_A_SECOND * forSeconds)
+      const round = await measure(busy, { forms, connections: CONNECTIONS, seconds: forSeconds })
+      if (round.errors > 0 || round.requests === 0) {
+        throw new Error(`${count} regions: ${round.errors} of ${round.requests} clicks went wrong`)
+      }
+      if (round.requests <= forms.length) return round
+      throw new Error(`The gateway took more than ${FORMS_A_SECOND} a second, and some of them again from memory`)
+    }
+    entrants.push({ regions: count, calm, flood, rounds: [] as FanoutRound[] })
+  }
+  for (const { flood, calm } of entrants) {
+    await flood(WARM_UP_SECONDS)
+    await ask(calm.url)
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    const alone = await ask(fastest.url)
+    for (const { calm, flood, rounds: results } of entrants) {
+      const flooded = await flood(seconds)
+      const { latencyMs, lagMs } = await ask(calm.url)
+      results.push({ ...flooded, answerMs: latencyMs.p50, regionMs: alone.latencyMs.p50, lagMs: lagMs.p99 })
+    }
+  }
+  return entrants.map(({ regions, rounds: results }) => ({ regions, rounds: results }))
+}
+
+/** In each round, what a region more than one has added to the CPU per request. */
+function addedMicros({ regions, rounds }: Fanout, base: Fanout): number[] {
+  return rounds.map(({ cpuMicros }, at) => (cpuMicros - (base.rounds[at]?.cpuMicros ?? Number.NaN)) / (regions - 1))
+}
+
+function table(fanouts: readonly Fanout[]): string {
+  const base = fanouts[0]!
+  const head = ['regions', 'CPU µs/request', 'µs/region more', 'at most', 'requests/s', 'ms after the fastest', 'under']
+  const rows = fanouts.map((fanout) => [
+    String(fanout.regions),
+    spread(
+      fanout.rounds.map(({ cpuMicros }) => cpuMicros),
+      1,
+    ),
+    fanout === base ? '' : spread(addedMicros(fanout, base), 1),
+    fanout.regions === TARGETS.regionsOfAddedMicros ? String(TARGETS.addedMicros) : '',
+    median(fanout.rounds.map(({ perSecond }) => perSecond)).toFixed(0),
+    spread(
+      fanout.rounds.map(({ answerMs, regionMs }) => answerMs - regionMs),
+      2,
+    ),
+    String(TARGETS.addedMs),
+  ])
+  const late = fanouts.flatMap(({ rounds }) => rounds).filter(({ lagMs }) => fellBehind(lagMs)).length
+  const doubt = `In ${late} rounds the load generator was late itself: latencies may be its own.`
+  return [aligned([head, ...rows]), ...(late > 0 ? [doubt] : [])].join('\n')
+}

@@ -1,0 +1,206 @@
+/*
+ * How long an answer takes at a constant arrival rate, whatever became of those before: the gateway beside the least
+ * that does its job. First it is found how much each of them can do at all, then both climb to 95 % of that, in turns.
+ * Needs wrk and Linux's /proc.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { aligned } from './aligned.ts'
+import { startGateway } from './contenders/gateway.ts'
+import { machine } from './machine.ts'
+import { checkAnswers, measure } from './measure.ts'
+import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
+import { fellBehind } from './pace.ts'
+import { familyCpuMs } from './process-account.ts'
+import { publish } from './published.ts'
+import { slackCommand, type SlackForm } from './slack-command.ts'
+import { SECRET } from './slack-event.ts'
+import { openStage, type RunningServer, type Stage } from './stage.ts'
+import { median, ratios, spread } from './statistics.ts'
+import { requireWrk } from './wrk.ts'
+
+/** Of what each can do at all. */
+const SHARES = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
+const JUDGED_SHARE = 0.7
+const MOST_P99_RATIO = 1.3
+
+/** To find out what they can do: each connection sends the next as soon as it has its answer. */
+const SATURATING_CONNECTIONS = 32
+const WARM_UP_SECONDS = 2
+/** More than are ever on their way while a server keeps up; when it does not, the rest wait and it counts. */
+const CONNECTIONS = 256
+/** The gateway knows those that come again: more of them than it could take. */
+const FORMS_A_SECOND = 16_000
+/** Until what is left over from a step is done. */
+const CALM_MS = 300
+
+type Round = OpenLoopReport & { readonly cpuMicros: number }
+
+interface Step {
+  readonly what: string
+  readonly perSecond: number
+  readonly rounds: Round[]
+}
+
+interface Climb {
+  readonly what: string
+  /** Answered in a second, in each round. */
+  readonly saturation: readonly number[]
+  readonly steps: readonly Step[]
+}
+
+interface Results {
+  readonly gateway: Climb
+  readonly bare: Climb
+  /** The bare one at the rate of the gateway's judged step. */
+  readonly sameRate: Step
+}
+
+interface Pace {
+  readonly rounds: number
+  readonly seconds: number
+}
+
+export async function benchLoad(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      plot: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+    },
+  })
+  requireWrk()
+  const pace = {
+    rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+    seconds: Number(values.seconds ?? (values.quick ? 2 : 5)),
+  }
+  const stage = openStage()
+  try {
+    const results = await run(stage, pace)
+    const judged = judge(results)
+    console.log(
+      values.json
+        ? JSON.stringify({ machine: machine(), ...pace, ...results, judged }, undefined, 2)
+        : `${table(results)}\n\n${verdict(judged)}`,
+    )
+    if (values.plot) publish({ latency: { machine: machine(), series: [results.gateway, results.bare].map(seriesOf) } })
+  } finally {
+    await stage.leave()
+  }
+}
+
+async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
+  const region = (await stage.startServer('upstream.ts')).url
+  const servers: Record<'gateway' | 'bare', RunningServer> = {
+    gateway: await startGateway(stage, [region]),
+    bare: await stage.startServer('contenders/bare-request.ts', SECRET, region),
+  }
+  let formsMade = 0
+  const newForms = (count: number): SlackForm[] => Array.from({ length: count }, () => slackCommand((formsMade += 1)))
+  for (const { url } of Object.values(servers)) {
+    await checkAnswers(url, { regions: [region], form: newForms(1)[0]!, verifies: true })
+  }
+
+  const saturate = async (server: RunningServer, forSeconds: number): Promise<number> => {
+    const load = { forms: newForms(FORMS_A_SECOND * forSeconds), connections: SATURATING_CONNECTIONS }
+    const { requests, perSecond, errors } = await measure(server, { ...load, seconds: forSeconds })
+    if (errors === 0 && requests > 0 && requests <= load.forms.length) return perSecond
+    throw new Error(`${errors} errors, and ${requests} answers to ${load.forms.length} commands`)
+  }
+  for (const server of Object.values(servers)) await saturate(server, WARM_UP_SECONDS)
+  const saturation = { gateway: [] as number[], bare: [] as number[] }
+  for (let round = 0; round < rounds; round += 1) {
+    saturation.gateway.push(await saturate(servers.gateway, seconds))
+    saturation.bare.push(await saturate(servers.bare, seconds))
+  }
+
+  const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
+  const take = async ({ pid, url }: RunningServer, { perSecond, rounds: results }: Step): Promise<void> => {
+    const before = familyCpuMs(pid)
+    const load = { form: 'command', connections: CONNECTIONS, ahead: Number.MAX_SAFE_INTEGER } as const
+    const report = await slack.ask({ url, perSecond, seconds, ...load })
+    results.push({ ...report, cpuMicros: ((familyCpuMs(pid) - before) * 1000) / report.sent })
+    await pause(CALM_MS)
+  }
+  const stepsOf = (what: string, most: number): Step[] =>
+    SHARES.map((share) => ({ what: `${what}, ${nameOf(share)}`, perSecond: Math.round(share * most), rounds: [] }))
+  const steps = {
+    gateway: stepsOf('silo-gateway', median(saturation.gateway)),
+    bare: stepsOf('bare', median(saturation.bare)),
+  }
+  const { perSecond } = judgedOf(steps.gateway)
+  const sameRate: Step = { what: `bare, the gateway's ${nameOf(JUDGED_SHARE)}`, perSecond, rounds: [] }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [at, step] of steps.gateway.entries()) {
+      await take(servers.gateway, step)
+      await take(servers.bare, steps.bare[at]!)
+      if (step === judgedOf(steps.gateway)) await take(servers.bare, sameRate)
+    }
+  }
+  return {
+    gateway: { what: 'silo-gateway', saturation: saturation.gateway, steps: steps.gateway },
+    bare: { what: 'bare node:http + undici request', saturation: saturation.bare, steps: steps.bare },
+    sameRate,
+  }
+}
+
+function nameOf(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+function judgedOf(steps: readonly Step[]): Step {
+  return steps[SHARES.indexOf(JUDGED_SHARE)]!
+}
+
+/** The gateway's p99 as a multiple of the bare one's, round by round. */
+function judge({ gateway, bare, sameRate }: Results): { ownRates: number[]; sameRate: number[] } {
+  const p99 = ({ rounds }: Step): number[] => rounds.map(({ latencyMs }) => latencyMs.p99)
+  const own = p99(judgedOf(gateway.steps))
+  return { ownRates: ratios(own, p99(judgedOf(bare.steps))), sameRate: ratios(own, p99(sameRate)) }
+}
+
+function verdict({ ownRates, sameRate }: ReturnType<typeof judge>): string {
+  return [
+    `p99 at ${nameOf(JUDGED_SHARE)} of saturation as a multiple of the bare one's, at most ${MOST_P99_RATIO}:`,
+    `  each at ${nameOf(JUDGED_SHARE)} of its own  ${spread(ownRates, 2)}`,
+    `  both at the gateway's    ${spread(sameRate, 2)}`,
+  ].join('\n')
+}
+
+function table({ gateway, bare, sameRate }: Results): string {
+  const head = ['', 'sent/s', 'answered/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', 'not 200', 'own lag p99 ms']
+  const steps = [...gateway.steps, ...bare.steps, sameRate]
+  const rows = steps.map(({ what, perSecond, rounds }) => {
+    const of = (figure: (round: Round) => number, digits: number): string => spread(rounds.map(figure), digits)
+    const lagMs = median(rounds.map((round) => round.lagMs.p99))
+    return [
+      what,
+      String(perSecond),
+      median(rounds.map((round) => round.perSecond)).toFixed(0),
+      of(({ latencyMs }) => latencyMs.p50, 2),
+      of(({ latencyMs }) => latencyMs.p99, 2),
+      of(({ latencyMs }) => latencyMs.p999, 2),
+      median(rounds.map(({ cpuMicros }) => cpuMicros)).toFixed(1),
+      String(rounds.reduce((sum, { sent, accepted }) => sum + sent - accepted, 0)),
+      `${lagMs.toFixed(2)}${fellBehind(lagMs) ? ' behind' : ''}`,
+    ]
+  })
+  const most = [gateway, bare].map(({ what, saturation }) => `${what}: ${spread(saturation, 0)} a second at the most`)
+  const lines = [...most, '', aligned([head, ...rows])]
+  const isBehind = rows.some((row) => row.at(-1)?.endsWith('behind'))
+  const doubt = 'behind: the load generator left late itself, so that latencies there may be its own.'
+  return [...lines, ...(isBehind ? [doubt] : [])].join('\n')
+}
+
+function seriesOf({ what, steps }: Climb) {
+  const middle = (step: Step, of: 'p50' | 'p99'): number => median(step.rounds.map(({ latencyMs }) => latencyMs[of]))
+  const points = steps.map((step) => ({
+    perSecond: step.perSecond,
+    p50Ms: middle(step, 'p50'),
+    p99Ms: middle(step, 'p99'),
+  }))
+  return { what, points }
+}
