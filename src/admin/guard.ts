@@ -50,7 +50,8 @@ function isOurs(
   name: string,
   { req, ADMIN_HOST, hasToken }: { req: IncomingMessage; ADMIN_HOST: string; hasToken: boolean },
 ): boolean {
-  const host = name.replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  // As a parsed URL has it, in lower case.
+  const host = name.replace(/^\[(.*)\]$/, '$1')
   if (host === 'localhost' || host === ADMIN_HOST.toLowerCase() || isLoopback(host)) return true
   if (host === withoutMapping(req.socket.localAddress ?? '') || host === hostname().toLowerCase()) return true
   // Behind an address translation (a container's published port) ours is not known here; no name leads to it.

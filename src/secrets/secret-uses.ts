@@ -46,7 +46,7 @@ export interface SecretList {
 export interface SecretUses {
   /** For a new configuration; a secret that was there before keeps what is known of it. */
   begin(): SecretList
-  /** Writes down what has been used every few seconds. */
+  /** Writes down every minute what has been used. */
   start(): void
   /** The last time; rejects never. */
   stop(): Promise<void>

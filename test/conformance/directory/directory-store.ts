@@ -506,6 +506,12 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
         expect(JSON.parse(await exported())).toHaveProperty('organizations.0.held', true)
       })
 
+      it('holds an organization that is there already', async () => {
+        await given(acme)
+        await given({ organizations: [organization(10, { held: true })] })
+        expect((await find(workspace('T1')))?.organizations[0]?.held).toBe(true)
+      })
+
       it('refuses to end a hold', async () => {
         await given({ ...acme, organizations: [organization(10, { held: true })] })
         expect(await faultsOf('held.ndjson', '{"id":10,"slug":"acme","region":"us","held":false}')).toEqual([
@@ -589,6 +595,15 @@ export function directoryStoreConformance(name: string, open: (clock: Clock) => 
           ['apply', 2100],
         ])
         expect(seen.at(-1)).toEqual({ step: 'apply', rows: 2100, bytesRead: text.length, bytesTotal: text.length })
+      })
+
+      it('has read all of a document before the first row is put in', async () => {
+        const path = join(folder, 'progress.json')
+        const text = JSON.stringify({ organizations: [organization(1)] })
+        await writeFile(path, text)
+        const seen: ImportProgress[] = []
+        await store.importFile(path, { author: 'ada', onProgress: (progress) => seen.push(progress) })
+        expect(seen[0]).toEqual({ step: 'read', rows: 1, bytesRead: text.length, bytesTotal: text.length })
       })
 
       it.each([

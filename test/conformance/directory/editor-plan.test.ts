@@ -13,24 +13,40 @@ import { startPostgres, testsPostgres, type PostgresServer } from '../../support
 type Db = Kysely<DirectorySchema>
 const page = { limit: 10 }
 
-/** Each looks up what it wants, or reads on from a cursor in the order of the ids. */
-const lists: [what: string, query: (db: Db) => { compile(): CompiledQuery }][] = [
-  ['integrations', (db) => integrationsQuery(db, {}, { ...page, after: '7' })],
-  ['integrations by workspace', (db) => integrationsQuery(db, { externalId: 'T1' }, { ...page, after: '7' })],
-  ['integrations by enterprise', (db) => integrationsQuery(db, { enterpriseId: 'E1' }, page)],
-  ['integrations by organization', (db) => integrationsQuery(db, { organization: '1' }, page)],
-  ['organizations', (db) => organizationsQuery(db, {}, { ...page, after: '7' })],
-  ['organizations by slug', (db) => organizationsQuery(db, { slug: 'acme' }, page)],
-  ['organizations by region', (db) => organizationsQuery(db, { region: 'eu' }, { ...page, after: '7' })],
-  ['organizations that are held', (db) => organizationsQuery(db, { held: true }, page)],
-  ['organizations by integration', (db) => organizationsQuery(db, { integration: '1' }, page)],
-  ['links', (db) => linksQuery(db, {}, { ...page, after: { integration: '1', organization: '2' } })],
-  ['links by integration', (db) => linksQuery(db, { integration: '1' }, page)],
-  ['links by organization', (db) => linksQuery(db, { organization: '1' }, page)],
-  ['identities', (db) => identitiesQuery(db, {}, { ...page, after: { integration: '1', externalUserId: 'U1' } })],
-  ['identities by integration', (db) => identitiesQuery(db, { integration: '1' }, page)],
-  ['identities by external user', (db) => identitiesQuery(db, { externalUserId: 'U1' }, page)],
-  ['identities by user', (db) => identitiesQuery(db, { user: 'ada' }, page)],
+/** Each looks up what it wants, or reads on from a cursor in the order of the ids; `by`: in either database's words. */
+const lists: [what: string, query: (db: Db) => { compile(): CompiledQuery }, by: RegExp][] = [
+  ['integrations', (db) => integrationsQuery(db, {}, { ...page, after: '7' }), /\(id ?>/],
+  [
+    'integrations by workspace',
+    (db) => integrationsQuery(db, { externalId: 'T1' }, { ...page, after: '7' }),
+    /external_id ?=.* AND \(?id ?>/,
+  ],
+  ['integrations by enterprise', (db) => integrationsQuery(db, { enterpriseId: 'E1' }, page), /enterprise_id ?=/],
+  ['integrations by organization', (db) => integrationsQuery(db, { organization: '1' }, page), /organization_id ?=/],
+  ['organizations', (db) => organizationsQuery(db, {}, { ...page, after: '7' }), /\(id ?>/],
+  ['organizations by slug', (db) => organizationsQuery(db, { slug: 'acme' }, page), /slug ?=/],
+  [
+    'organizations by region',
+    (db) => organizationsQuery(db, { region: 'eu' }, { ...page, after: '7' }),
+    /region ?=.* AND \(?id ?>/,
+  ],
+  ['organizations that are held', (db) => organizationsQuery(db, { held: true }, page), /organizations_held/],
+  ['organizations by integration', (db) => organizationsQuery(db, { integration: '1' }, page), /integration_id ?=/],
+  [
+    'links',
+    (db) => linksQuery(db, {}, { ...page, after: { integration: '1', organization: '2' } }),
+    /\(integration_id, ?organization_id\) ?>/,
+  ],
+  ['links by integration', (db) => linksQuery(db, { integration: '1' }, page), /integration_id ?=/],
+  ['links by organization', (db) => linksQuery(db, { organization: '1' }, page), /organization_id ?=/],
+  [
+    'identities',
+    (db) => identitiesQuery(db, {}, { ...page, after: { integration: '1', externalUserId: 'U1' } }),
+    /\(integration_id, ?external_user_id\) ?>/,
+  ],
+  ['identities by integration', (db) => identitiesQuery(db, { integration: '1' }, page), /integration_id ?=/],
+  ['identities by external user', (db) => identitiesQuery(db, { externalUserId: 'U1' }, page), /external_user_id ?=/],
+  ['identities by user', (db) => identitiesQuery(db, { user: 'ada' }, page), /user_name ?=/],
 ]
 
 describe('the time a page of a list takes, on SQLite', () => {
@@ -41,14 +57,14 @@ describe('the time a page of a list takes, on SQLite', () => {
   })
   afterAll(() => connections.close())
 
-  it.each(lists)('does not grow with the directory: %s', async (_, query) => {
+  it.each(lists)('does not grow with the directory: %s', async (_, query, by) => {
     const { sql, parameters } = query(connections.lookUps).compile()
     const { rows } = await connections.lookUps.executeQuery<{ detail: string }>(
       CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]),
     )
     const steps = rows.map(({ detail }) => detail)
     expect(steps.filter((step) => step.startsWith('SCAN') && !step.includes('organizations_held'))).toEqual([])
-    expect(steps).toContainEqual(expect.stringMatching(/ USING .*(INDEX|PRIMARY KEY)/))
+    expect(steps.filter((step) => step.includes(' USING ')).join('\n')).toMatch(by)
   })
 })
 
@@ -68,16 +84,16 @@ describe.skipIf(!testsPostgres())('the time a page of a list takes, on PostgreSQ
     await server.close()
   })
 
-  it.each(lists)('does not grow with the directory: %s', async (_, query) => {
+  it.each(lists)('does not grow with the directory: %s', async (_, query, by) => {
     const { sql, parameters } = query(connections.lookUps).compile()
     const { rows } = await connections.lookUps.executeQuery<{ 'QUERY PLAN': string }>(
       CompiledQuery.raw(`explain ${sql}`, [...parameters]),
     )
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
     expect(plan).not.toContain('Seq Scan')
-    expect(plan).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
-    // It is looked up, not read through.
-    expect(plan).toMatch(/Index Cond|organizations_held/)
+    // It is looked up, not read through and filtered.
+    const lookedUp = plan.split('\n').filter((line) => /Index (Cond|Scan|Only Scan)\b/.test(line))
+    expect(lookedUp.join('\n')).toMatch(by)
   })
 
   it('of a look-up of a workspace does not grow with the enterprises: it is by the workspace', async () => {

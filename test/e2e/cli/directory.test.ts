@@ -117,6 +117,18 @@ describe('directory', () => {
     expect((await place.cli(['directory', 'get', 'T0ACME00001'], env)).stdout).toContain(' in mars,')
   })
 
+  it('import of a large file says on stderr how far it is, and nothing of it on stdout', async () => {
+    const rows = Array.from({ length: 12_000 }, (_, index) =>
+      JSON.stringify({ id: index + 1, slug: 'o', region: 'us' }),
+    )
+    await place.write('large.ndjson', rows.join('\n'))
+    const run = await place.cli(['directory', 'import', 'large.ndjson'], { DATABASE_URL: 'sqlite:large.db' })
+    expect(run).toMatchObject({ exitCode: 0, stdout: 'Imported 0 integrations, 12000 organizations and 0 links.\n' })
+    expect(run.stderr).toMatch(
+      /^(1\d000 rows, \d+ rows\/s, \d+ %, [^\n]+ left\n)+12000 rows read in [^\n]+\n12000 rows checked, [^\n]+\n$/,
+    )
+  })
+
   it('import --json prints the counts', async () => {
     const { stdout } = await place.cli(['directory', 'import', 'directory.json', '--json'])
     expect(JSON.parse(stdout)).toEqual({ integrations: 1, organizations: 1, organization_integrations: 1 })

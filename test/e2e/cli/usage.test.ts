@@ -58,6 +58,7 @@ describe('wrong usage', () => {
     ['one dead letter and all of them', ['mailbox', 'replay', '1', '--all'], 'choose the dead letters'],
     ['a mailbox that is no number', ['mailbox', 'pause', 'eu'], "value 'eu' is invalid"],
     ['an id of more than 64 bits', ['directory', 'move', '9223372036854775808', '--release'], '1 to 2^63-1'],
+    ['a release that holds', ['directory', 'move', '10', '--release', '--hold'], "cannot be used with option '--hold'"],
     ['two formats at once', ['directory', 'export', '--json', '--ndjson'], "cannot be used with option '--json'"],
     ['a duration that is none', ['page-token', '--integration', '1', '--expires-in', 'soon'], "argument 'soon' is"],
   ])('%s exits 2 with one line on stderr', async (_, args, said) => {

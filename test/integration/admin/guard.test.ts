@@ -111,6 +111,8 @@ describe('with a token', () => {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
       'x-request-id': expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{26}$/),
     })
     expect(headers['x-powered-by']).toBeUndefined()

@@ -15,7 +15,7 @@ describe.skipIf(!testsPostgres())('the admin API on PostgreSQL', () => {
     rig = await startAdmin({ directory: workspace({ acme: 'us' }), env })
     other = await startAdmin({ env: { DATABASE_URL: await server.createDatabase() } })
     admin = await openAdmin(rig.gateway)
-  })
+  }, 60_000)
   afterAll(async () => {
     await admin.close()
     await rig.close()
@@ -48,6 +48,7 @@ describe.skipIf(!testsPostgres())('the admin API on PostgreSQL', () => {
   it.each([
     ['a user', 'user=a%00b', 'user'],
     ['the user of a cursor', `cursor=${Buffer.from('["1","U\\u0000"]').toString('base64url')}`, 'cursor'],
+    ['half a character of a cursor', `cursor=${Buffer.from('["1","U\\ud800"]').toString('base64url')}`, 'cursor'],
   ])('refuses %s that it cannot store, and does not call the database away', async (_, query, path) => {
     const refused = { status: 400, json: { code: 'invalid_request', errors: [{ path }] } }
     expect(await rig.ask('GET', `/api/identities?${query}`)).toMatchObject(refused)

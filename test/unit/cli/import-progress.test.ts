@@ -19,11 +19,12 @@ describe('the progress of an import', () => {
   })
 
   it('is a line every two seconds where it is kept', () => {
-    const { clock, written, read } = shownOn(false)
+    const { clock, written, progress, read } = shownOn(false)
     for (let second = 1; second <= 6; second++) {
       clock.advance(1000)
       read(10_000 * second, 100 * second)
     }
+    progress.end()
     expect(written.map((line) => line.split(' ', 1)[0])).toEqual(['10000', '30000', '50000'])
   })
 
@@ -53,6 +54,12 @@ describe('the progress of an import', () => {
       '50000 rows read in 5 s, now held against the directory\n',
       '50000 rows checked, now put into the directory\n',
     ])
+  })
+
+  it('has a rate and an end from its first moment on', () => {
+    const { written, read } = shownOn(false)
+    read(10_000, 100)
+    expect(written).toEqual(['10000 rows, 10000000 rows/s, 10 %, 0 s left\n'])
   })
 
   it('is not shown where an import is over at once', () => {

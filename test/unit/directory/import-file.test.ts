@@ -86,6 +86,12 @@ describe('a row', () => {
     ])
   })
 
+  it('may have texts as long as they may be', async () => {
+    const [slug, name] = ['a'.repeat(255), '\u{1f600}'.repeat(1000)]
+    const rows = await read('rows.ndjson', JSON.stringify({ id: 10, slug, region: 'us', name }))
+    expect(rows.map(({ row }) => row)).toEqual([{ ...organizationRow, slug, name }])
+  })
+
   it.each([
     ['an unknown column', '{"id":1,"slug":"a","region":"us","colour":"red"}', 'colour is not a known key'],
     ['a missing column', '{"id":1,"slug":"a"}', 'region is required'],
@@ -99,10 +105,26 @@ describe('a row', () => {
       '{"id":1,"slug":"a","region":"us","name":"\\u0000"}',
       'name must be at most 1000 characters, none of them a control',
     ],
+    ['a NUL in a slug', '{"id":1,"slug":"a\\u0000","region":"us"}', 'slug must be 1 to 255 characters without blanks'],
     [
       'half a surrogate pair',
       '{"id":1,"slug":"\\ud800","region":"us"}',
       'slug must be 1 to 255 characters without blanks',
+    ],
+    [
+      'half a surrogate pair in a name',
+      '{"id":1,"slug":"a","region":"us","name":"\\udc00"}',
+      'name must be at most 1000 characters, none of them a control',
+    ],
+    [
+      'a slug that is too long',
+      `{"id":1,"slug":"${'a'.repeat(256)}","region":"us"}`,
+      'slug must be 1 to 255 characters without blanks',
+    ],
+    [
+      'a name that is too long',
+      `{"id":1,"slug":"a","region":"us","name":"${'a'.repeat(1001)}"}`,
+      'name must be at most 1000 characters, none of them a control',
     ],
   ])('is refused with %s', async (_what, row, fault) => {
     expect(await faultsOf('rows.ndjson', row)).toEqual([`rows.ndjson:1 ${fault}`])
