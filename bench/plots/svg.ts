@@ -1,5 +1,5 @@
 /** Of a middle lightness, so that they are read on white and on black alike. */
-export const INK = '#6e7781'
+export const INK = '#76808c'
 export const ACCENT = '#2f81f7'
 export const COLOURS: readonly string[] = [ACCENT, '#bf8700', '#2da44e', '#bf3989', '#8250df']
 
