@@ -292,32 +292,100 @@ describe('a list', () => {
     expect((await rig.ask('GET', '/api/organizations?limit=2')).json).toMatchObject({ next_cursor: null })
   })
 
-  it.each([
-    ['/api/organizations?region=eu', ['11']],
-    ['/api/organizations?slug=acme', ['10']],
-    ['/api/organizations?integration_id=1', ['10', '11']],
-    ['/api/organizations?held=true', []],
-    ['/api/organizations?status=active&held=false', ['10', '11']],
-    ['/api/integrations?external_id=T0ACME00001', ['1']],
-    ['/api/integrations?provider=slack&status=disabled', []],
-    ['/api/integrations?organization_id=10', ['1']],
-  ])('%s has just those', async (path, ids) => {
-    expect(itemsOf((await rig.ask('GET', path)).json).map(({ id }) => id)).toEqual(ids)
-  })
-
-  it('of links and of identities is filtered, too', async () => {
-    await rig.gateway.store.identities.link({ integrationId: '1', externalUserId: 'U1', user: 'jane' })
-    const links = await rig.ask('GET', '/api/organization-integrations?organization_id=11')
-    expect(itemsOf(links.json)).toEqual([{ integration_id: '1', organization_id: '11', status: 'active' }])
-    const identities = await rig.ask('GET', '/api/identities?user=jane')
-    expect(itemsOf(identities.json)).toEqual([{ integration_id: '1', external_user_id: 'U1', user: 'jane' }])
-    expect(itemsOf((await rig.ask('GET', '/api/identities?integration_id=2')).json)).toEqual([])
-  })
-
   it('of links goes on by its cursor', async () => {
     const first = (await rig.ask('GET', '/api/organization-integrations?limit=1')).json as { next_cursor: string }
     const second = await rig.ask('GET', `/api/organization-integrations?limit=1&cursor=${first.next_cursor}`)
     expect(second.json).toMatchObject({ items: [{ organization_id: '11' }], next_cursor: null })
+  })
+})
+
+describe('a list that is asked for', () => {
+  const acmeAndBeta = workspace({ acme: 'us', beta: 'eu' })
+  const twoApps = {
+    integrations: [
+      ...acmeAndBeta.integrations,
+      {
+        id: 2,
+        provider: 'slack',
+        app_id: 'A0TWO000001',
+        external_id: 'T0BETA00001',
+        enterprise_id: 'E0BETA00001',
+        status: 'disabled',
+      },
+    ],
+    organizations: [
+      ...acmeAndBeta.organizations,
+      { id: 12, slug: 'gone', region: 'us', status: 'disabled', held: true },
+    ],
+    organization_integrations: [
+      ...acmeAndBeta.organization_integrations,
+      { integration_id: 2, organization_id: 11, status: 'disabled' },
+    ],
+  }
+  beforeAll(async () => {
+    rig = await startAdmin({ directory: twoApps })
+    for (const [integrationId, externalUserId, user] of [
+      ['1', 'U1', 'jane'],
+      ['1', 'U2', 'joe'],
+      ['2', 'U1', 'ann'],
+    ] as const) {
+      await rig.gateway.store.identities.link({ integrationId, externalUserId, user })
+    }
+  })
+  afterAll(() => rig.close())
+
+  it.each([
+    ['/api/integrations?provider=slack', ['1', '2']],
+    ['/api/integrations?provider=teams', []],
+    ['/api/integrations?app_id=A0TWO000001', ['2']],
+    ['/api/integrations?app_id=', ['1']],
+    ['/api/integrations?external_id=T0ACME00001', ['1']],
+    ['/api/integrations?enterprise_id=E0BETA00001', ['2']],
+    ['/api/integrations?status=disabled', ['2']],
+    ['/api/integrations?organization_id=10', ['1']],
+    ['/api/integrations?organization_id=11&status=active', ['1']],
+    ['/api/organizations?slug=acme', ['10']],
+    ['/api/organizations?region=eu', ['11']],
+    ['/api/organizations?status=disabled', ['12']],
+    ['/api/organizations?held=true', ['12']],
+    ['/api/organizations?status=active&held=false', ['10', '11']],
+    ['/api/organizations?integration_id=2', ['11']],
+  ])('%s has just those', async (path, ids) => {
+    expect(itemsOf((await rig.ask('GET', path)).json).map(({ id }) => id)).toEqual(ids)
+  })
+
+  it.each([
+    ['/api/organization-integrations?integration_id=2', [['2', '11']]],
+    [
+      '/api/organization-integrations?organization_id=11',
+      [
+        ['1', '11'],
+        ['2', '11'],
+      ],
+    ],
+    ['/api/organization-integrations?organization_id=11&status=active', [['1', '11']]],
+  ])('%s has just those', async (path, ids) => {
+    const links = itemsOf((await rig.ask('GET', path)).json)
+    expect(links.map(({ integration_id, organization_id }) => [integration_id, organization_id])).toEqual(ids)
+  })
+
+  it.each([
+    ['/api/identities?integration_id=1', ['jane', 'joe']],
+    ['/api/identities?external_user_id=U1', ['jane', 'ann']],
+    ['/api/identities?user=joe', ['joe']],
+  ])('%s has just those', async (path, users) => {
+    expect(itemsOf((await rig.ask('GET', path)).json).map(({ user }) => user)).toEqual(users)
+  })
+
+  it('of identities goes on by its cursor', async () => {
+    const first = await rig.ask('GET', '/api/identities?limit=2')
+    expect(itemsOf(first.json)).toMatchObject([{ user: 'jane' }, { user: 'joe' }])
+    const { next_cursor } = first.json as { next_cursor: string }
+    const second = await rig.ask('GET', `/api/identities?limit=2&cursor=${next_cursor}`)
+    expect(second.json).toEqual({
+      items: [{ integration_id: '2', external_user_id: 'U1', user: 'ann' }],
+      next_cursor: null,
+    })
   })
 })
 
