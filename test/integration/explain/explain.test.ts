@@ -243,6 +243,14 @@ describe('organizations that are out', () => {
     expect(hint).toEqual({ use: 'used', by: 'slug', names: ['beta'] })
   })
 
+  it('are not those that are named by id', async () => {
+    const { explain } = await start()
+    const explained = await explain(ACTION, blockActions({}, { action_id: 'resolve::11' }))
+    expect(explained).toMatchObject({ hint: { use: 'used', by: 'id', names: ['11'] }, plan: { regions: ['eu'] } })
+    expect(explained.lines).toContain('hint: the request names organization 11, used')
+    expect(explained.lines).toContain('organization: 10 acme in us, out: the request names another')
+  })
+
   it('are not out by a hint that names none of them', async () => {
     const { explain } = await start()
     const explained = await explain(COMMANDS, slashCommand({ text: 'link team nobody' }))
@@ -270,6 +278,59 @@ describe('organizations that are out', () => {
   })
 })
 
+describe('what the directory says', () => {
+  it('is told with its age', async () => {
+    const { explain, clock } = await start()
+    await explain(EVENT, eventCallback())
+    clock.advance(7)
+    expect(await explain(EVENT, eventCallback())).toMatchObject({ lookup: { verdict: 'found', age_ms: 7 } })
+  })
+
+  it('may be that there is no such workspace, of whichever enterprise', async () => {
+    const { explain } = await start()
+    const authorizations = [{ team_id: 'T0NOBODY001', enterprise_id: 'E0NOBODY001' }]
+    const explained = await explain(EVENT, eventCallback({ team_id: 'T0NOBODY001', authorizations }))
+    expect(explained).toMatchObject({
+      installation: { external_id: 'T0NOBODY001', enterprise_id: 'E0NOBODY001' },
+      lookup: { verdict: 'absent', age_ms: null },
+      integration: null,
+      organizations: [],
+      regions: [],
+      outcome: { kind: 'unknown_integration' },
+    })
+    expect(explained.lines).toContainEqual(
+      expect.stringMatching(/^installation: T0NOBODY001, of enterprise E0NOBODY001,/),
+    )
+  })
+
+  it('may be nothing, since it cannot be asked: an event waits for its home, and a command fails', async () => {
+    const { explain, gateway } = await start()
+    await gateway.store.close()
+    const event = await explain(EVENT, eventCallback())
+    expect(event).toMatchObject({ lookup: { verdict: 'unknown' }, ...outcome('waits_for_home', { status: 200 }) })
+    expect(await explain(COMMANDS, slashCommand())).toMatchObject(outcome('directory_away', { status: 503 }))
+  })
+
+  it('is what it remembers while it cannot be asked', async () => {
+    const { explain, gateway } = await start()
+    await explain(EVENT, eventCallback())
+    await gateway.store.close()
+    expect(await explain(EVENT, eventCallback())).toMatchObject({
+      organizations: [
+        { slug: 'acme', link_status: 'active', included: true },
+        { slug: 'beta', link_status: 'active', included: true },
+      ],
+      ...outcome('dispatched', { status: 200 }),
+    })
+  })
+
+  it('is told in one line, however an integration is called', async () => {
+    const { explain } = await start({ directory: workspace({ acme: 'us' }, { name: 'Ac\u202eme\u2028"' }) })
+    const { lines } = await explain(EVENT, eventCallback())
+    expect(lines).toContain('integration: 1 "Ac me \\"", active')
+  })
+})
+
 describe('a region that would not be asked', () => {
   it('fails a command, and says why', async () => {
     const { explain, down } = await start({ directory: workspace({ acme: 'us' }) })
@@ -290,6 +351,41 @@ describe('a region that would not be asked', () => {
         { name: 'mars', state: null, file_state: null, breaker: null, expected: 'waits', why: 'unknown_region' },
       ],
     })
+  })
+
+  it('is one that drains', async () => {
+    const { explain, gateway } = await start({ directory: workspace({ acme: 'us' }) })
+    await gateway.steering.steerRegion('us', 'draining', 'ann')
+    expect(await explain(COMMANDS, slashCommand())).toMatchObject({
+      regions: [{ state: 'draining', expected: 'fails', why: 'region_draining' }],
+    })
+  })
+
+  it('is one whose breaker is open, until that lets somebody try', async () => {
+    const regions = [{ name: 'us', address: 'http://127.0.0.1:9' }]
+    const { explain, post, clock } = await start({ regions, directory: workspace({ acme: 'us' }) })
+    const expected = async () => (await explain(COMMANDS, slashCommand())).regions
+    while ((await expected())[0]?.breaker === 'closed') await post(OPTIONS_LOAD, blockSuggestion())
+    expect(await expected()).toMatchObject([{ breaker: 'open', expected: 'fails', why: 'circuit_open' }])
+    clock.advance(60_000)
+    expect(await expected()).toMatchObject([{ breaker: 'half_open', expected: 'asked', why: null }])
+  })
+
+  it('is one of which all organizations are held, and not one of which some are', async () => {
+    const held = (slugs: readonly string[]) => {
+      const content = workspace({ acme: 'us', beta: 'us' })
+      const organizations = content.organizations.map((row) => ({
+        ...row,
+        ...(slugs.includes(String(row['slug'])) && { held: true }),
+      }))
+      return { directory: { ...content, organizations } }
+    }
+    const some = await (await start(held(['acme']))).explain(EVENT, eventCallback())
+    expect(some).toMatchObject({ organizations: [{ held: true }, { held: false }], regions: [{ expected: 'asked' }] })
+    const all = await (await start(held(['acme', 'beta']))).explain(EVENT, eventCallback())
+    expect(all).toMatchObject({ regions: [{ expected: 'waits', why: 'held' }] })
+    expect(all.lines).toContain('organization: 10 acme in us, in (held)')
+    expect(all.lines.at(-1)).toBe('outcome: event: us has only organizations that are held, waits; answered with 200')
   })
 
   it('is one behind whose mailbox others wait', async () => {
@@ -324,19 +420,33 @@ describe('rules and limits that would apply', () => {
       retry_after_seconds: 9,
     } as const
     await gateway.steering.putShed([rule], anybody)
-    expect(await explain(EVENT, eventCallback())).toMatchObject({
+    const explained = await explain(EVENT, eventCallback())
+    expect(explained).toMatchObject({
       shed: { integration_id: '1' },
       ...outcome('shed', { status: 429, retry_after_seconds: 9 }),
     })
+    expect(explained.lines.slice(-2)).toEqual([
+      'shed: by the rule of integration 1',
+      'outcome: shed with 429, to be sent again after 9 s',
+    ])
   })
 
   it('are the webhooks that an integration may send within a minute', async () => {
     const { explain } = await start({ env: { RATE_LIMIT_PER_MINUTE: '100' } })
-    expect(await explain(EVENT, eventCallback())).toMatchObject({ rate_limit_per_minute: 100 })
+    const { rate_limit_per_minute, lines } = await explain(EVENT, eventCallback())
+    expect(rate_limit_per_minute).toBe(100)
+    expect(lines).toContain('limit: 100 webhooks a minute for this integration')
   })
 })
 
 describe('POST /api/explain', () => {
+  it('takes the path as it would be posted to, query and all, and a body of megabytes', async () => {
+    const { rig } = await start({ env: { MAX_BODY_BYTES: '4000000' } })
+    const { body, contentType } = eventCallback({ padding: 'a'.repeat(2_000_000) })
+    const asked = { path: `${EVENT}?from=slack`, content_type: contentType, body }
+    expect((await rig.ask('POST', '/api/explain', { body: asked })).json).toMatchObject(outcome('dispatched'))
+  })
+
   it('answers with the explanation', async () => {
     const { rig } = await start()
     const { body, contentType } = eventCallback()
