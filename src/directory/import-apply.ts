@@ -106,12 +106,11 @@ async function parkRenamed(db: Database): Promise<void> {
         (live.provider, live.app_id, live.external_id)`.execute(db)
 }
 
-/** Writes down from where organizations move, or are released: what waits there is to follow. */
+/** Writes down from where organizations move: what waits there is to follow. A file releases none. */
 async function rememberHomes(db: Database, at: number): Promise<void> {
   await sql`update organizations as live set former_regions = ${regionsLeft('live')}, moved_at = ${sql.lit(at)}
     from staged_organizations as staged
-    where staged.id = live.id and staged.fate = ${sql.lit(FATE.changes)}
-      and (staged.region <> live.region or coalesce(staged.held, live.held) < live.held)`.execute(db)
+    where staged.id = live.id and staged.fate = ${sql.lit(FATE.changes)} and staged.region <> live.region`.execute(db)
 }
 
 async function change(db: Database, table: Table, version: number): Promise<bigint> {

@@ -22,7 +22,7 @@ import type { IdentityStore } from '../../../src/directory/identities.ts'
 import { createIdentityStore } from '../../../src/directory/identity-store.ts'
 import { importFile } from '../../../src/directory/import.ts'
 import type { DirectorySchema } from '../../../src/directory/schema.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
 const NOW = 1_750_000_000_000
 
@@ -60,12 +60,13 @@ export function directoryEditorConformance(
   open: (clock: Clock) => Promise<Connections<DirectorySchema>>,
 ): void {
   describe(`directory editor on ${name}`, () => {
-    const clock = createManualClock({ now: NOW })
+    let clock: ManualClock
     let connections: Connections<DirectorySchema>
     let editor: DirectoryEditor
     let identities: IdentityStore
 
     beforeEach(async () => {
+      clock = createManualClock({ now: NOW })
       connections = await open(clock)
       await connections.aside((db) => migrate(db))
       editor = createDirectoryEditor(connections, clock)
@@ -83,6 +84,14 @@ export function directoryEditorConformance(
       await editor.putOrganization(organization('10'), always)
       await editor.putIntegration(integration('1'), always)
       await editor.putLink(link('1', '10'), always)
+    }
+
+    async function imported(organizations: readonly object[]) {
+      const folder = await mkdtemp(join(tmpdir(), 'editor-'))
+      const file = join(folder, 'rows.json')
+      await writeFile(file, JSON.stringify({ organizations }))
+      await connections.aside((db) => importFile(db, file, { clock, author: 'import' }))
+      await rm(folder, { recursive: true })
     }
 
     describe('putting a row', () => {
@@ -212,6 +221,63 @@ export function directoryEditorConformance(
           'organization.hold organization 10',
           'organization.put organization 10',
         ])
+      })
+    })
+
+    describe('where an organization lived before', () => {
+      const formerly = async () => (await find('T1')).installation?.organizations[0]?.formerly
+      const write = async (more: Partial<OrganizationToWrite>) => {
+        clock.advance(1)
+        await editor.putOrganization(organization('10', more), always)
+        return { until: clock.now() }
+      }
+
+      beforeEach(acme)
+
+      it('is told by look-ups once it has moved, with when that was, however it is changed later', async () => {
+        expect(await formerly()).toBeUndefined()
+        await write({ name: 'Other' })
+        await write({ name: 'Other', held: true })
+        expect(await formerly()).toBeUndefined()
+        const { until } = await write({ region: 'eu' })
+        await write({ region: 'eu', name: 'Other' })
+        expect(await formerly()).toEqual({ regions: ['us'], until })
+      })
+
+      it('is every region that it has left and does not live in again, each once', async () => {
+        await write({ region: 'eu' })
+        const { until } = await write({ region: 'ap', held: true })
+        expect(await formerly()).toEqual({ regions: ['us', 'eu'], until })
+        for (const region of ['us', 'eu', 'ap', 'eu', 'ap']) await write({ region })
+        expect((await formerly())?.regions.toSorted()).toEqual(['eu', 'us'])
+        await write({ region: 'us' })
+        expect((await formerly())?.regions.toSorted()).toEqual(['ap', 'eu'])
+      })
+
+      it('is also where it was held, which is no region', async () => {
+        await write({ held: true })
+        expect(await formerly()).toBeUndefined()
+        const { until } = await write({ held: false })
+        expect(await formerly()).toEqual({ regions: [], until })
+      })
+
+      it('is forgotten when that is said, but not where it has moved once more since', async () => {
+        const { until: before } = await write({ region: 'eu' })
+        const { until } = await write({ region: 'ap' })
+        await editor.forgetFormerHomes('10', before)
+        expect(await formerly()).toEqual({ regions: ['us', 'eu'], until })
+        await editor.forgetFormerHomes('10', until)
+        expect(await formerly()).toBeUndefined()
+        expect(await actions()).toHaveLength(5)
+        const again = await write({ region: 'us' })
+        expect(await formerly()).toEqual({ regions: ['ap'], until: again.until })
+      })
+
+      it('is told as well where an import moves it', async () => {
+        await imported([{ id: 10, slug: 'org-10', region: 'eu' }])
+        clock.advance(1)
+        await imported([{ id: 10, slug: 'acme', region: 'eu' }])
+        expect(await formerly()).toEqual({ regions: ['us'], until: NOW })
       })
     })
 
@@ -558,11 +624,7 @@ export function directoryEditorConformance(
     })
 
     it('goes on with what an import has put there', async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'editor-'))
-      const file = join(folder, 'rows.json')
-      await writeFile(file, JSON.stringify({ organizations: [{ id: 10, slug: 'acme', region: 'us' }] }))
-      await connections.aside((db) => importFile(db, file, { clock, author: 'import' }))
-      await rm(folder, { recursive: true })
+      await imported([{ id: 10, slug: 'acme', region: 'us' }])
       expect(await editor.putOrganization(organization('10', { region: 'eu' }), always)).toMatchObject({
         kind: 'written',
         before: { slug: 'acme', region: 'us' },

@@ -104,6 +104,29 @@ describe('what waits for an organization that moves', () => {
     expect(regions.us.requests).toHaveLength(before)
   })
 
+  it.each([
+    ['once', ['eu']],
+    ['on and on', ['eu', 'us', 'eu']],
+  ] as const)('is delivered before what comes then, though one is just being sent: %s', async (_, homes) => {
+    const { event, settle, texts, regions, clock, waiting, answers } = await setUp({ us: fails })
+    for (const text of ['1', '2']) await event(text)
+    const sent = Promise.withResolvers<Parameters<Answer>[0]>()
+    answers.us = (res) => sent.resolve(res)
+    await until(clock, () => regions.us.requests.length === 2)
+    const reply = await sent.promise
+    const followed = []
+    for (const region of homes) followed.push(await settle({ region }))
+    expect(followed.at(-1)).toEqual({ moved: 0, busy: 2, unreadable: 0 })
+    for (const text of ['3', '4']) expect((await event(text)).status).toBe(200)
+    expect(await waiting()).toBe(4)
+    expect(texts('eu')).toEqual([])
+    reply.writeHead(503).end()
+    await until(clock, async () => (await waiting()) === 0)
+    expect((await event('5')).status).toBe(200)
+    expect(texts('eu')).toEqual(['1', '2', '3', '4', '5'])
+    expect(regions.us.requests).toHaveLength(2)
+  })
+
   it('stays for those who stay', async () => {
     const { uninstalled, settle, regions, clock, waiting, answers } = await setUp({ us: fails, both: true })
     await uninstalled()

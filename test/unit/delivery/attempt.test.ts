@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { attempt, isHeld, packUnresolved, type AttemptParts, type Unresolved } from '../../../src/delivery/attempt.ts'
+import type { Fetched } from '../../../src/delivery/follow.ts'
 import type { Kept } from '../../../src/delivery/kept.ts'
 import { createSealer } from '../../../src/delivery/seal.ts'
 import { pack } from '../../../src/delivery/kept.ts'
@@ -133,7 +134,11 @@ const held: Organization = { ...organization, held: true }
 const other: Organization = { ...organization, id: '8' }
 
 /** One attempt at a delivery for organizations 7 and 8, and whom it was sent to. */
-async function attemptAt(mailbox: MailboxAddress, lookup: Lookup, organizations = ['7', '8']) {
+async function attemptAt(
+  mailbox: MailboxAddress,
+  lookup: Lookup,
+  { organizations = ['7', '8'], ...more }: Partial<AttemptParts> & { organizations?: string[] } = {},
+) {
   const region = regionOf(mailbox)
   const row: WaitingRow = {
     ...rowOf({ installation, hint: undefined, to: 'first' }),
@@ -151,6 +156,7 @@ async function attemptAt(mailbox: MailboxAddress, lookup: Lookup, organizations 
       sent.push([destination.name, destination.organizations.map(({ id, epoch }) => `${id}=${epoch}`).join()])
       return Promise.resolve({ kind: 'timed_out', region, sent: true, timing: { startedMs: 0, endedMs: 1 } })
     },
+    ...more,
   }
   const attempted = await attempt(mailbox, row, parts)
   const rows = attempted.kind === 'moved' ? attempted.rows : []
@@ -185,6 +191,25 @@ describe('a delivery that waits for a region', () => {
     }
   })
 
+  it('waits behind what one of them has left where it has lived', async () => {
+    const asked: unknown[] = []
+    const fetching = (fetched: Fetched) => ({
+      fetchEarlier(...[{ id }, home, { dedupKey }]: Parameters<AttemptParts['fetchEarlier']>) {
+        asked.push([id, home.region, dedupKey])
+        return Promise.resolve(id === '8' ? fetched : 'nothing')
+      },
+    })
+    const lookup = found(organization, other)
+    expect(await attemptAt(eu, lookup, fetching('some'))).toMatchObject({ attempted: { kind: 'behind' }, sent: [] })
+    expect(asked).toEqual([
+      ['7', 'eu', 'k1'],
+      ['8', 'eu', 'k1'],
+    ])
+    const { attempted, sent } = await attemptAt(eu, lookup, fetching('busy'))
+    expect(attempted).toMatchObject({ judgement: { why: 'not_tried', reason: 'following' } })
+    expect(sent).toEqual([])
+  })
+
   it.each(['unknown', 'stale'] as const)('waits while the store cannot say where they live (%s)', async (verdict) => {
     const known = found(organization)
     const lookup: Lookup =
@@ -199,19 +224,22 @@ describe('a delivery that waits for a region', () => {
 
 describe('a delivery that waits for an organization that is held', () => {
   it('is sent nowhere', async () => {
-    const { attempted, sent } = await attemptAt(own, found(held), ['7'])
+    const { attempted, sent } = await attemptAt(own, found(held), { organizations: ['7'] })
     expect(sent).toEqual([])
     expect(attempted).toMatchObject({ judgement: { why: 'not_tried', reason: 'held' } })
   })
 
   it('goes to its region once it is released', async () => {
-    const { homes, sent } = await attemptAt(own, found(organization), ['7'])
+    const { homes, sent } = await attemptAt(own, found(organization), { organizations: ['7'] })
     expect(homes).toEqual([['eu', '7']])
     expect(sent).toEqual([])
   })
 
   it('dies where nobody is left who could take it', async () => {
-    expect((await attemptAt(own, found(other), ['7'])).attempted).toEqual({ kind: 'dead', reason: 'no_organization' })
+    expect((await attemptAt(own, found(other), { organizations: ['7'] })).attempted).toEqual({
+      kind: 'dead',
+      reason: 'no_organization',
+    })
   })
 
   it('is looked at once it may be released, or is nobody any more', async () => {

@@ -40,6 +40,11 @@ function row(progress: Partial<Progress> = {}): WaitingRow {
   }
 }
 
+it('an attempt at what others have come to go before lets the mailbox go on with those', () => {
+  const conclusion = conclude({ kind: 'behind' }, row({ attempts: 3 }), { ...circumstances, sinceLastMs: 0 })
+  expect(conclusion).toMatchObject({ settlement: undefined, refusals: 0, course: { kind: 'next' } })
+})
+
 describe("what an attempt means for its mailbox's head", () => {
   it('delivered: it is gone, the next one comes, and refusals are not in a row any more', () => {
     expect(conclude(judged({ kind: 'delivered' }), row(), { ...circumstances, refusals: 9, sinceLastMs: 0 })).toEqual({

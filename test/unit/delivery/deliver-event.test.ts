@@ -195,6 +195,15 @@ describe('an event for organizations that are held', () => {
     expect(rows).toEqual(['@10 10 waiting'])
   })
 
+  it('waits behind what is still where one of them has lived', async () => {
+    const moved = { ...organization('10'), formerly: { regions: ['us'], until: 0 } }
+    const { asked, rows } = await deliver([moved, organization('11')], { pending: ['us'] })
+    expect(asked).toEqual([])
+    expect(rows).toEqual(['eu 10,11 waiting'])
+    expect(await deliver([moved], { pending: ['ap'] })).toMatchObject({ asked: ['eu for 10'], rows: [] })
+    expect(await deliver([organization('11')], { pending: ['us'] })).toMatchObject({ asked: ['eu for 11'], rows: [] })
+  })
+
   it('waits for the others of their region where that must be waited for', async () => {
     const { asked, rows } = await deliver([organization('10', true), organization('11')], { pending: ['eu'] })
     expect(asked).toEqual([])

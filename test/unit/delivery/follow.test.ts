@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { directSpool } from '../../../src/delivery/direct-spool.ts'
-import { followOrganization, type FollowParts } from '../../../src/delivery/follow.ts'
+import { fetchEarlier, followOrganization, type FollowParts } from '../../../src/delivery/follow.ts'
 import { createSealer } from '../../../src/delivery/seal.ts'
 import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool } from '../../../src/delivery/spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
+import type { Organization } from '../../../src/directory/directory.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
 const slack = { provider: 'slack', integration: '1' } as const
 const us: MailboxAddress = { ...slack, kind: 'region', region: 'us' }
-const eu: MailboxAddress = { ...slack, kind: 'region', region: 'eu' }
+const eu = { ...slack, kind: 'region', region: 'eu' } as const
 const own: MailboxAddress = { ...slack, kind: 'held', organization: '10' }
 const key = (id: string, fill: number) => ({ id, key: Buffer.alloc(32, fill) })
 const sealer = createSealer([key('k1', 1)])
@@ -142,5 +143,86 @@ describe('what waits for an organization that has moved', () => {
     }
     expect(await follow(toEu, { filling })).toMatchObject({ moved: 1 })
     expect(told).toEqual([['us', 'eu', 'payload 1 for 10']])
+  })
+})
+
+describe('what goes before a row that is to be sent where an organization lives now', () => {
+  const MOVED_AT = 1_700_000_000_000
+  const SETTLED_AT = MOVED_AT + 300_000
+  const organization = {
+    id: '10',
+    slug: 'x',
+    name: 'x',
+    region: 'eu',
+    status: 'active',
+    epoch: 1,
+    held: false,
+  } as const
+  const moved: Organization = { ...organization, formerly: { regions: ['us', 'ap'], until: MOVED_AT } }
+  const ap: MailboxAddress = { ...slack, kind: 'region', region: 'ap' }
+  const forgotten: unknown[] = []
+
+  beforeEach(() => void forgotten.splice(0))
+
+  /** What is fetched for the head of `eu`, which is claimed, and then what waits there. */
+  async function fetch(one: Organization = moved, now = MOVED_AT) {
+    const [open] = await spool.at([eu])
+    const next = await spool.next(open?.id ?? 0)
+    if (next.kind !== 'row') throw new Error(next.kind)
+    const forgetFormerHomes = (...which: unknown[]): Promise<void> => {
+      forgotten.push(which)
+      return Promise.resolve()
+    }
+    const fetched = await fetchEarlier(one, eu, next.row, { spool, sealer, now, forgetFormerHomes })
+    return [fetched, ...(await contentOf(eu)).map((text) => text.split(' ')[1])]
+  }
+
+  it('comes from wherever it has lived, and from where it was held, and nothing that goes behind', async () => {
+    await append(row('1', us), row('2', own), row('3', ap), row('4', eu), row('5', us))
+    expect(await fetch()).toEqual(['some', '1', '2', '3', '4'])
+    expect(await contentOf(us)).toEqual(['payload 5 for 10'])
+  })
+
+  it('is nothing for one that has never moved, whatever waits elsewhere', async () => {
+    await append(row('1', us), row('2', eu))
+    expect(await fetch(organization)).toEqual(['nothing', '2'])
+  })
+
+  it('is waited for while it is being sent, and what is behind it stays with it', async () => {
+    await append(row('1', us, { state: { kind: 'held' } }), row('2', us), row('3', eu))
+    expect(await fetch()).toEqual(['busy', '3'])
+    expect(await contentOf(us)).toHaveLength(2)
+  })
+
+  it('is also what has come to its mailbox by itself since the row was its head', async () => {
+    const sound = spool
+    await append(row('1', us), row('2', eu))
+    const [waiting] = await spool.waitingFor(us, '10', { limit: 1 })
+    let isFirst = true
+    spool = {
+      ...sound,
+      async waitingFor(...asked) {
+        if (isFirst) await sound.relocate([{ row: waiting?.id ?? 0, rows: [row('1', eu)] }])
+        isFirst = false
+        return await sound.waitingFor(...asked)
+      },
+    }
+    expect(await fetch()).toEqual(['some', '1', '2'])
+  })
+
+  it('is not what nobody can read', async () => {
+    const older = createSealer([key('k0', 9)])
+    const payload = older.seal(Buffer.from('x'), { delivery: '1', region: 'us' })
+    await append(row('1', us, { payload }), row('2', eu))
+    expect(await fetch()).toEqual(['nothing', '2'])
+  })
+
+  it('is all that is left, once nothing is stored there any more, and then it is forgotten', async () => {
+    await append(row('1', eu), row('2', us))
+    expect(await fetch(moved, SETTLED_AT - 1)).toEqual(['nothing', '1'])
+    expect(await fetch(moved, SETTLED_AT)).toEqual(['some', '1', '2'])
+    expect(forgotten).toEqual([])
+    expect(await fetch(moved, SETTLED_AT)).toEqual(['nothing', '1', '2'])
+    expect(forgotten).toEqual([['10', MOVED_AT]])
   })
 })

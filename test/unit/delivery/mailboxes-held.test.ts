@@ -122,6 +122,24 @@ describe('what waits for an organization that is held', () => {
     expect(worker.mustWait(own())).toBe(false)
   })
 
+  it('is waited for while it is being moved here, though nothing is known yet to be there', async () => {
+    const { spool, worker, put, release, seen, settled } = await start()
+    await put(row('1', own()))
+    release()
+    const [waiting] = await spool.waitingFor(own(), '10', { limit: 1 })
+    const moved = await worker.filling([own(), eu], async () => {
+      expect(worker.mustWait(eu)).toBe(true)
+      return await spool.relocate([{ row: waiting?.id ?? 0, rows: [row('1', eu)] }])
+    })
+    expect(moved).toBe(1)
+    expect(worker.mustWait(eu)).toBe(true)
+    await settled()
+    expect(seen.delivered).toEqual(['1 to eu'])
+    expect(worker.mustWait(eu)).toBe(false)
+    await expect(worker.filling([own(), eu], () => Promise.reject(new Error('no disk')))).rejects.toThrow('no disk')
+    expect(worker.mustWait(eu)).toBe(false)
+  })
+
   it('is delivered at once where it was moved here, and what comes then does not wait for it', async () => {
     const { put, spool, seen, release, worker, settled } = await start()
     await put(row('1', own()))
