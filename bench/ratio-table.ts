@@ -1,8 +1,8 @@
-import { standings, type Field, type Standing } from './ratio-results.ts'
+import { aligned } from './aligned.ts'
+import { standings, type Field, type Round, type Standing } from './ratio-results.ts'
 import { median, spread } from './statistics.ts'
 
-const HEAD = [
-  '',
+const COLUMNS = [
   'CPU µs/request',
   'gateway ÷ it',
   'at most',
@@ -16,26 +16,23 @@ const HEAD = [
 /** Medians of the rounds, with the least and the most of them where they matter. */
 export function ratioTable(field: Field): string {
   const rounds = field.contenders[0]?.rounds.length ?? 0
-  const rows = [[`${field.title}, ${rounds} rounds`, ...HEAD.slice(1)], ...standings(field).map(rowOf)]
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const lines = rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
-  )
+  const table = aligned([[`${field.title}, ${rounds} rounds`, ...COLUMNS], ...standings(field).map(rowOf)])
   const others = field.contenders.flatMap((contender) => contender.rounds.map(({ othersShare }) => othersShare * 100))
   const missing = field.missing.map(({ what, needs }) => `${what} did not take part: ${needs} is not installed`)
-  return [...lines, `others had ${spread(others, 0)} % of the machine`, ...missing].join('\n')
+  return [table, `others had ${spread(others, 0)} % of the machine`, ...missing].join('\n')
 }
 
 function rowOf({ what, isGateway, limit, cpuMicros, ratios, rounds }: Standing): string[] {
+  const spreadOf = (figure: (round: Round) => number, digits: number): string => spread(rounds.map(figure), digits)
   const allocated = rounds.flatMap(({ allocatedBytes }) => allocatedBytes ?? [])
   return [
     what,
     spread(cpuMicros, 1),
     isGateway || ratios.length === 0 ? '' : spread(ratios, 2),
     limit?.toFixed(2) ?? '',
-    median(rounds.map(({ perSecond }) => perSecond)).toFixed(0),
+    spreadOf(({ perSecond }) => perSecond, 0),
     median(rounds.map(({ p50Ms }) => p50Ms)).toFixed(2),
-    median(rounds.map(({ p99Ms }) => p99Ms)).toFixed(2),
+    spreadOf(({ p99Ms }) => p99Ms, 2),
     allocated.length === 0 ? 'n/a' : median(allocated).toFixed(0),
     String(rounds.reduce((sum, { errors }) => sum + errors, 0)),
   ]

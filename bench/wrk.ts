@@ -102,6 +102,7 @@ export function readWrk(stdout: string): WrkReport {
   const last = stdout.trimEnd().split('\n').at(-1) ?? ''
   if (!last.startsWith('{')) throw new Error(`wrk did not report: ${stdout}`)
   const { requests, micros, p50, p99, ...errors } = summarySchema.parse(JSON.parse(last))
+  if (requests === 0) throw new Error(`wrk had no answer at all: ${stdout}`)
   return {
     perSecond: (requests * 1e6) / micros,
     requests,

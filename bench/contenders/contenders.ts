@@ -31,9 +31,9 @@ const gateway: Contender = {
 export const ONE_REGION: readonly Contender[] = [
   program('nginx', startNginx, { name: 'nginx', what: 'nginx proxy_pass' }),
   program('haproxy', startHaproxy, { name: 'haproxy', what: 'HAProxy' }),
-  script('bare-request', { what: 'bare node:http + undici request, verify + parse', limit: 1.3 }),
-  script('bare-dispatch', { what: 'bare node:http + undici dispatch, verify + parse' }),
-  script('express-request', { what: 'express + undici request, verify + parse', needs: ['express'] }),
+  script('bare-request', { what: 'bare node:http + undici request', limit: 1.3 }),
+  script('bare-dispatch', { what: 'bare node:http + undici dispatch' }),
+  script('express-request', { what: 'express + undici request', needs: ['express'] }),
   script('fastify-http-proxy', {
     what: '@fastify/http-proxy',
     verifies: false,
@@ -53,13 +53,13 @@ export const ONE_REGION: readonly Contender[] = [
 export const THREE_REGIONS: readonly Contender[] = [
   program('nginx', startNginx, {
     name: 'nginx-mirror',
-    what: 'nginx with two mirrors, their answers unused',
+    what: 'nginx with two mirrors',
     limit: 1.3,
   }),
-  script('bare-request-all', { what: 'bare node:http + undici request, verify' }),
-  script('express-request-all', { what: 'express + undici request, verify', needs: ['express'] }),
-  script('bare-dispatch-all', { what: 'bare node:http + undici dispatch, verify' }),
-  script('express-fetch-all', { what: 'express + built-in fetch, verify', needs: ['express'] }),
+  script('bare-request-all', { what: 'bare node:http + undici request' }),
+  script('express-request-all', { what: 'express + undici request', needs: ['express'] }),
+  script('bare-dispatch-all', { what: 'bare node:http + undici dispatch' }),
+  script('express-fetch-all', { what: 'express + built-in fetch', needs: ['express'] }),
   gateway,
 ]
 

@@ -25,6 +25,10 @@ describe('what wrk reports', () => {
     expect(readWrk(summary({ [kind]: 3 })).errors).toBe(3)
   })
 
+  it('is no report when nothing was answered', () => {
+    expect(() => readWrk(summary({ requests: 0 }))).toThrow('wrk had no answer at all')
+  })
+
   it('is no report when the script did not come to its end', () => {
     expect(() => readWrk(PRINTED)).toThrow('wrk did not report')
     expect(() => readWrk('')).toThrow('wrk did not report')
