@@ -223,7 +223,8 @@ async function generate(url: string, integrations: number): Promise<void> {
   }
 }
 
-async function fill(store: DirectoryStore, integrations: number): Promise<void> {
+/** So many of each, as an import leaves them. */
+export async function fill(store: DirectoryStore, integrations: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-bench-'))
   try {
     const file = join(folder, 'directory.ndjson')
