@@ -3,19 +3,37 @@
  *       --quick --json --rounds 7 --seconds 3 --regions 1|3 --only gateway,bare --profile FOLDER
  *       --plot                       the same, published: docs/bench/results.json and its pictures
  *   npm run bench -- plot            draws the pictures of docs/bench/results.json again
+ *   npm run bench -- fanout [--quick] [--json]   what further regions cost, and whether the fastest one's answer waits
+ *   npm run bench -- size [--quick] [--json]     what longer bodies cost, beside the bare one
+ *   npm run bench -- load [--quick] [--json] [--plot]  latency at constant rates up to saturation, beside the bare one
+ *   npm run bench -- soak [--minutes 10] [--rate 2000] [--json]  memory and event loop, second by second, and judged
+ *   npm run bench -- scale [--quick] [--json]    what a directory of a million integrations costs more than one of ten
+ *   npm run bench -- start [--quick] [--json]    from start to ready
  *   npm run bench -- spool [--quick] [--json]    what waiting costs: written, delivered later, kept in memory
  *   npm run bench -- directory [--quick] [--json] [--rows N]  what it costs to know where a workspace's customers live
  *   npm run bench -- outage                       what Slack sees while a fleet's database, and then its Redis, is away
  */
 import { benchDirectory } from './directory.ts'
+import { benchFanout } from './fanout.ts'
+import { benchLoad } from './load.ts'
 import { benchOutage } from './outage.ts'
 import { publish } from './published.ts'
 import { benchRatios } from './ratios.ts'
+import { benchScale } from './scale.ts'
+import { benchSize } from './size.ts'
+import { benchSoak } from './soak.ts'
 import { benchSpool } from './spool.ts'
+import { benchStart } from './start.ts'
 
 const benches = {
   ratios: benchRatios,
   plot: () => publish({}),
+  fanout: benchFanout,
+  size: benchSize,
+  load: benchLoad,
+  soak: benchSoak,
+  scale: benchScale,
+  start: benchStart,
   spool: benchSpool,
   directory: benchDirectory,
   outage: benchOutage,
