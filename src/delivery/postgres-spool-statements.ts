@@ -214,7 +214,8 @@ const texts = {
     WHERE mailbox_id = (SELECT id FROM mailboxes
         WHERE integration_id = $1::bigint AND provider = $2 AND installation = $3 AND region = $4)
       AND ${PLACE} > coalesce((SELECT ${PLACE} FROM waiting WHERE id = $5::bigint), 0)
-      AND ($6::bigint IS NULL OR ${PLACE} < (SELECT ${PLACE} FROM waiting WHERE id = $6::bigint))
+      AND ${PLACE} < CASE WHEN $6::bigint IS NULL THEN 9223372036854775807
+        ELSE coalesce((SELECT ${PLACE} FROM waiting WHERE id = $6::bigint), 0) END
       AND organizations::jsonb ? $7
     ORDER BY ${PLACE}, id LIMIT $8::bigint`,
 

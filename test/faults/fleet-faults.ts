@@ -209,9 +209,7 @@ const fleetFault = (fault: Omit<Fault, 'world' | 'excuses' | 'alone'>): Fault =>
 export const fleetFaults: readonly Fault[] = [
   fleetFault({ name: 'fleet: one SIGKILLed', run: killedInTurn }),
   fleetFault({ name: 'fleet: upgraded one by one', run: (world) => upgraded(world) }),
-  // What comes while an organization moves without a hold may go past what was just on its way, for as long as that takes:
-  // seen in one run of several, so that no run of the quick form may depend on it.
-  fleetFault({ name: 'fleet: organization moves', fullOnly: true, run: (world) => moved(world) }),
+  fleetFault({ name: 'fleet: organization moves', run: (world) => moved(world) }),
   {
     name: 'fleet: identical requests',
     alone: true,

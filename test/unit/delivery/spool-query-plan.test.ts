@@ -35,6 +35,11 @@ describe('the time a step takes', () => {
     expect(scans).toEqual([])
   })
 
+  it('does not grow with what is behind, where it is looked at what goes before a row', () => {
+    const lookedAt = statements.filter((sql) => sql.includes('json_each(organizations)')).flatMap(stepsOf)
+    expect(lookedAt.filter((step) => step.includes('(mailbox_id=? AND <expr>>? AND <expr><?)'))).toHaveLength(1)
+  })
+
   it('does not grow with the payloads, where many heads are looked at', () => {
     const lists = statements.filter((sql) => /FROM mailboxes AS box WHERE box.(depth|id > )/.test(sql))
     expect(lists).toHaveLength(2)
