@@ -96,7 +96,7 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Fanout[]> {
     const flood = async (forSeconds: number): Promise<Round> => {
       const forms = newForms(FORMS_A_SECOND * forSeconds)
       const round = await measure(busy, { forms, connections: CONNECTIONS, seconds: forSeconds })
-      if (round.errors > 0 || round.requests === 0) {
+      if (round.errors > 0) {
         throw new Error(`${count} regions: ${round.errors} of ${round.requests} clicks went wrong`)
       }
       if (round.requests <= forms.length) return round

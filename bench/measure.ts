@@ -11,7 +11,7 @@ const PATIENCE_MS = 2000
 /** Asks a server as fast as it can answer. */
 export async function measure(
   { pid, url, allocatedBytes }: RunningServer,
-  load: { readonly forms: readonly SlackForm[]; readonly connections: number; readonly seconds: number },
+  load: { readonly forms: Iterable<SlackForm>; readonly connections: number; readonly seconds: number },
 ): Promise<Round> {
   const before = { cpuMs: familyCpuMs(pid), allocated: await allocatedBytes?.() }
   const othersSoFar = watchOthers([process.pid])

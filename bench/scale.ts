@@ -84,7 +84,7 @@ async function run(stage: Stage, sizes: readonly number[], { rounds, seconds }: 
       const flood = async (forSeconds: number, teamOf: (at: number) => string): Promise<Round> => {
         const forms = newForms(FORMS_A_SECOND * forSeconds, teamOf)
         const round = await measure(gateway, { forms, connections: CONNECTIONS, seconds: forSeconds })
-        if (round.errors > 0 || round.requests === 0) {
+        if (round.errors > 0) {
           throw new Error(`${integrations} integrations: ${round.errors} of ${round.requests} commands went wrong`)
         }
         if (round.requests <= forms.length) return round

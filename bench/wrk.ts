@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -13,7 +13,7 @@ export interface WrkOptions {
   /** Where the server is, without a path: forms bring theirs. */
   readonly url: string
   /** All of one path. Sent one after another, and from the first again once each has been sent. */
-  readonly forms: readonly SlackForm[]
+  readonly forms: Iterable<SlackForm>
   readonly connections: number
   readonly seconds: number
 }
@@ -86,9 +86,9 @@ export async function runWrk({ url, forms, connections, seconds }: WrkOptions): 
   const folder = mkdtempSync(join(tmpdir(), 'silo-gateway-wrk-'))
   try {
     const [scriptFile, formsFile] = [join(folder, 'post.lua'), join(folder, 'forms.txt')]
-    writeFileSync(scriptFile, SCRIPT.replace('HEADERS', luaTable(forms[0]?.headers ?? [])))
-    writeFileSync(formsFile, forms.map(lineOf).join(''))
-    const target = `${url}${forms[0]?.path}`
+    const first = writeForms(formsFile, forms)
+    writeFileSync(scriptFile, SCRIPT.replace('HEADERS', luaTable(first?.headers ?? [])))
+    const target = `${url}${first?.path}`
     const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', scriptFile]
     const { stdout } = await run('wrk', [...options, target, '--', formsFile])
     return readWrk(stdout)
@@ -114,6 +114,21 @@ export function readWrk(stdout: string): WrkReport {
 
 function luaTable(headers: SlackForm['headers']): string {
   return `{ ${headers.map(([name, value]) => `['${name}'] = '${value}'`).join(', ')} }`
+}
+
+/** Holds none of them for longer than it takes to write it: some are a megabyte long. Returns the first. */
+function writeForms(file: string, forms: Iterable<SlackForm>): SlackForm | undefined {
+  const out = openSync(file, 'w')
+  try {
+    let first: SlackForm | undefined
+    for (const form of forms) {
+      first ??= form
+      writeSync(out, lineOf(form))
+    }
+    return first
+  } finally {
+    closeSync(out)
+  }
 }
 
 function lineOf({ headers, body }: SlackForm): string {
