@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { startFakeRegion, type Answer } from '../../support/fake-region.ts'
 import { blockSuggestion, eventCallback } from '../../support/slack-payloads.ts'
@@ -12,7 +12,15 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
 })
 
-async function start({ answer, ...more }: { answer?: Answer; state?: string } = {}) {
+const acme = workspace({ acme: 'eu' })
+/** Of one organization. */
+const twoWorkspaces = {
+  ...acme,
+  integrations: [...acme.integrations, { id: 2, provider: 'slack', external_id: 'T0TWO000001' }],
+  organization_integrations: [...acme.organization_integrations, { integration_id: 2, organization_id: 10 }],
+}
+
+async function start({ answer, ...more }: { answer?: Answer; state?: string; max_concurrency?: number } = {}) {
   const clock = createManualClock()
   const eu = await startFakeRegion(answer)
   closing.push(() => eu.close())
@@ -22,7 +30,7 @@ async function start({ answer, ...more }: { answer?: Answer; state?: string } = 
       { name: 'eu', address: eu.url, ...more },
       { name: 'us', address: 'http://127.0.0.1:9', category: 'single_tenant' },
     ],
-    directory: workspace({ acme: 'eu' }),
+    directory: twoWorkspaces,
   })
   closing.push(() => rig.close())
   const regions = async () => (await rig.ask('GET', '/api/regions')).json as { items: Record<string, unknown>[] }
@@ -36,8 +44,8 @@ async function start({ answer, ...more }: { answer?: Answer; state?: string } = 
     region: async (name: string) => (await regions()).items.find((item) => item['name'] === name),
     regions,
     options: () => rig.test.post('/extensions/slack/options-load/', suggestion.body, suggestion),
-    event: () => {
-      const event = eventCallback()
+    event: (team_id = 'T0ACME00001') => {
+      const event = eventCallback({ team_id, authorizations: [{ team_id }] })
       return rig.test.post('/extensions/slack/event/', event.body, event)
     },
   }
@@ -84,17 +92,51 @@ describe('the list of regions', () => {
     held[0]?.()
     await asked
     expect(await region('eu')).toMatchObject({ in_flight: 0, latency: { p50_ms: 40, p99_ms: 40, of: 1 } })
+    const askedAgain = options()
+    await eu.nextRequest()
+    clock.advance(90)
+    held[1]?.()
+    await askedAgain
+    expect(await region('eu')).toMatchObject({ latency: { p50_ms: 40, p99_ms: 90, of: 2 } })
   })
 
-  it('tells what waits, and since when', async () => {
-    const { region, event, to, clock } = await start()
+  it('tells what waits for its turn', async () => {
+    const held: (() => void)[] = []
+    const { region, options, eu } = await start({ answer: (res) => held.push(() => res.end()), max_concurrency: 1 })
+    const asked = [options(), options()]
+    await eu.nextRequest()
+    await expect.poll(() => region('eu')).toMatchObject({ in_flight: 1, queued: 1 })
+    held[0]?.()
+    await eu.nextRequest()
+    expect(await region('eu')).toMatchObject({ in_flight: 1, queued: 0 })
+    held[1]?.()
+    await Promise.all(asked)
+  })
+
+  it('tells what waits, and since when, of all its mailboxes', async () => {
+    const { region, event, to, clock, ask } = await start()
     await to('eu', 'down')
     const since = new Date(clock.now()).toISOString()
     await event()
     clock.advance(1000)
     await event()
-    expect(await region('eu')).toMatchObject({
-      mailboxes: { depth: 2, bytes: expect.any(Number) as number, oldest_at: since, paused: 0 },
+    await event('T0TWO000001')
+    const mailboxes = { depth: 3, bytes: expect.any(Number) as number, oldest_at: since, paused: 0 }
+    expect(await region('eu')).toMatchObject({ mailboxes })
+    const { items } = (await ask('GET', '/api/mailboxes')).json as { items: { id: string; bytes: number }[] }
+    const bytes = items.reduce((sum, mailbox) => sum + mailbox.bytes, 0)
+    expect((await ask('POST', `/api/mailboxes/${items[0]?.id}/pause`)).status).toBe(200)
+    expect(await region('eu')).toMatchObject({ mailboxes: { ...mailboxes, bytes, paused: 1 } })
+  })
+
+  it('tells what is in memory while the database cannot be asked', async () => {
+    const { regions, gateway } = await start()
+    vi.spyOn(gateway.spool, 'list').mockRejectedValue(new Error('away'))
+    expect(await regions()).toMatchObject({
+      items: [
+        { name: 'eu', state: 'active', breaker: 'closed', mailboxes: null },
+        { name: 'us', mailboxes: null },
+      ],
     })
   })
 })

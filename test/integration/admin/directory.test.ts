@@ -154,7 +154,7 @@ describe('what is strict', () => {
 
   it.each([
     ['what is not JSON', '{"slug":', 400, 'invalid_request'],
-    ['what is not UTF-8', Buffer.from('{"slug":"\xff"}', 'latin1'), 400, 'invalid_request'],
+    ['what is not UTF-8', Buffer.from('{"slug":"\xff","region":"us"}', 'latin1'), 400, 'invalid_request'],
     ['too much', `{"slug":"${'a'.repeat(1024 * 1024)}"}`, 413, 'body_too_large'],
   ])('%s is refused', async (_, text, status, code) => {
     expect(await rig.ask('PUT', '/api/organizations/11', { text })).toMatchObject({ status, json: { code } })
@@ -168,6 +168,15 @@ describe('what is strict', () => {
         status: 415,
         json: { code: 'unsupported_media_type' },
       })
+    },
+  )
+
+  it.each(['application/json', 'Application/JSON; charset=utf-8', 'application/json;charset="UTF-8"'])(
+    'a body of the type %s is taken',
+    async (type) => {
+      const text = JSON.stringify((await rig.ask('GET', '/api/organizations/11')).json)
+      const what = { text, headers: { 'Content-Type': type } }
+      expect((await rig.ask('PUT', '/api/organizations/11', what)).status).toBe(200)
     },
   )
 
@@ -257,13 +266,19 @@ describe('a write with a condition', () => {
 
   it('a read with the tag that it has gets 304', async () => {
     const known = await tag()
-    for (const headers of [{ 'If-None-Match': known }, { 'If-None-Match': `"0", W/${known}` }]) {
+    for (const tags of [known, `"0", W/${known}`, '*']) {
+      const headers = { 'If-None-Match': tags }
       const reply = await rig.ask('GET', '/api/organizations/10', { headers })
       expect(reply).toMatchObject({ status: 304, text: '' })
       expect(reply.headers['etag']).toBe(known)
     }
     const other = await rig.ask('GET', '/api/organizations/10', { headers: { 'If-None-Match': '"0"' } })
     expect(other).toMatchObject({ status: 200, json: acme })
+  })
+
+  it.each(['5', '"5', '"5" "6"', ''])('a read with the malformed tags %s is refused', async (tags) => {
+    const reply = await rig.ask('GET', '/api/organizations/10', { headers: { 'If-None-Match': tags } })
+    expect(reply).toMatchObject({ status: 400, json: { errors: [{ path: 'If-None-Match' }] } })
   })
 })
 
@@ -401,6 +416,7 @@ describe('an organization that moves', () => {
       action: 'organization.move',
       subject: 'organization 10',
       at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+      details: { before: { region: 'us', epoch: 0 }, after: { region: 'eu', epoch: 1 } },
     })
   })
 
@@ -457,7 +473,11 @@ describe('while the database cannot be asked', () => {
       await rig.ask('GET', '/api/instance'),
     ]
     for (const reply of replies) {
-      expect(reply).toMatchObject({ status: 503, json: { code: 'store_unavailable' } })
+      expect(reply).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '1' },
+        json: { code: 'store_unavailable' },
+      })
       expect(reply.text).not.toMatch(/sql|select|\.ts|kysely|destroyed/i)
     }
   })

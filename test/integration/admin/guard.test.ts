@@ -64,7 +64,9 @@ describe('with a token', () => {
   })
 
   it.each(['/health/live', '/health/ready'])('%s needs none', async (path) => {
-    expect((await rig.ask('GET', path, { headers: { Host: 'probe.example' } })).status).toBe(200)
+    const reply = await rig.ask('GET', path, { headers: { Host: 'probe.example' } })
+    expect(reply.status).toBe(200)
+    expect(reply.headers['etag']).toBeUndefined()
   })
 
   it('knows by a trusted proxy who is behind it', async () => {
@@ -142,5 +144,31 @@ describe('without a token', () => {
   it('is not open to a page that a name of somebody else has led here', async () => {
     expect((await rig.ask('GET', '/api/me', { headers: { Host: 'evil.example' } })).status).toBe(403)
     expect((await rig.ask('GET', '/api/me', { headers: { Host: '192.0.2.1' } })).status).toBe(403)
+  })
+})
+
+describe('what goes wrong inside', () => {
+  it('is a 500 that tells nothing, and the log tells why, without what was asked', async () => {
+    const broken = route({
+      method: 'get',
+      path: '/api/broken',
+      summary: 'Fails',
+      writes: false,
+      query: z.strictObject({ of: z.string() }),
+      responses: { 204: { description: 'Never' } },
+      handle() {
+        throw new TypeError('the inside')
+      },
+    })
+    const rig = await startAdmin({}, () => [broken])
+    try {
+      const reply = await rig.ask('GET', '/api/broken?of=somebody')
+      expect(reply).toMatchObject({ status: 500, json: { code: 'internal_error' } })
+      expect(reply.text).not.toContain('the inside')
+      const errors = rig.test.logs.filter(({ level }) => level === 'error')
+      expect(errors).toMatchObject([{ fields: { err: { message: 'the inside' }, path: '/api/broken' } }])
+    } finally {
+      await rig.close()
+    }
   })
 })
