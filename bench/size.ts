@@ -17,7 +17,8 @@ import { requireWrk } from './wrk.ts'
 const KIB = 1024
 const SIZES = [1, 4, 16, 64, 256, 1024].map((kib) => kib * KIB)
 
-const CONNECTIONS = 32
+/** Enough to keep a server busy; of more, long commands would only wait for one another. */
+const CONNECTIONS = 8
 /** The gateway knows those that come again: more of them than it could take, but making long ones takes time. */
 const MOST_FORMS_A_SECOND = 16_000
 const MOST_BYTES_A_SECOND = 600 * KIB * KIB
