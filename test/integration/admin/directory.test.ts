@@ -135,6 +135,19 @@ describe('what is strict', () => {
   })
 
   it.each([
+    ['/api/integrations/1', { id: 2, provider: 'slack', external_id: 'T0ACME00001' }, ['id']],
+    [
+      '/api/organization-integrations/1/10',
+      { integration_id: '2', organization_id: 11 },
+      ['integration_id', 'organization_id'],
+    ],
+  ])('a body that names another row than %s is refused', async (path, body, paths) => {
+    const reply = await rig.ask('PUT', path, { body })
+    expect(reply).toMatchObject({ status: 400, json: { code: 'invalid_request' } })
+    expect(pathOf(reply.json)).toEqual(paths)
+  })
+
+  it.each([
     ['an unknown parameter', '?colour=red', 'colour'],
     ['a parameter twice', '?region=us&region=eu', 'region'],
     ['a limit of nothing', '?limit=0', 'limit'],
