@@ -13,7 +13,7 @@ import { fellBehind } from './pace.ts'
 import type { Round } from './ratio-results.ts'
 import { slackAction, type SlackForm } from './slack-command.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
-import { median, spread } from './statistics.ts'
+import { median, othersHad, spread } from './statistics.ts'
 import { requireWrk } from './wrk.ts'
 
 /** The first is what the others are compared with. */
@@ -144,5 +144,6 @@ function table(fanouts: readonly Fanout[]): string {
   ])
   const late = fanouts.flatMap(({ rounds }) => rounds).filter(({ lagMs }) => fellBehind(lagMs)).length
   const doubt = `In ${late} rounds the load generator was late itself: latencies may be its own.`
-  return [aligned([head, ...rows]), ...(late > 0 ? [doubt] : [])].join('\n')
+  const others = othersHad(fanouts.flatMap(({ rounds }) => rounds))
+  return [aligned([head, ...rows]), others, ...(late > 0 ? [doubt] : [])].join('\n')
 }

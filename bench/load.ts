@@ -11,12 +11,12 @@ import { machine } from './machine.ts'
 import { checkAnswers, measure } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
-import { familyCpuMs } from './process-account.ts'
+import { familyCpuMs, watchOthers } from './process-account.ts'
 import { publish } from './published.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
-import { median, ratios, spread } from './statistics.ts'
+import { median, othersHad, ratios, spread } from './statistics.ts'
 import { requireWrk } from './wrk.ts'
 
 /** Of what each can do at all. */
@@ -34,7 +34,7 @@ const FORMS_A_SECOND = 16_000
 /** Until what is left over from a step is done. */
 const CALM_MS = 300
 
-type Round = OpenLoopReport & { readonly cpuMicros: number }
+type Round = OpenLoopReport & { readonly cpuMicros: number; readonly othersShare: number }
 
 interface Step {
   readonly what: string
@@ -120,9 +120,11 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
   const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
   const take = async ({ pid, url }: RunningServer, { perSecond, rounds: results }: Step): Promise<void> => {
     const before = familyCpuMs(pid)
+    const othersShare = watchOthers([process.pid])
     const load = { form: 'command', connections: CONNECTIONS, ahead: Number.MAX_SAFE_INTEGER } as const
     const report = await slack.ask({ url, perSecond, seconds, ...load })
-    results.push({ ...report, cpuMicros: ((familyCpuMs(pid) - before) * 1000) / report.sent })
+    const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.sent
+    results.push({ ...report, cpuMicros, othersShare: othersShare() })
     await pause(CALM_MS)
   }
   const stepsOf = (what: string, most: number): Step[] =>
@@ -189,7 +191,8 @@ function table({ gateway, bare, sameRate }: Results): string {
     ]
   })
   const most = [gateway, bare].map(({ what, saturation }) => `${what}: ${spread(saturation, 0)} a second at the most`)
-  const lines = [...most, '', aligned([head, ...rows])]
+  const others = othersHad(steps.flatMap(({ rounds }) => rounds))
+  const lines = [...most, '', aligned([head, ...rows]), others]
   const isBehind = rows.some((row) => row.at(-1)?.endsWith('behind'))
   const doubt = 'behind: the load generator left late itself, so that latencies there may be its own.'
   return [...lines, ...(isBehind ? [doubt] : [])].join('\n')

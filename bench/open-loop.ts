@@ -7,7 +7,6 @@
 import { connect, type Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { externalId } from './directory-file.ts'
 import { beatMs, dueMs, percentilesOf, type Percentiles } from './pace.ts'
 import { slackAction, slackCommand, type SlackForm } from './slack-command.ts'
 
@@ -21,8 +20,6 @@ export interface OpenLoad {
   readonly connections: number
   /** Made and signed before the clock starts; each of the others when it is due, for what is sent minutes later. */
   readonly ahead: number
-  /** Commands of workspaces drawn from so many of a `directory-file.ts`, instead of one. */
-  readonly workspaces?: number
 }
 
 export interface OpenLoopReport {
@@ -173,10 +170,9 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   }
 }
 
-function nextRequest({ form, workspaces }: OpenLoad, host: string): string {
+function nextRequest({ form }: OpenLoad, host: string): string {
   forms += 1
-  const team = workspaces === undefined ? {} : { team: externalId(1 + Math.floor(Math.random() * workspaces)) }
-  return written(form === 'command' ? slackCommand(forms, team) : slackAction(forms), host)
+  return written(form === 'command' ? slackCommand(forms) : slackAction(forms), host)
 }
 
 function written({ path, headers, body }: SlackForm, host: string): string {

@@ -1,6 +1,6 @@
 import { aligned } from './aligned.ts'
 import { standings, type Field, type Round, type Standing } from './ratio-results.ts'
-import { median, spread } from './statistics.ts'
+import { median, othersHad, spread } from './statistics.ts'
 
 const COLUMNS = [
   'CPU µs/request',
@@ -17,9 +17,9 @@ const COLUMNS = [
 export function ratioTable(field: Field): string {
   const rounds = field.contenders[0]?.rounds.length ?? 0
   const table = aligned([[`${field.title}, ${rounds} rounds`, ...COLUMNS], ...standings(field).map(rowOf)])
-  const others = field.contenders.flatMap((contender) => contender.rounds.map(({ othersShare }) => othersShare * 100))
+  const others = othersHad(field.contenders.flatMap((contender) => contender.rounds))
   const missing = field.missing.map(({ what, needs }) => `${what} did not take part: ${needs} is not installed`)
-  return [table, `others had ${spread(others, 0)} % of the machine`, ...missing].join('\n')
+  return [table, others, ...missing].join('\n')
 }
 
 function rowOf({ what, isGateway, limit, cpuMicros, ratios, rounds }: Standing): string[] {

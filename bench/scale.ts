@@ -15,7 +15,7 @@ import { residentMiB } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { openStage, type ServingGateway, type Stage } from './stage.ts'
-import { median, ratios, spread } from './statistics.ts'
+import { median, othersHad, ratios, spread } from './statistics.ts'
 import { requireWrk } from './wrk.ts'
 
 const SIZES = [10, 1000, 100_000, 1_000_000]
@@ -139,5 +139,5 @@ function table(scaled: readonly Scaled[]): string {
     median(each.rounds.map(({ perSecond }) => perSecond)).toFixed(0),
     each.residentMiB.toFixed(0),
   ])
-  return aligned([head, ...rows])
+  return `${aligned([head, ...rows])}\n${othersHad(scaled.flatMap(({ rounds }) => rounds))}`
 }

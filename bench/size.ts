@@ -11,7 +11,7 @@ import type { Round } from './ratio-results.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
-import { median, ratios, spread } from './statistics.ts'
+import { median, othersHad, ratios, spread } from './statistics.ts'
 import { requireWrk } from './wrk.ts'
 
 const KIB = 1024
@@ -112,5 +112,5 @@ function table(sizes: readonly Sized[]): string {
       ...[gateway, bare].map((rounds) => middle(rounds, 'p99Ms').toFixed(2)),
     ]
   })
-  return aligned([head, ...rows])
+  return `${aligned([head, ...rows])}\n${othersHad(sizes.flatMap(({ gateway, bare }) => [...gateway, ...bare]))}`
 }

@@ -16,6 +16,12 @@ export function ratios(values: readonly number[], to: readonly number[]): number
   })
 }
 
+/** In a line, what share of the machine others had meanwhile. */
+export function othersHad(rounds: readonly { readonly othersShare: number }[]): string {
+  const shares = rounds.map(({ othersShare }) => 100 * othersShare)
+  return `others had ${spread(shares, 0)} % of the machine`
+}
+
 /** `median (least to most)`. */
 export function spread(values: readonly number[], digits: number): string {
   const [least, most] = [Math.min(...values), Math.max(...values)]
