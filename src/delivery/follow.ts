@@ -74,7 +74,7 @@ async function followInRounds(...[organization, from, to, parts]: Parameters<typ
 /** `some`: they have come, and go first. `busy`: one is just being sent, or behind one that is. */
 export type Fetched = 'nothing' | 'some' | 'busy'
 
-export interface FetchParts extends FollowParts {
+interface FetchParts extends FollowParts {
   /** Unix milliseconds. */
   readonly now: number
   /** As the directory's editor has it. */

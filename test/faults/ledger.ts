@@ -46,7 +46,8 @@ export interface Message {
 
 /**
  * A time in which gateways could not tell each other what waits where: their database was away. `team`: what waits for
- * this one was just moving to another mailbox, and nothing is said of the others.
+ * this one was just moving to another mailbox, of which the others know within 1 s, and nothing is said of other teams.
+ * Only what is given to a region at once may then go past what waits: what waits keeps its order through all of it.
  */
 export interface Silence {
   readonly from: number

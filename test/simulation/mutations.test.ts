@@ -13,6 +13,7 @@ const broken: readonly (readonly [what: string, mutation: MutationName, seen: re
     'remembers_homes',
     ['sent to a former home', 'sent while held'],
   ],
+  ['sends what waits before what is still to follow', 'forgets_former_homes', ['out of order']],
   ['has the same identity as another', 'one_identity', ['two at once', 'out of order', 'waits for ever']],
   ['never writes down that something was delivered', 'forgets_endings', ['waits for ever']],
   ['never hears that the store has failed', 'never_gives_up', ['late', 'waits for ever']],

@@ -1,7 +1,7 @@
 import type { Dedup } from '../../src/dedup/dedup.ts'
 import type { DeliveryNow, DeliveryParts } from '../../src/delivery/delivery.ts'
 import type { NewRow, Spool } from '../../src/delivery/spool.ts'
-import type { Directory } from '../../src/directory/directory.ts'
+import type { Directory, Lookup } from '../../src/directory/directory.ts'
 import type { Answer } from '../../src/handle-webhook.ts'
 import type { Region } from '../../src/regions/regions.ts'
 
@@ -35,6 +35,12 @@ function withIdempotentRegions(now: DeliveryNow): DeliveryNow {
   const regions = now.topology.regions.map((region): Region => ({ ...region, idempotent: true }))
   const byName = new Map(regions.map((region) => [region.name, region]))
   return { ...now, topology: { ...now.topology, regions, byName } }
+}
+
+function withoutPast(lookup: Lookup): Lookup {
+  if (lookup.verdict === 'absent' || lookup.verdict === 'unknown') return lookup
+  const organizations = lookup.installation.organizations.map(({ formerly: _formerly, ...one }) => one)
+  return { ...lookup, installation: { ...lookup.installation, organizations } }
 }
 
 export const mutations = {
@@ -78,6 +84,8 @@ export const mutations = {
   })),
   /** Sends what waits to where its organizations lived a minute ago. */
   remembers_homes: { ...intact, asking: (_, remembering) => remembering },
+  /** Sends what waits whatever still waits where its organizations lived before. */
+  forgets_former_homes: { ...intact, asking: ({ find }) => ({ find: async (key) => withoutPast(await find(key)) }) },
   /** Does not write down that it is about to post. */
   forgets_posting: spoolWith(() => ({ posting: () => Promise.resolve(true) })),
   /** Two processes that the store takes for one. */
