@@ -2,41 +2,68 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from './clock.ts'
 
+/**
+ * How often connections are looked at. A head that takes longer to come than this is the only one whose first byte
+ * matters, and it is noted by so much too early at most.
+ */
+const LOOK_MS = 100
+/** Line breaks between requests are nobody's (RFC 9112 section 2.2). */
+const LINE_BREAKS_BYTES = 4
+
+interface Connection {
+  firstByteAt: number | undefined
+  /** Requests that are not read to their end and answered: until then, what comes is their bodies, or pipelined. */
+  answering: number
+  /** How much had come when the last of them was over. */
+  read: number
+}
+
 const firstBytes = new WeakMap<IncomingMessage, number>()
 
-/** When a request's first byte came, on the monotonic clock; undefined where nobody looked, as in a host's server. */
+/** When a request's first byte came, on the monotonic clock; undefined: just now, or where nobody looked. */
 export function firstByteOf(req: IncomingMessage): number | undefined {
   return firstBytes.get(req)
 }
 
 /**
- * Notes when the first byte of each request comes. Node tells of a request only once its head is complete, and a head
- * that trickles in has used up some of the time there is to answer.
+ * Notes of each request whose head trickles in when its first byte came: node tells of a request only once its head is
+ * complete, and by then some of the time there is to answer is used up. What node has read is looked at now and then,
+ * since whoever listens to a socket's bytes takes them from node's parser, which costs every request 5 µs.
  */
 export function noteFirstBytes(server: Server, clock: Clock): (req: IncomingMessage, res: ServerResponse) => void {
-  const connections = new WeakMap<Socket, { firstByteAt: number | undefined; answering: number }>()
-  server.on('connection', (socket: Socket) => {
-    const connection: { firstByteAt: number | undefined; answering: number } = { firstByteAt: undefined, answering: 0 }
-    connections.set(socket, connection)
-    // Ahead of node's own listener, which may complete the request with these very bytes. Until a request is read to its
-    // end and answered, what comes is its body, or a pipelined request, whose time begins with what comes after that.
-    // Line breaks between requests are nobody's (RFC 9112 section 2.2).
-    socket.prependListener('data', (bytes: Buffer) => {
-      if (connection.answering === 0 && !isLineBreaks(bytes)) connection.firstByteAt ??= clock.monotonic()
+  const connections = new Map<Socket, Connection>()
+  let lookedAt = 0
+  let cancelLook = (): void => {}
+
+  function lookLater(): void {
+    lookedAt = clock.monotonic()
+    cancelLook = clock.after(LOOK_MS, () => {
+      for (const [socket, connection] of connections) {
+        const isAtRest = connection.answering > 0 || socket.bytesRead <= connection.read + LINE_BREAKS_BYTES
+        if (!isAtRest) connection.firstByteAt ??= lookedAt
+      }
+      lookLater()
     })
+  }
+
+  server.on('listening', lookLater)
+  server.on('close', () => cancelLook())
+  server.on('connection', (socket: Socket) => {
+    connections.set(socket, { firstByteAt: undefined, answering: 0, read: 0 })
+    socket.once('close', () => connections.delete(socket))
   })
   return (req, res) => {
-    const connection = connections.get(req.socket)
+    const { socket } = req
+    const connection = connections.get(socket)
     if (connection === undefined) return
     if (connection.firstByteAt !== undefined) firstBytes.set(req, connection.firstByteAt)
     connection.firstByteAt = undefined
     connection.answering += 1
-    const over = (): void => void (connection.answering -= 1)
+    const over = (): void => {
+      connection.answering -= 1
+      connection.read = socket.bytesRead
+    }
     // An answer may leave before the body is here.
-    res.once('close', () => (req.complete || req.destroyed ? over() : req.once('close', over)))
+    res.on('close', () => (req.complete || req.destroyed ? over() : req.once('close', over)))
   }
-}
-
-function isLineBreaks(bytes: Buffer): boolean {
-  return bytes.length <= 4 && bytes.every((byte) => byte === 0x0d || byte === 0x0a)
 }

@@ -275,9 +275,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     lookAtMailboxes: () => mailboxes.lookAtAll(),
     directoryChanged,
     track(work) {
-      const tracked = work
-        .catch((err: unknown) => log.error({ err }, 'A webhook was answered, but its story could not be told'))
-        .finally(() => underWay.delete(tracked))
+      const over = (): void => void underWay.delete(tracked)
+      const tracked = work.then(over, (err: unknown) => {
+        log.error({ err }, 'A webhook was answered, but its story could not be told')
+        over()
+      })
       underWay.add(tracked)
     },
     underWay: () => underWay.size,

@@ -299,7 +299,7 @@ async function receive(
   arrival: Arrival,
   maxBodyBytes: number,
 ): Promise<{ admission: Admission; webhook: ReceivedWebhook }> {
-  const { provider, door, head, readBody, ...rest } = arrival
+  const { provider, door, head, readBody } = arrival
   if (!door.methods.includes(head.method)) {
     const allow = door.methods.join(', ')
     throw new Refusal('method_not_allowed', `This path takes ${allow}.`, { headers: { Allow: allow } })
@@ -307,5 +307,20 @@ async function receive(
   refuseEncodedBody(head.headers)
   const admission = await provider.admit(door, head)
   const body = await readBody(admission.signed ? maxBodyBytes : UNSIGNED_BODY_BYTES)
-  return { admission, webhook: { ...rest, ...head, body } }
+  const { peer, requestId, delivery, receivedAt, startedAt, deadline } = arrival
+  const { method, target, headers, rawHeaders } = head
+  const webhook = {
+    method,
+    target,
+    headers,
+    rawHeaders,
+    peer,
+    requestId,
+    delivery,
+    receivedAt,
+    startedAt,
+    deadline,
+    body,
+  }
+  return { admission, webhook }
 }

@@ -42,6 +42,7 @@ export function allDoors(gateway: Gateway): Middleware {
 
 /** A proxy may send the whole URL; the target is what follows its authority (RFC 9112 section 3.2.2). */
 function targetOf(url = '/'): string {
+  if (url.startsWith('/')) return url
   const authority = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? ''
   const target = url.slice(authority.length)
   return authority === '' || target.startsWith('/') ? target : `/${target}`

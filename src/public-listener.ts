@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import express from 'express'
 import { Refusal } from './errors.ts'
 import { noteFirstBytes } from './first-byte.ts'
 import type { Gateway } from './gateway.ts'
@@ -13,12 +12,11 @@ export function createPublicListener(gateway: Gateway): Server {
   const { clock } = gateway
   const requestId = (): string => gateway.ids.delivery(clock.now())
 
-  const app = express().disable('x-powered-by').disable('etag')
-  app.use(allDoors(gateway))
-  app.use((_req, res) => {
+  const webhooks = allDoors(gateway)
+  const notFound = (res: ServerResponse): void => {
     const refusal = new Refusal('not_found', 'Webhooks are taken at the paths of the README.')
     sendReply(res, problemReply(refusal), ownHeaders(gateway, requestId()))
-  })
+  }
 
   const server = createServer({
     // A caller that drips its headers holds a socket but no webhook: 10 s, checked every second.
@@ -42,7 +40,7 @@ export function createPublicListener(gateway: Gateway): Server {
       refuse(req, res, new Refusal('malformed_http', 'A request has a Host header (RFC 9112 section 3.2).'))
       return
     }
-    if (readable(req.socket, res)) app(req, res)
+    if (readable(req.socket, res)) webhooks(req, res, () => notFound(res))
   }
   server.on('request', answer)
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {

@@ -15,8 +15,10 @@ export class CallerGone extends Error {
 
 /** A compressed body would be forwarded under a signature that was made over other bytes than the region reads. */
 export function refuseEncodedBody(headers: IncomingMessage['headers']): void {
+  const named = headers['content-encoding']
+  if (named === undefined) return
   // A list that may be empty or hold empty elements (RFC 9110 sections 5.6.1 and 8.4).
-  const codings = (headers['content-encoding'] ?? '').split(',').map((coding) => coding.trim().toLowerCase())
+  const codings = named.split(',').map((coding) => coding.trim().toLowerCase())
   if (codings.some((coding) => coding !== '' && coding !== 'identity')) {
     throw new Refusal('unsupported_content_encoding', 'Send the body without a Content-Encoding.', { close: true })
   }
@@ -38,6 +40,14 @@ export async function readBody(
   }
   if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   if (notYetToldToContinue.delete(req)) res.writeContinue()
+  // It came with its head, as nearly every one does: nothing is left to wait for.
+  if (req.complete) {
+    const body: unknown = req.read()
+    if (body instanceof Buffer && body.length > limit) throw tooLarge(limit)
+    // Only who reads on hears of the end.
+    req.resume()
+    return body instanceof Buffer ? body : Buffer.alloc(0)
+  }
 
   return await new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = []

@@ -56,7 +56,8 @@ export function refuseUnreadable(
     if (refused.has(socket)) return false
     const underWay = answers.get(socket) ?? new Set()
     answers.set(socket, underWay.add(res))
-    res.once('finish', () => underWay.delete(res)).once('close', () => underWay.delete(res))
+    const over = (): void => void underWay.delete(res)
+    res.on('finish', over).on('close', over)
     return true
   }
 }

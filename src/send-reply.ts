@@ -98,13 +98,20 @@ export function writeReply(socket: Duplex, reply: Reply, own: readonly string[])
 
 /** Statuses without a body have no length either (RFC 9110 section 8.6). */
 function framed(reply: Reply, own: readonly string[]): string[] {
-  const replaced = new Set(own.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()))
   const headers: string[] = []
   for (let index = 0; index + 1 < reply.rawHeaders.length; index += 2) {
     const name = reply.rawHeaders[index] ?? ''
-    if (!replaced.has(name.toLowerCase())) headers.push(name, reply.rawHeaders[index + 1] ?? '')
+    if (!isNamed(own, name)) headers.push(name, reply.rawHeaders[index + 1] ?? '')
   }
   headers.push(...own)
   if (reply.status !== 204 && reply.status !== 304) headers.push('Content-Length', String(reply.body.length))
   return headers
+}
+
+function isNamed(headers: readonly string[], name: string): boolean {
+  for (let index = 0; index < headers.length; index += 2) {
+    const other = headers[index] ?? ''
+    if (other.length === name.length && other.toLowerCase() === name.toLowerCase()) return true
+  }
+  return false
 }

@@ -5,7 +5,7 @@ import type { Counters } from '../telemetry/counters.ts'
 import type { Claims } from './claims.ts'
 import { createKeptAnswers } from './kept-answers.ts'
 import { packAnswer, unpackAnswer } from './outcome.ts'
-import { createRecentKeys } from './recent-keys.ts'
+import { createRecentKeys, fingerprintOf, type Fingerprint } from './recent-keys.ts'
 
 /** How long it is remembered that a request was dealt with: as long as Slack's own last retry can be away. */
 const STATUS_LIFE_MS = 25 * 3_600_000
@@ -43,6 +43,11 @@ export interface Repeatable extends Pick<RoutableRequest, 'remember'> {
   readonly deadline: number
 }
 
+/** With what its key is found by in this process. */
+interface Known extends Repeatable {
+  readonly fingerprint: Fingerprint
+}
+
 export interface Dedup<Done extends Handled = Handled> {
   /**
    * Does the work unless a request of the same key is being dealt with or has been. Throws what the work throws, to
@@ -77,12 +82,12 @@ export function createDedup<Done extends Handled = Handled>(parts: {
   const answers = createKeptAnswers({ max, lifeMs: ANSWER_LIFE_MS, clock })
   let claimed = 0
 
-  function keep({ key, remember }: Repeatable, reply: Reply): void {
-    if (remember === 'answer') answers.add(key, reply)
-    else statuses.add(key, reply.status)
+  function keep({ remember, fingerprint }: Known, reply: Reply): void {
+    if (remember === 'answer') answers.add(fingerprint, reply)
+    else statuses.add(fingerprint, reply.status)
   }
 
-  async function carryOut(request: Repeatable, work: () => Promise<Done>): Promise<Once<Done> & { kind: 'first' }> {
+  async function carryOut(request: Known, work: () => Promise<Done>): Promise<Once<Done> & { kind: 'first' }> {
     const done = await work()
     if (done.remember) keep(request, done.reply)
     return { kind: 'first', done }
@@ -92,7 +97,7 @@ export function createDedup<Done extends Handled = Handled>(parts: {
    * An outcome that cannot be told is not told again: the claim lapses, and one that comes after that is carried out
    * again by whichever instance it comes to. Nobody waits for the telling: Redis bounds it, and counts what fails.
    */
-  async function acrossFleet(request: Repeatable, work: () => Promise<Done>, others: Fleet): Promise<Once<Done>> {
+  async function acrossFleet(request: Known, work: () => Promise<Done>, others: Fleet): Promise<Once<Done>> {
     const { claims } = others
     claimed += 1
     const token = `${others.instance} ${claimed}`
@@ -114,7 +119,7 @@ export function createDedup<Done extends Handled = Handled>(parts: {
   }
 
   /** What the others know of it, waited for if need be; undefined: it is this one's to deal with. */
-  async function askOthers(request: Repeatable, token: string, { claims, sealer }: Fleet) {
+  async function askOthers(request: Known, token: string, { claims, sealer }: Fleet) {
     const { key, startedAt, deadline } = request
     const leaseMs = deadline - startedAt + LEASE_BEYOND_BUDGET_MS
     for (;;) {
@@ -153,12 +158,13 @@ export function createDedup<Done extends Handled = Handled>(parts: {
         return once.kind === 'first' ? { kind: 'joined', done: once.done } : once
       }
 
-      const reply = remember === 'answer' ? answers.get(key) : undefined
-      if (reply !== undefined || (remember === 'status' && statuses.get(key) !== undefined)) {
+      const known: Known = { ...request, fingerprint: fingerprintOf(key) }
+      const reply = remember === 'answer' ? answers.get(known.fingerprint) : undefined
+      if (reply !== undefined || (remember === 'status' && statuses.get(known.fingerprint) !== undefined)) {
         return stored(request, reply)
       }
 
-      const begun = fleet === undefined ? carryOut(request, work) : acrossFleet(request, work, fleet)
+      const begun = fleet === undefined ? carryOut(known, work) : acrossFleet(known, work, fleet)
       running.set(key, begun)
       try {
         return await begun

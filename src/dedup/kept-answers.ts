@@ -1,60 +1,69 @@
 import type { Clock } from '../clock.ts'
 import type { Reply } from '../provider.ts'
-import { createRecentKeys } from './recent-keys.ts'
+import { createRecentKeys, type Fingerprint } from './recent-keys.ts'
 
 /** A larger body is not kept: who asks again is told the status. */
 const LARGEST_BODY_BYTES = 65_536
 const ALL_BYTES = 64 * 1024 * 1024
-/** What a reply takes besides its body and the letters of its headers. */
-const OVERHEAD_BYTES = 512
+/** In front of each answer: the lengths of its headers and of its body. */
+const LENGTHS_BYTES = 8
 
 /** What of a reply is kept: its status alone, where its body is too large. */
 export function keepable(reply: Reply): Reply {
-  if (reply.body.length <= LARGEST_BODY_BYTES) return reply
-  return { status: reply.status, rawHeaders: [], body: Buffer.alloc(0) }
+  return reply.body.length <= LARGEST_BODY_BYTES ? reply : statusAlone(reply.status)
 }
 
 /** Replies given lately, by key. */
 export interface KeptAnswers {
-  add(key: string, reply: Reply): void
+  add(key: Fingerprint, reply: Reply): void
   /** The reply; where its body could not be kept, its status alone. */
-  get(key: string): Reply | undefined
+  get(key: Fingerprint): Reply | undefined
 }
 
-/** At most `max` replies for `lifeMs`, and of them as many of the newest with headers and body as fit in 64 MiB. */
+/**
+ * At most `max` replies for `lifeMs`, and of them as many of the newest with headers and body as fit in 64 MiB. They lie
+ * in a ring of bytes: as objects, each would be carried through every collection of the garbage for all its life.
+ */
 export function createKeptAnswers(options: { max: number; lifeMs: number; clock: Clock }): KeptAnswers {
-  const statuses = createRecentKeys(options)
-  const whole = new Map<string, { reply: Reply; bytes: number }>()
-  let bytesKept = 0
-
-  const drop = (key: string): void => {
-    bytesKept -= whole.get(key)?.bytes ?? 0
-    whole.delete(key)
-  }
-  const makeRoom = (bytes: number): void => {
-    for (const key of whole.keys()) {
-      if (bytesKept + bytes <= ALL_BYTES) return
-      drop(key)
-    }
-  }
+  const keys = createRecentKeys(options)
+  const ring = Buffer.allocUnsafeSlow(ALL_BYTES)
+  /** Of all that was ever written; where something lies in the ring is the rest of a division by its size. */
+  let end = 0
 
   return {
-    add(key, reply) {
-      statuses.add(key, reply.status)
-      drop(key)
-      if (reply.body.length > LARGEST_BODY_BYTES) return
-      const bytes = OVERHEAD_BYTES + reply.body.length + reply.rawHeaders.join('').length
-      makeRoom(bytes)
-      // A copy: a small body is often a slice of a far larger buffer, which it would keep alive.
-      const body = Buffer.alloc(reply.body.length)
-      reply.body.copy(body)
-      whole.set(key, { reply: { ...reply, body }, bytes })
-      bytesKept += bytes
+    add(key, { status, rawHeaders, body }) {
+      if (body.length > LARGEST_BODY_BYTES) return keys.add(key, status, NOWHERE)
+      const headers = rawHeaders.join('\n')
+      const bytes = LENGTHS_BYTES + headers.length + body.length
+      // None lies across the ring's end.
+      if ((end % ALL_BYTES) + bytes > ALL_BYTES) end += ALL_BYTES - (end % ALL_BYTES)
+      const at = end % ALL_BYTES
+      ring.writeUInt32LE(headers.length, at)
+      ring.writeUInt32LE(body.length, at + 4)
+      ring.write(headers, at + LENGTHS_BYTES, 'latin1')
+      body.copy(ring, at + LENGTHS_BYTES + headers.length)
+      keys.add(key, status, end)
+      end += bytes
     },
     get(key) {
-      const status = statuses.get(key)
-      if (status === undefined) return undefined
-      return whole.get(key)?.reply ?? { status, rawHeaders: [], body: Buffer.alloc(0) }
+      const known = keys.get(key)
+      if (known === undefined) return undefined
+      const { status, place } = known
+      if (end - place > ALL_BYTES) return statusAlone(status)
+      const lengthsAt = place % ALL_BYTES
+      const headersAt = lengthsAt + LENGTHS_BYTES
+      const bodyAt = headersAt + ring.readUInt32LE(lengthsAt)
+      const headers = ring.toString('latin1', headersAt, bodyAt)
+      // A copy: by the time it is sent, others may have taken its place.
+      const body = Buffer.from(ring.subarray(bodyAt, bodyAt + ring.readUInt32LE(lengthsAt + 4)))
+      return { status, rawHeaders: headers === '' ? [] : headers.split('\n'), body }
     },
   }
+}
+
+/** Before everything that was ever written. */
+const NOWHERE = -Infinity
+
+function statusAlone(status: number): Reply {
+  return { status, rawHeaders: [], body: Buffer.alloc(0) }
 }

@@ -26,33 +26,33 @@ export async function answerInTime(
   const goesOn = (): boolean => (decided ??= written)
   const dispatched = begin(goesOn)
 
-  const { promise: atDeadline, resolve } = Promise.withResolvers<InTime>()
+  const { promise: whatIsFirst, resolve } = Promise.withResolvers<First>()
   const { promise: untilDeadline, resolve: deadlineCame } = Promise.withResolvers<void>()
   let owing: Promise<void> | undefined
-  const cancelWrite = clock.after(Math.max(0, writeDownAt({ startedAt, deadline }) - clock.monotonic()), () => {
+  // One timer after the other: next to no webhook lives to see the first.
+  let cancelTimer = clock.after(Math.max(0, writeDownAt({ startedAt, deadline }) - clock.monotonic()), () => {
+    cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), atTheEnd)
     owing = late.owe(what, undefined, deadline).then(
       () => void (written = true),
       // The store is away, which it says itself: then nothing is promised, and the deadline is the end.
       () => {},
     )
   })
-  const cancelDeadline = clock.after(Math.max(0, deadline - clock.monotonic()), () => {
-    if (goesOn()) resolve({ kind: 'late' })
-    deadlineCame()
-  })
-  const first = await Promise.race([
-    dispatched.outcome.then(
-      (outcome): First => ({ kind: 'decided', outcome }),
-      (error: unknown): First => ({ kind: 'fault', error }),
-    ),
-    atDeadline,
-  ])
-  cancelWrite()
+  dispatched.outcome.then(
+    (outcome) => resolve({ kind: 'decided', outcome }),
+    (error: unknown) => resolve({ kind: 'fault', error }),
+  )
+  const first = await whatIsFirst
   const inTime = owing === undefined ? first : await reconsidered(first, owing)
-  cancelDeadline()
+  cancelTimer()
   if (inTime.kind === 'fault') throw inTime.error
   if (inTime.kind === 'late') void late.follow(what, dispatched.calls)
   return { inTime, dispatched }
+
+  function atTheEnd(): void {
+    if (goesOn()) resolve({ kind: 'late' })
+    deadlineCame()
+  }
 
   /** What is on disk by now is a promise: a failure is told by it, and an answer takes it back before it is given. */
   async function reconsidered(first: First, owing: Promise<void>): Promise<First> {

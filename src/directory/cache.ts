@@ -198,7 +198,7 @@ export function cacheDirectory(
         if (age <= (isFound ? hardMs : ABSENT_MS) && isCurrent(entry, key)) {
           if (isFound && age > freshMs && !backsOff(entry, now)) void load(name, key)
           counters.count('directory_cache_hits_total', {})
-          return Promise.resolve(counted(used(entry, 'found')))
+          return counted(used(entry, 'found'))
         }
       }
       counters.count('directory_cache_misses_total', {})

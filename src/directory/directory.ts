@@ -70,7 +70,8 @@ export type Asked =
 
 /** Who lives where. Never throws: a store that cannot be asked is a verdict. */
 export interface Directory {
-  find(key: InstallationKey): Promise<Lookup>
+  /** What is remembered is there at once. */
+  find(key: InstallationKey): Lookup | Promise<Lookup>
   /** Asks the store whatever is remembered, and remembers what it says. */
   ask(key: InstallationKey): Promise<Asked>
   /** Whether look-ups can be answered at all: the store answers, or something is cached. */

@@ -43,15 +43,15 @@ export function forwardable(
   const { delivery, method, target, body, receivedAt, peer, requestId } = webhook
   const headers = headersForRegion(webhook.rawHeaders, { cookies })
   headers.push(
-    'X-Forwarded-For',
+    'x-forwarded-for',
     peer.forwardedFor,
-    'X-Forwarded-Proto',
+    'x-forwarded-proto',
     peer.proto,
-    'X-Forwarded-Host',
+    'x-forwarded-host',
     peer.host,
-    'X-Request-Id',
+    'x-request-id',
     requestId,
-    'Idempotency-Key',
+    'idempotency-key',
     idempotencyKey,
   )
   if (!headers.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')) {
@@ -137,12 +137,12 @@ export function createForward({ clock, ids, client, signed }: ForwardParts): For
           deadlineMs: attempt.kind === 'first' ? msLeft : region.timeoutMs,
           receivedAt: what.receivedAt,
         })
-        const headers = [...what.headers, ...envelope]
         const key = region.signingKey
-        if (key === undefined) return [...headers, 'Content-Digest', what.digest]
+        if (key === undefined) return what.headers.concat(envelope, ['content-digest', what.digest])
         signed?.(key.id)
         const created = Math.floor(clock.now() / 1000)
-        return headers.concat(
+        return what.headers.concat(
+          envelope,
           signForwarded({ method: what.method, target: path, siloHeaders: envelope, digest: what.digest }, key, {
             created,
             expires: created + SIGNATURE_LIFETIME,

@@ -19,8 +19,24 @@ export interface Route {
   readonly hint: 'none' | 'used' | 'ignored'
 }
 
+/** Routes without a hint, by what they follow from: most webhooks have none, and the directory remembers installations. */
+const known = new WeakMap<Installation, { readonly topology: Topology; readonly route: Route | undefined }>()
+
 /** The route of an installation that has organizations; undefined when it has none to serve. */
 export function routeFor(
+  installation: Installation,
+  hint: OrganizationHint | undefined,
+  topology: Topology,
+): Route | undefined {
+  if (hint !== undefined) return findRoute(installation, hint, topology)
+  const before = known.get(installation)
+  if (before?.topology === topology) return before.route
+  const route = findRoute(installation, undefined, topology)
+  known.set(installation, { topology, route })
+  return route
+}
+
+function findRoute(
   installation: Installation,
   hint: OrganizationHint | undefined,
   topology: Topology,

@@ -31,27 +31,45 @@ export interface Counters {
   count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): void
 }
 
+/** How often something happened, and, by the value of the next label, how often each kind of it. */
+interface Tally {
+  count: number
+  readonly by: Map<string, Tally>
+}
+
 /** Counters kept in the process. `read` gives each series, as Prometheus writes it, and its count. */
 export function createCounters(): Counters & { read(): ReadonlyMap<string, number> } {
-  const series = new Map<string, number>()
+  const tallies = newTally()
   return {
-    count(name, labels) {
-      const key = seriesName(name, labels)
-      series.set(key, (series.get(key) ?? 0) + 1)
+    count(name: CounterName, labels: Readonly<Record<string, string>>) {
+      let tally = below(tallies, name)
+      // Every webhook counts several times: a series is named when it is read.
+      for (const label of counterLabels[name]) tally = below(tally, labels[label] ?? '')
+      tally.count += 1
     },
-    read: () => new Map(series),
+    read: () => new Map(tallies.by.entries().flatMap(([name, tally]) => seriesOf(name as CounterName, tally, []))),
   }
 }
 
+function newTally(): Tally {
+  return { count: 0, by: new Map() }
+}
+
+function below({ by }: Tally, value: string): Tally {
+  let tally = by.get(value)
+  if (tally === undefined) by.set(value, (tally = newTally()))
+  return tally
+}
+
+function seriesOf(name: CounterName, { count, by }: Tally, values: readonly string[]): [string, number][] {
+  const own: [string, number][] = count > 0 ? [[seriesName(name, values), count]] : []
+  return [...own, ...by.entries().flatMap(([value, tally]) => seriesOf(name, tally, [...values, value]))]
+}
+
 /** `name{label="value",…}`, the labels in the order in which they are declared. */
-function seriesName(name: CounterName, labels: Readonly<Record<string, string>>): string {
-  let text: string = name
-  let before = '{'
-  for (const label of counterLabels[name]) {
-    text += `${before}${label}="${escaped(labels[label] ?? '')}"`
-    before = ','
-  }
-  return before === ',' ? `${text}}` : text
+function seriesName(name: CounterName, values: readonly string[]): string {
+  const labels = counterLabels[name].map((label, at) => `${label}="${escaped(values[at] ?? '')}"`)
+  return labels.length === 0 ? name : `${name}{${labels.join(',')}}`
 }
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information */

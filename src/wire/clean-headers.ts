@@ -40,7 +40,7 @@ export function headersForRegion(rawHeaders: readonly string[], options: { cooki
   const traced = hasOneTraceparent(rawHeaders, ofTheConnection)
   return kept(rawHeaders, (spelled) => {
     // To whatever reads headers as CGI variables (RFC 3875 section 4.1.18, WSGI) `Silo_Region` is `Silo-Region`.
-    const name = spelled.replaceAll('_', '-')
+    const name = spelled.includes('_') ? spelled.replaceAll('_', '-') : spelled
     if (hopByHop.has(name) || ofTheConnection.has(name) || neverInwards.has(name)) return false
     if (name === 'cookie') return options.cookies
     if (name === 'traceparent' || name === 'tracestate') return traced
@@ -71,6 +71,8 @@ export function isValidTraceparent(value: string): boolean {
   return /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/.test(value)
 }
 
+const noNames: ReadonlySet<string> = new Set()
+
 function kept(rawHeaders: readonly string[], keeps: (lowerCaseName: string) => boolean): string[] {
   const headers: string[] = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -81,8 +83,10 @@ function kept(rawHeaders: readonly string[], keeps: (lowerCaseName: string) => b
 }
 
 function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> {
+  const values = valuesOf(rawHeaders, 'connection')
+  if (values.length === 0) return noNames
   const names = new Set<string>()
-  for (const value of valuesOf(rawHeaders, 'connection')) {
+  for (const value of values) {
     for (const name of value.split(',')) names.add(name.trim().toLowerCase())
   }
   return names

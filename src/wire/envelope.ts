@@ -29,28 +29,29 @@ export interface ReceivedEnvelope {
 const longestList = 4096
 
 /**
- * The `Silo-*` headers as a flat name, value list. A list above 4 KiB becomes `*`. The epochs are never listed without
+ * The `Silo-*` headers as a flat name, value list, in lower case: so they are signed, and undici need not ask what each
+ * of them is. A list above 4 KiB becomes `*`. The epochs are never listed without
  * the organizations: where those are `*`, or where the epochs alone pass 4 KiB, `Silo-Epoch` is `*` as well.
  */
 export function envelopeHeaders(envelope: Envelope): string[] {
   const organizations = listed(envelope.organizations.join(','))
   const epochs = organizations === '*' ? '*' : listed(epochList(envelope.epochs))
   return [
-    'Silo-Delivery',
+    'silo-delivery',
     envelope.delivery,
-    'Silo-Region',
+    'silo-region',
     envelope.region,
-    'Silo-Integration',
+    'silo-integration',
     envelope.integration,
-    'Silo-Organizations',
+    'silo-organizations',
     organizations,
-    'Silo-Epoch',
+    'silo-epoch',
     epochs,
-    'Silo-Attempt',
+    'silo-attempt',
     String(envelope.attempt),
-    'Silo-Deadline',
+    'silo-deadline',
     String(Math.max(0, Math.floor(envelope.deadlineMs))),
-    'Silo-Received-At',
+    'silo-received-at',
     String(Math.floor(envelope.receivedAt)),
   ]
 }

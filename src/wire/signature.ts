@@ -66,7 +66,7 @@ export function signForwarded(
   const signature = createHmac('sha256', key.secret)
     .update(`${base}"@signature-params": ${parameters}`)
     .digest('base64')
-  return ['Content-Digest', digest, 'Signature-Input', `${label}=${parameters}`, 'Signature', `${label}=:${signature}:`]
+  return ['content-digest', digest, 'signature-input', `${label}=${parameters}`, 'signature', `${label}=:${signature}:`]
 }
 
 /**

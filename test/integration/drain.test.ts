@@ -126,7 +126,8 @@ describe('a drain', () => {
     clock.advance(0)
     await drained
     await expect.poll(() => regions.eu.connections()).toBe(0)
-    expect(clock.pending()).toBe(0)
+    // The gateway of `silos` has a listener of its own, which goes on looking at its connections.
+    expect(clock.pending()).toBe(1)
   })
 
   it.each(['public', 'admin'] as const)(

@@ -23,9 +23,8 @@ export function isFormType(contentType: string | undefined): boolean {
  */
 export function parseForm(body: string): Form | undefined {
   const form = new Map<string, string[]>()
-  for (const field of splitFields(body)) {
-    const name = decode(field.name)
-    const value = decode(field.value)
+  for (const field of fieldsOf(body)) {
+    const [name, value] = [decode(nameIn(field)), decode(valueIn(field))]
     if (name === undefined || value === undefined) return undefined
     const values = form.get(name)
     if (values === undefined) form.set(name, [value])
@@ -36,25 +35,35 @@ export function parseForm(body: string): Form | undefined {
 
 /** The values of one field, `undefined` where one is not UTF-8. The values of all other fields are never looked at. */
 export function readOneField(body: string, wanted: string): (string | undefined)[] {
-  return splitFields(body)
-    .filter((field) => decode(field.name) === wanted)
-    .map((field) => decode(field.value))
+  return fieldsOf(body)
+    .filter((field) => decode(nameIn(field)) === wanted)
+    .map((field) => decode(valueIn(field)))
 }
 
-function splitFields(body: string): { name: string; value: string }[] {
-  return body
-    .split('&')
-    .filter((field) => field !== '')
-    .map((field) => {
-      const equals = field.indexOf('=')
-      return equals < 0 ? { name: field, value: '' } : { name: field.slice(0, equals), value: field.slice(equals + 1) }
-    })
+function fieldsOf(body: string): string[] {
+  return body.split('&').filter((field) => field !== '')
+}
+
+function nameIn(field: string): string {
+  const equals = field.indexOf('=')
+  return equals < 0 ? field : field.slice(0, equals)
+}
+
+function valueIn(field: string): string {
+  const equals = field.indexOf('=')
+  return equals < 0 ? '' : field.slice(equals + 1)
 }
 
 function decode(encoded: string): string | undefined {
-  const literalPercents = encoded.replaceAll('+', ' ').replaceAll(/%(?![0-9a-f]{2})/gi, '%25')
+  const spaced = encoded.includes('+') ? encoded.replaceAll('+', ' ') : encoded
+  // Next to no name and few values are encoded at all.
+  if (!spaced.includes('%')) return spaced
+  return decodePercents(spaced) ?? decodePercents(spaced.replaceAll(/%(?![0-9a-f]{2})/gi, '%25'))
+}
+
+function decodePercents(text: string): string | undefined {
   try {
-    return decodeURIComponent(literalPercents)
+    return decodeURIComponent(text)
   } catch {
     return undefined
   }

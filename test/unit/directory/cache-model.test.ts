@@ -118,7 +118,7 @@ function setUp(readsAtOnce: readonly boolean[]) {
     const least = heard.get(id) ?? 0
     const entry = remembered.get(JSON.stringify(key))
     const before = asked
-    const answer = cache.find(key)
+    const answer = Promise.resolve(cache.find(key))
     const isFresh = entry?.isThere === true && clock.monotonic() - entry.askedAt <= FRESH
     // What is as new as all that was heard of needs no asking, however late it was heard.
     if (isFresh && entry.version >= least && entry.askedAt > missedAt) expect(asked).toBe(before)

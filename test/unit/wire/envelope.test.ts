@@ -29,34 +29,34 @@ function readBack(given: Partial<Envelope>) {
 describe('the Silo headers', () => {
   it('say what a region is told', () => {
     expect(Object.fromEntries(headersOf())).toEqual({
-      'Silo-Delivery': '01JABCDEFGHJKMNPQRSTVWXYZ0',
-      'Silo-Region': 'eu',
-      'Silo-Integration': '1',
-      'Silo-Organizations': '10,11',
-      'Silo-Epoch': '10=0, 11=2',
-      'Silo-Attempt': '2',
-      'Silo-Deadline': '2400',
-      'Silo-Received-At': '1800000000000',
+      'silo-delivery': '01JABCDEFGHJKMNPQRSTVWXYZ0',
+      'silo-region': 'eu',
+      'silo-integration': '1',
+      'silo-organizations': '10,11',
+      'silo-epoch': '10=0, 11=2',
+      'silo-attempt': '2',
+      'silo-deadline': '2400',
+      'silo-received-at': '1800000000000',
     })
   })
 
   it('give times in whole milliseconds, and never a deadline before now', () => {
-    expect(headersOf({ deadlineMs: 99.9 }).get('Silo-Deadline')).toBe('99')
-    expect(headersOf({ deadlineMs: -3 }).get('Silo-Deadline')).toBe('0')
-    expect(headersOf({ receivedAt: 12.5 }).get('Silo-Received-At')).toBe('12')
+    expect(headersOf({ deadlineMs: 99.9 }).get('silo-deadline')).toBe('99')
+    expect(headersOf({ deadlineMs: -3 }).get('silo-deadline')).toBe('0')
+    expect(headersOf({ receivedAt: 12.5 }).get('silo-received-at')).toBe('12')
   })
 
   it('name organizations up to 4 KiB and say * above', () => {
     const fitting = ['1'.repeat(2047), '2'.repeat(2048)]
-    expect(headersOf({ organizations: fitting }).get('Silo-Organizations')).toBe(fitting.join(','))
-    expect(headersOf({ organizations: [...fitting, '3'] }).get('Silo-Organizations')).toBe('*')
+    expect(headersOf({ organizations: fitting }).get('silo-organizations')).toBe(fitting.join(','))
+    expect(headersOf({ organizations: [...fitting, '3'] }).get('silo-organizations')).toBe('*')
   })
 
   it('say * for the epochs where they are above 4 KiB or the organizations are *', () => {
     const long = '1'.repeat(4095)
-    expect(headersOf({ organizations: [long], epochs: [[long, 0]] }).get('Silo-Epoch')).toBe('*')
-    expect(headersOf({ organizations: [long], epochs: [[long, 0]] }).get('Silo-Organizations')).toBe(long)
-    expect(headersOf({ organizations: [long, '2'], epochs: [['2', 0]] }).get('Silo-Epoch')).toBe('*')
+    expect(headersOf({ organizations: [long], epochs: [[long, 0]] }).get('silo-epoch')).toBe('*')
+    expect(headersOf({ organizations: [long], epochs: [[long, 0]] }).get('silo-organizations')).toBe(long)
+    expect(headersOf({ organizations: [long, '2'], epochs: [['2', 0]] }).get('silo-epoch')).toBe('*')
   })
 
   it('read back as they were written', () => {
@@ -91,7 +91,7 @@ describe('the Silo headers', () => {
     expect(readBack({ organizations: ['1'.repeat(5000)] })?.organizations).toBe('*')
   })
 
-  it.each([...headersOf().keys()].filter((name) => name !== 'Silo-Epoch'))('do not read back without %s', (missing) => {
+  it.each([...headersOf().keys()].filter((name) => name !== 'silo-epoch'))('do not read back without %s', (missing) => {
     const headers = new Map([...headersOf()].map(([name, value]) => [name.toLowerCase(), value]))
     headers.delete(missing.toLowerCase())
     expect(readEnvelope((name) => headers.get(name))).toBeUndefined()

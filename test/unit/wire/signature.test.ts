@@ -17,8 +17,8 @@ function sign(target: string, siloHeaders: string[] = []) {
 
 describe('a signature', () => {
   it('names its components, its parameters and its label in their order', () => {
-    const [digestName, digest, inputName, input, signatureName, signature] = sign('/foo?a=b', ['Silo-Region', 'eu'])
-    expect([digestName, inputName, signatureName]).toEqual(['Content-Digest', 'Signature-Input', 'Signature'])
+    const [digestName, digest, inputName, input, signatureName, signature] = sign('/foo?a=b', ['silo-region', 'eu'])
+    expect([digestName, inputName, signatureName]).toEqual(['content-digest', 'signature-input', 'signature'])
     expect(digest).toBe('sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:')
     expect(input).toBe(
       'silo=("@method" "@path" "@query" "content-digest" "silo-region")' +
@@ -29,7 +29,7 @@ describe('a signature', () => {
 
   it('is the HMAC of the signature base of RFC 9421 section 2.5', () => {
     // Computed with openssl over the base written out by hand.
-    expect(sign('/foo?a=b', ['Silo-Region', 'eu'])[5]).toBe('silo=:T8a9JVRvFgcGXiPQcPaKjwCM4zf+vCCIqnvMNnd3eRY=:')
+    expect(sign('/foo?a=b', ['silo-region', 'eu'])[5]).toBe('silo=:T8a9JVRvFgcGXiPQcPaKjwCM4zf+vCCIqnvMNnd3eRY=:')
   })
 
   it('takes an empty path for / and no query for ?', () => {
