@@ -39,15 +39,16 @@ interface Tally {
 
 /** Counters kept in the process. `read` gives each series, as Prometheus writes it, and its count. */
 export function createCounters(): Counters & { read(): ReadonlyMap<string, number> } {
-  const tallies = newTally()
+  const tallies = new Map<CounterName, Tally>()
   return {
     count(name: CounterName, labels: Readonly<Record<string, string>>) {
-      let tally = below(tallies, name)
+      let tally = tallies.get(name)
+      if (tally === undefined) tallies.set(name, (tally = newTally()))
       // Every webhook counts several times: a series is named when it is read.
       for (const label of counterLabels[name]) tally = below(tally, labels[label] ?? '')
       tally.count += 1
     },
-    read: () => new Map(tallies.by.entries().flatMap(([name, tally]) => seriesOf(name as CounterName, tally, []))),
+    read: () => new Map(tallies.entries().flatMap(([name, tally]) => seriesOf(name, tally, []))),
   }
 }
 
