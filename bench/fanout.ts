@@ -81,8 +81,8 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Fanout[]> {
   const load = { form: 'action', perSecond: CALM_PER_SECOND, seconds, connections: 32, ahead: 0 } as const
   const ask = async (url: string): Promise<OpenLoopReport> => {
     const report = await slack.ask({ url, ...load })
-    if (report.accepted === report.sent) return report
-    throw new Error(`Of ${report.sent} clicks some were not answered 200: ${JSON.stringify(report.failures)}`)
+    if (report.accepted === report.due) return report
+    throw new Error(`Of ${report.due} clicks some were not answered 200: ${JSON.stringify(report.failures)}`)
   }
   let formsMade = 0
   const newForms = (count: number): SlackForm[] => Array.from({ length: count }, () => slackAction((formsMade += 1)))

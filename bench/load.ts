@@ -123,7 +123,7 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
     const othersShare = watchOthers([process.pid])
     const load = { form: 'command', connections: CONNECTIONS, ahead: Number.MAX_SAFE_INTEGER } as const
     const report = await slack.ask({ url, perSecond, seconds, ...load })
-    const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.sent
+    const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.accepted
     results.push({ ...report, cpuMicros, othersShare: othersShare() })
     await pause(CALM_MS)
   }
@@ -186,7 +186,7 @@ function table({ gateway, bare, sameRate }: Results): string {
       of(({ latencyMs }) => latencyMs.p99, 2),
       of(({ latencyMs }) => latencyMs.p999, 2),
       median(rounds.map(({ cpuMicros }) => cpuMicros)).toFixed(1),
-      String(rounds.reduce((sum, { sent, accepted }) => sum + sent - accepted, 0)),
+      String(rounds.reduce((sum, { due, accepted }) => sum + due - accepted, 0)),
       `${lagMs.toFixed(2)}${fellBehind(lagMs) ? ' behind' : ''}`,
     ]
   })

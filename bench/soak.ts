@@ -58,7 +58,7 @@ export async function benchSoak(args: readonly string[]): Promise<void> {
   try {
     const soak = await run(stage, { minutes, perSecond, told: !values.json })
     const { commands, clicks, seconds, delaysMs } = soak
-    const errors = [commands, clicks].reduce((sum, { sent, accepted }) => sum + sent - accepted, 0)
+    const errors = [commands, clicks].reduce((sum, { due, accepted }) => sum + due - accepted, 0)
     const verdict = judgeSoak({ rssMiB: seconds.map(({ rssMiB }) => rssMiB), delaysMs, errors }, settleSeconds)
     const measured = { machine: machine(), minutes, perSecond, settleSeconds, verdict, ...soak }
     console.log(values.json ? JSON.stringify(measured, undefined, 2) : summary(verdict, soak))
@@ -113,6 +113,9 @@ async function run(
 function summary({ rss, stalls, errors }: SoakVerdict, { seconds, delaysMs, commands, clicks }: Soak): string {
   const longestAt = delaysMs.indexOf(stalls.longestMs)
   const others = 100 * (seconds[longestAt]?.othersShare ?? Number.NaN)
+  const wrong = [commands, clicks].flatMap(({ failures }) =>
+    Object.entries(failures).map(([how, count]) => `${how} ×${count}`),
+  )
   const says = (holds: boolean, what: string): string => `${holds ? 'holds ' : 'FAILS '} ${what}`
   const mib = (value: number): string => `${value.toFixed(0)} MiB`
   const took = ({ latencyMs: { p50, p99, p999, longest }, lagMs, waited }: OpenLoopReport): string =>
@@ -130,7 +133,10 @@ function summary({ rss, stalls, errors }: SoakVerdict, { seconds, delaysMs, comm
       `event loop: longest delay ${stalls.longestMs.toFixed(1)} ms, ${stalls.count} seconds with more than` +
         ` ${SOAK_TARGETS.stallMs} ms; others had ${others.toFixed(0)} % of the machine in the second of the longest`,
     ),
-    says(errors.holds, `errors: ${errors.count} of ${commands.sent + clicks.sent}`),
+    says(
+      errors.holds,
+      `errors: ${errors.count} of ${commands.due + clicks.due}${wrong.length === 0 ? '' : `: ${wrong.join(', ')}`}`,
+    ),
     `commands: ${took(commands)}`,
     `clicks:   ${took(clicks)}`,
   ].join('\n')

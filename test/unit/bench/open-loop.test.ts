@@ -35,7 +35,7 @@ describe('an open loop', () => {
       },
       { ahead },
     )
-    expect(report).toMatchObject({ sent: 50, accepted: 50, failures: {} })
+    expect(report).toMatchObject({ due: 50, accepted: 50, failures: {} })
     expect(bodies.size).toBe(50)
   })
 
@@ -66,7 +66,7 @@ describe('an open loop', () => {
         setTimeout(() => res.end('two ans'), 5)
       }
     })
-    expect(report).toMatchObject({ sent: 50, accepted: 50, failures: {} })
+    expect(report).toMatchObject({ due: 50, accepted: 50, failures: {} })
   })
 
   it('counts other answers than 200 by their status, and measures them too', async () => {
@@ -75,7 +75,12 @@ describe('an open loop', () => {
       if ((answered += 1) % 2 === 0) res.writeHead(503)
       ok(req, res)
     })
-    expect(report).toMatchObject({ sent: 50, accepted: 25, failures: { 503: 25 } })
+    expect(report).toMatchObject({ due: 50, accepted: 25, failures: { 503: 25 } })
+  })
+
+  it('counts what it gave up on, whether or not it could be sent', async () => {
+    const report = await send(() => {}, { connections: 3, patienceMs: 50 })
+    expect(report).toMatchObject({ due: 50, accepted: 0, failures: { 'not answered': 50 } })
   })
 
   it('counts a connection that broke, and goes on with others', async () => {
@@ -84,6 +89,6 @@ describe('an open loop', () => {
       if ((answered += 1) === 10) req.socket.destroy()
       else ok(req, res)
     })
-    expect(report).toMatchObject({ sent: 50, accepted: 49, failures: { 'connection lost': 1 } })
+    expect(report).toMatchObject({ due: 50, accepted: 49, failures: { 'connection lost': 1 } })
   })
 })
