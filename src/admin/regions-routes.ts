@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import type { Mailboxes } from '../delivery/spool.ts'
+import type { Mailboxes, RegionTotals } from '../delivery/spool.ts'
 import type { RegionClient } from '../dispatch/region-client.ts'
 import { Refusal } from '../errors.ts'
 import type { Region, Topology } from '../regions/regions.ts'
 import { overrideOf, type RegionOverride } from '../steering/region-overrides.ts'
 import type { Steering } from '../steering/steering.ts'
-import { everyMailbox } from './every-mailbox.ts'
 import { isoTime, pageOf } from './fields.ts'
 import { fromStore } from './from-store.ts'
 import { route, type Route } from './route.ts'
@@ -16,7 +15,7 @@ export interface RegionsRoutesParts {
   readonly file: () => Topology
   readonly topology: () => Topology
   readonly client: (name: string) => RegionClient | undefined
-  readonly spool: Pick<Mailboxes, 'list'>
+  readonly spool: Pick<Mailboxes, 'totals'>
 }
 
 const state = z.enum(['active', 'draining', 'down'])
@@ -62,7 +61,7 @@ export function regionsRoutes({ steering, file, topology, client, spool }: Regio
 
   async function describe(names: readonly string[]): Promise<z.input<typeof regionOut>[]> {
     // What is in memory is worth most when the database is away.
-    const mailboxes = await backlogs(spool).catch(() => undefined)
+    const totals = await spool.totals().catch(() => undefined)
     return names.map((name) => {
       const effective: Region | undefined = topology().byName.get(name)
       const to = client(name)
@@ -79,7 +78,7 @@ export function regionsRoutes({ steering, file, topology, client, spool }: Regio
         queued: to?.queued ?? 0,
         latency:
           latency === undefined ? null : { p50_ms: tenths(latency.p50), p99_ms: tenths(latency.p99), of: latency.of },
-        mailboxes: mailboxes === undefined ? null : backlogOf(mailboxes.get(name)),
+        mailboxes: totals === undefined ? null : backlogOf(totals.get(name)),
       }
     })
   }
@@ -118,31 +117,9 @@ export function regionsRoutes({ steering, file, topology, client, spool }: Regio
   ]
 }
 
-interface Backlog {
-  depth: number
-  bytes: number
-  /** Unix milliseconds; Infinity: nothing waits. */
-  since: number
-  paused: number
-}
-
-/** What waits for each region that anything waits for, or that has a mailbox that is paused. */
-async function backlogs(spool: Pick<Mailboxes, 'list'>): Promise<ReadonlyMap<string, Backlog>> {
-  const sums = new Map<string, Backlog>()
-  for await (const { address, depth, bytes, oldestAt, paused } of everyMailbox(spool, { open: true })) {
-    if (address.kind !== 'region') continue
-    const sum = sums.get(address.region) ?? { depth: 0, bytes: 0, since: Infinity, paused: 0 }
-    sums.set(address.region, sum)
-    sum.depth += depth
-    sum.bytes += bytes
-    sum.since = Math.min(sum.since, oldestAt ?? Infinity)
-    if (paused !== undefined) sum.paused += 1
-  }
-  return sums
-}
-
-function backlogOf({ depth, bytes, since, paused }: Backlog = { depth: 0, bytes: 0, since: Infinity, paused: 0 }) {
-  return { depth, bytes, oldest_at: since === Infinity ? null : new Date(since).toISOString(), paused }
+function backlogOf(totals: RegionTotals | undefined) {
+  const { depth, bytes, oldestAt, paused } = totals ?? { depth: 0, bytes: 0, oldestAt: undefined, paused: 0 }
+  return { depth, bytes, oldest_at: oldestAt === undefined ? null : new Date(oldestAt).toISOString(), paused }
 }
 
 const tenths = (ms: number): number => Math.round(ms * 10) / 10

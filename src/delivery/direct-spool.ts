@@ -73,6 +73,7 @@ export function spoolOf(
     changed: () => call('changed', []),
     list: (page) => call('list', [page]),
     usage: () => call('usage', []),
+    totals: () => call('totals', []),
     pause: (mailbox, reason) => call('pause', [mailbox, reason]),
     resume: (mailbox) => call('resume', [mailbox]),
     deadLetters: (filter, page) => call('deadLetters', [filter, page]),

@@ -1,5 +1,5 @@
 import { SUM_OF_OPEN } from './postgres-spool-known.ts'
-import { LEASE_MS } from './spool.ts'
+import { LEASE_MS, LETTERS_COUNTED } from './spool.ts'
 
 /** One that a connection parses and plans once. */
 export interface Statement {
@@ -210,6 +210,12 @@ const texts = {
       (SELECT count(*) FROM dead_letters WHERE mailbox_id = box.id) AS dead_letters
     ${openMailboxes} WHERE box.id > $1::bigint AND (NOT $2::boolean OR ${isOpen}) ORDER BY box.id LIMIT $3::bigint`,
   usage: 'SELECT region, bytes FROM spool_usage WHERE bytes > 0',
+  totals: `SELECT region, sum(depth)::bigint AS depth, sum(bytes)::bigint AS bytes, min(spooled_at) AS oldest,
+      count(paused) AS paused
+    FROM (SELECT box.region, box.depth, box.bytes, box.paused, head.spooled_at ${openMailboxes} WHERE ${isOpen}) AS open
+    GROUP BY region`,
+  deadLetters: `SELECT region, count(*) AS letters
+    FROM (SELECT region FROM dead_letters LIMIT ${LETTERS_COUNTED}) AS letter GROUP BY region`,
   waitingFor: `SELECT ${rowColumns} FROM waiting
     WHERE mailbox_id = (SELECT id FROM mailboxes
         WHERE integration_id = $1::bigint AND provider = $2 AND installation = $3 AND region = $4)

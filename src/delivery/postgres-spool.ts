@@ -18,11 +18,14 @@ import {
   listingOf,
   openMailboxOf,
   storedId,
+  totalsOf,
   waitingRowOf,
   type DeadLetterColumns,
+  type LettersColumns,
   type ListingColumns,
   type MailboxColumns,
   type RowColumns,
+  type TotalsColumns,
 } from './spool-rows.ts'
 import { replayAll } from './replay-all.ts'
 import { storedOf } from './spool-rules.ts'
@@ -201,6 +204,10 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
         const rows = await ask<{ region: string; bytes: number }>(statements.usage)
         return new Map(rows.map(({ region, bytes }) => [region, bytes]))
       }),
+    totals: () =>
+      read(async (ask) =>
+        totalsOf(await ask<TotalsColumns>(statements.totals), await ask<LettersColumns>(statements.deadLetters)),
+      ),
     pause: (mailbox, reason) => read(async (ask) => (await ask(statements.pause, mailbox, reason)).length > 0),
     resume: (mailbox) => read(async (ask) => (await ask(statements.pause, mailbox, null)).length > 0),
 

@@ -8,6 +8,7 @@ import {
   type MailboxListing,
   type OpenMailbox,
   type OrphanedAnswer,
+  type RegionTotals,
   type WaitingRow,
 } from './spool.ts'
 
@@ -78,6 +79,34 @@ export const listingOf = (row: MailboxColumns & ListingColumns): MailboxListing 
   headAttempts: row.attempts ?? 0,
   deadLetters: row.dead_letters,
 })
+
+export interface TotalsColumns {
+  readonly region: string
+  readonly depth: number
+  readonly bytes: number
+  readonly oldest: number | null
+  readonly paused: number
+}
+
+export interface LettersColumns {
+  readonly region: string
+  readonly letters: number
+}
+
+export function totalsOf(
+  waiting: readonly TotalsColumns[],
+  dead: readonly LettersColumns[],
+): ReadonlyMap<string, RegionTotals> {
+  const nothing: RegionTotals = { depth: 0, bytes: 0, oldestAt: undefined, paused: 0, deadLetters: 0 }
+  const regions = new Map<string, RegionTotals>()
+  for (const { region, depth, bytes, oldest, paused } of waiting) {
+    regions.set(region, { depth, bytes, oldestAt: oldest ?? undefined, paused, deadLetters: 0 })
+  }
+  for (const { region, letters } of dead) {
+    regions.set(region, { ...(regions.get(region) ?? nothing), deadLetters: letters })
+  }
+  return regions
+}
 
 export interface RowColumns {
   readonly id: number

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from '../database/sqlite.ts'
+import { LETTERS_COUNTED } from './spool.ts'
 
 type Statement = ReturnType<DatabaseSync['prepare']>
 export type Value = null | number | bigint | string | Uint8Array
@@ -50,6 +51,12 @@ export function prepareStatements(database: DatabaseSync) {
     countInRegion: `INSERT INTO spool_usage (region, bytes) VALUES (?, ?)
       ON CONFLICT (region) DO UPDATE SET bytes = bytes + excluded.bytes`,
     usage: 'SELECT region, bytes FROM spool_usage WHERE bytes > 0',
+    totals: `SELECT region, sum(depth) AS depth, sum(bytes) AS bytes, min(spooled_at) AS oldest, count(paused) AS paused
+      FROM (SELECT box.region, box.depth, box.bytes, box.paused, ${head('spooled_at')}
+        FROM mailboxes AS box WHERE box.depth > 0 OR box.paused IS NOT NULL)
+      GROUP BY region`,
+    deadLetters: `SELECT region, count(*) AS letters
+      FROM (SELECT region FROM dead_letters LIMIT ${LETTERS_COUNTED}) GROUP BY region`,
     usageOf: 'SELECT bytes FROM spool_usage WHERE region = ?',
     open: `SELECT ${columns}, ${head('retry_at')}
       FROM mailboxes AS box WHERE box.depth > 0 OR box.paused IS NOT NULL ORDER BY box.id`,

@@ -9,12 +9,15 @@ import {
   openMailboxOf,
   orphanOf,
   storedId,
+  totalsOf,
   waitingRowOf,
   type AnswerColumns,
   type DeadLetterColumns,
+  type LettersColumns,
   type ListingColumns,
   type MailboxColumns,
   type RowColumns,
+  type TotalsColumns,
 } from './spool-rows.ts'
 import { restAfter, retryBehindTwins, takesAllAlong, TOO_OLD, type StoredRow } from './spool-rules.ts'
 import { INTEGRATION, all, changes, one, prepareStatements, rowsOf, type Value } from './spool-statements.ts'
@@ -34,6 +37,7 @@ import {
   type Next,
   type OpenMailbox,
   type OrphanedAnswer,
+  type RegionTotals,
   type Sealed,
   type Settlement,
   type WaitingRow,
@@ -317,6 +321,9 @@ export function createSpoolTables(database: DatabaseSync) {
 
     usage: (_at: Moment): ReadonlyMap<string, number> =>
       new Map(all<{ region: string; bytes: number }>(sql.usage).map(({ region, bytes }) => [region, bytes])),
+
+    totals: (_at: Moment): ReadonlyMap<string, RegionTotals> =>
+      totalsOf(all<TotalsColumns>(sql.totals), all<LettersColumns>(sql.deadLetters)),
 
     pause: (_at: Moment, mailbox: number, reason: string): boolean => changes(sql.pause.run(reason, mailbox)),
     resume: (_at: Moment, mailbox: number): boolean => changes(sql.pause.run(null, mailbox)),

@@ -54,6 +54,7 @@ export const reading: ReadonlySet<Operation> = new Set<Operation>([
   'changed',
   'list',
   'usage',
+  'totals',
   'deadLetters',
 ])
 

@@ -155,6 +155,20 @@ export interface MailboxListing extends OpenMailbox {
   readonly deadLetters: number
 }
 
+/** What waits for a region, as `regionOf` names it, and what has died on the way to it. */
+export interface RegionTotals {
+  readonly depth: number
+  readonly bytes: number
+  /** Unix milliseconds: since when the first of any mailbox has been waiting; undefined where nothing waits. */
+  readonly oldestAt: number | undefined
+  /** Mailboxes that are paused. */
+  readonly paused: number
+  readonly deadLetters: number
+}
+
+/** Counting more of them takes long enough to keep others waiting, and says nothing that these do not. */
+export const LETTERS_COUNTED = 100_000
+
 /** At most `limit` mailboxes, those whose id is higher than `after`; `open`: those that `open` would tell of. */
 export interface MailboxPage {
   readonly limit: number
@@ -247,6 +261,8 @@ export interface Mailboxes {
   list(page?: MailboxPage): Promise<MailboxListing[]>
   /** What waits for each region, in bytes; under the empty text what is unresolved. */
   usage(): Promise<ReadonlyMap<string, number>>
+  /** Of each region of which anything is to be told. No more than `LETTERS_COUNTED` dead letters are counted. */
+  totals(): Promise<ReadonlyMap<string, RegionTotals>>
   /** False: there is no such mailbox. One that nothing waits in can be paused as well. */
   pause(mailbox: number, reason: string): Promise<boolean>
   resume(mailbox: number): Promise<boolean>

@@ -270,6 +270,37 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       })
     })
 
+    describe('the totals', () => {
+      const at = (name: string, mailbox: MailboxAddress, state = waiting) =>
+        row(name, { mailbox, state, payload: sealed('0123456789') })
+
+      it('of an empty store are none', async () => {
+        expect(await spool.totals()).toEqual(new Map())
+      })
+
+      it('are sums over all mailboxes of a region, with the oldest of their heads', async () => {
+        const { mailbox } = await stored(at('1', box('1')))
+        clock.advance(1000)
+        await append(at('2', box('1')), at('3', box('2')), at('4', box('3', 'eu')), at('5', unresolved('T1')))
+        await spool.pause(mailbox, 'by hand')
+        const more = { paused: 0, deadLetters: 0, oldestAt: clock.now() }
+        expect(await spool.totals()).toEqual(
+          new Map([
+            ['us', { depth: 3, bytes: 30, oldestAt: clock.now() - 1000, paused: 1, deadLetters: 0 }],
+            ['eu', { depth: 1, bytes: 10, ...more }],
+            ['', { depth: 1, bytes: 10, ...more }],
+          ]),
+        )
+      })
+
+      it('tell of dead letters where nothing waits', async () => {
+        await append(at('1', box(), dead('x')), at('2', box(), dead('y')))
+        expect(await spool.totals()).toEqual(
+          new Map([['us', { depth: 0, bytes: 0, oldestAt: undefined, paused: 0, deadLetters: 2 }]]),
+        )
+      })
+    })
+
     describe('a region that is full', () => {
       const ten = (name: string, region = 'us') =>
         row(name, { payload: sealed('0123456789'), maxSpoolBytes: 25, mailbox: box('1', region) })
