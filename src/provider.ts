@@ -87,6 +87,8 @@ export interface RoutableRequest {
   readonly remember: 'status' | 'answer' | 'nothing'
   /** Whose secret verified it, as the provider's `signAgain` wants to be told. */
   readonly signedBy: string
+  /** The fingerprint of that secret. */
+  readonly verifiedBy?: string | undefined
 }
 
 /** What becomes of a request whose regions fail, or do not answer in time. */
@@ -153,6 +155,8 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
    */
   read(door: Door, body: UnsignedBody): Identified<Request> | Promise<Identified<Request>>
   fanOut(request: Request): FanOut
+  /** The rule by which `fanOut` has chosen, as one word. */
+  planRule(request: Request): string
   /** No integration: the reply, or a thrown `unknown_integration`. */
   unknownIntegration(request: Request, head: RequestHead): Reply
   /** The integration is disabled or no organization is linked: an answer that stops the provider asking. */
@@ -179,11 +183,23 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   answerControlPage(admission: Admission, webhook: ReceivedWebhook): Promise<Reply>
   /** Signs the token in a page's path; absent where no page has a door. Throws a `RangeError` for a bad lifetime. */
   pageToken?(claims: PageClaims, expiresInSeconds: number): Promise<string>
+  /** What a record may show of its webhooks' headers and bodies. */
+  readonly disclosure: Disclosure
   /** What its signed pages go by: its own word for the user in a token, and the paths of a token's pages, by name. */
   readonly pages?: {
     readonly userField: string
     readonly paths: (token: string) => Readonly<Record<string, string>>
   }
+}
+
+/** What may be shown of a webhook: of its headers only those that are named, of its body all but its secrets. */
+export interface Disclosure {
+  /** Lower case. */
+  readonly headers: ReadonlySet<string>
+  /** Matches the name of a field whose value is a secret, however deep in the body. */
+  readonly secretName: RegExp
+  /** Matches a secret anywhere in a text. Global. */
+  readonly secretText: RegExp
 }
 
 /** What a link to a signed page says. */

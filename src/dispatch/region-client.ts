@@ -138,8 +138,14 @@ export function createRegionClient(
         const startedMs = elapsedMs()
         const reached: { slotMs?: number; sentMs?: number; firstByteMs?: number } = {}
         const tell = (result: CallOutcome): void =>
-          resolve({ ...result, region: region.name, timing: { startedMs, ...reached, endedMs: elapsedMs() } })
+          resolve({
+            ...result,
+            region: region.name,
+            breaker: state,
+            timing: { startedMs, ...reached, endedMs: elapsedMs() },
+          })
 
+        const { state } = breaker
         const admitted = breaker.admit(priority)
         if (admitted === undefined) return tell(circuitOpen)
         let pass = admitted

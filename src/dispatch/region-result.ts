@@ -1,4 +1,5 @@
 import type { RoutedRegion } from '../resolve/route.ts'
+import type { BreakerState } from './breaker.ts'
 
 /** A region's complete reply: status below 500, body read to its end. `rawHeaders` is a flat name, value, … list. */
 export interface RegionReply {
@@ -53,7 +54,12 @@ export type FailedReason =
   | `http_${number}`
 
 /** What became of one planned region. Every planned region has exactly one. */
-export type RegionResult = { readonly region: string; readonly timing: AttemptTiming } & (
+export type RegionResult = {
+  readonly region: string
+  readonly timing: AttemptTiming
+  /** The breaker's, when the call began; absent where none was asked. */
+  readonly breaker?: BreakerState
+} & (
   | { readonly kind: 'answered'; readonly reply: RegionReply }
   /**
    * `sent`: it may have been carried out. Without it, it has not: there never was a connection to send it on. `cause`

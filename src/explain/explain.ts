@@ -4,10 +4,11 @@ import type { InstallationKey, Integration } from '../directory/directory.ts'
 import type { Inspection, LinkedOrganization } from '../directory/find-installation.ts'
 import type { BreakerState } from '../dispatch/breaker.ts'
 import { catalogue, Refusal } from '../errors.ts'
-import type { OrganizationHint, Provider, Reply, RequestHead, RoutableRequest } from '../provider.ts'
+import type { Provider, Reply, RequestHead, RoutableRequest } from '../provider.ts'
 import type { Topology } from '../regions/regions.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 import { overrideOf, type RegionOverrides } from '../steering/region-overrides.ts'
+import { describeIntegration, describeOrganization, hintOf, installationOf, lookupOf } from './describe.ts'
 import type { ExplainIn, Explanation, Facts } from './explanation.ts'
 import { inWords } from './in-words.ts'
 
@@ -92,14 +93,17 @@ async function decisionOn(provider: Provider, request: RoutableRequest, parts: E
   return {
     request: { surface: request.surface, type: request.type, promised: decision.promised.kind },
     installation: installationOf(request),
-    lookup: lookupOf(decision),
+    lookup: lookupOf(resolution),
     integration: integration === undefined ? null : describeIntegration(integration),
     organizations: (inspected?.organizations ?? route?.organizations.map(served) ?? []).map((organization) => ({
       ...describeOrganization(organization),
       ...inclusionOf(organization, decision, integration),
     })),
     hint: request.hint === undefined || route === undefined ? null : hintOf(request.hint, route.hint),
-    plan: course.kind === 'planned' ? { kind: course.plan.kind, regions: planned.map(({ name }) => name) } : null,
+    plan:
+      course.kind === 'planned'
+        ? { kind: course.plan.kind, rule: provider.planRule(request), regions: planned.map(({ name }) => name) }
+        : null,
     regions: (route?.regions ?? []).map((region) => ({
       ...describeRegion(region, parts),
       planned: planned.includes(region),
@@ -154,48 +158,8 @@ function refusedBy({ code, message }: Refusal): Facts['outcome'] {
   return { kind: 'refused', status: catalogue[code].status, code, detail: message }
 }
 
-function installationOf({ installation: key, foundIn }: RoutableRequest): Facts['installation'] {
-  const unnamed = { app_id: null, external_id: null, enterprise_id: null, integration_id: null }
-  const named =
-    key.by === 'id'
-      ? { integration_id: key.id }
-      : { app_id: key.appId || null, external_id: key.externalId, enterprise_id: key.enterpriseId ?? null }
-  return { provider: key.provider, ...unnamed, ...named, found_in: foundIn }
-}
-
-function lookupOf({ resolution }: Decision): Facts['lookup'] {
-  switch (resolution?.kind) {
-    case undefined:
-      return null
-    case 'absent':
-    case 'unknown':
-      return { verdict: resolution.kind, age_ms: null }
-    case 'inactive':
-      return { verdict: resolution.verdict, age_ms: null }
-    case 'routed':
-      return { verdict: resolution.verdict, age_ms: Math.round(resolution.ageMs) }
-  }
-}
-
-function describeIntegration(integration: Integration): Facts['integration'] {
-  const { id, name, appId, externalId, enterpriseId, defaultOrganizationId, status } = integration
-  return {
-    id,
-    name,
-    app_id: appId || null,
-    external_id: externalId,
-    enterprise_id: enterpriseId ?? null,
-    default_organization_id: defaultOrganizationId ?? null,
-    status,
-  }
-}
-
 function served(organization: Omit<LinkedOrganization, 'linkStatus'>): LinkedOrganization {
   return { ...organization, linkStatus: 'active' }
-}
-
-function describeOrganization({ id, slug, name, region, status, linkStatus, held }: LinkedOrganization) {
-  return { id, slug, name, region, status, link_status: linkStatus, held }
 }
 
 type Inclusion = Pick<Facts['organizations'][number], 'included' | 'why_not'>
@@ -212,11 +176,6 @@ function inclusionOf(
   if (linkStatus === 'disabled') return out('link_disabled')
   if (status === 'disabled') return out('organization_disabled')
   return out(route?.hint === 'used' ? 'not_hinted' : 'not_remembered')
-}
-
-function hintOf(hint: OrganizationHint, use: 'none' | 'used' | 'ignored'): Facts['hint'] {
-  if (use === 'none') return null
-  return { use, by: hint.by, names: [...(hint.by === 'id' ? hint.ids : hint.slugs)] }
 }
 
 function describeRegion({ name, region, organizations }: RoutedRegion, { file, overrides, breaker }: ExplainParts) {

@@ -88,7 +88,13 @@ export const explanationOut = z.object({
     .object({ use: z.enum(['used', 'ignored']), by: z.enum(['id', 'slug']), names: z.array(z.string()) })
     .nullable()
     .describe('Which organizations the request itself names; ignored: none of them is the integration’s.'),
-  plan: z.object({ kind: z.enum(['first', 'all']), regions: z.array(z.string()) }).nullable(),
+  plan: z
+    .object({
+      kind: z.enum(['first', 'all']),
+      rule: z.string().describe('The setting that decided, or the kind of request.'),
+      regions: z.array(z.string()),
+    })
+    .nullable(),
   regions: z
     .array(
       z.object({

@@ -84,7 +84,9 @@ function planLines({ plan, shed, rate_limit_per_minute: limit }: Facts): string[
   return [
     ...(plan === null
       ? []
-      : [`plan: ${plan.kind === 'first' ? 'the first region' : 'all regions'}, ${plan.regions.join(', ')}`]),
+      : [
+          `plan: ${plan.kind === 'first' ? 'the first region' : 'all regions'}, ${plan.regions.join(', ')} (${plan.rule})`,
+        ]),
     ...(shed === null
       ? []
       : [

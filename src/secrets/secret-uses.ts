@@ -6,6 +6,8 @@ import type { SecretUseStore } from './secret-use-store.ts'
 /** Whoever uses the secret says so by an assignment: that is all it costs. Unix milliseconds; 0: not yet. */
 export interface SecretUse {
   lastUsedAt: number
+  /** The first 12 hexadecimal digits of its SHA-256; absent where nobody keeps track. */
+  readonly fingerprint?: string
 }
 
 /** One of a list of secrets that replace one another, such as `SLACK_SIGNING_SECRETS`. */
@@ -92,7 +94,12 @@ export function createSecretUses({
         list(secret) {
           const fingerprint = fingerprintOf(secret.value)
           const key = keyOf(secret.name, fingerprint)
-          const known = uses.get(key) ?? { name: secret.name, fingerprint, use: { lastUsedAt: 0 }, writtenAt: 0 }
+          const known = uses.get(key) ?? {
+            name: secret.name,
+            fingerprint,
+            use: { lastUsedAt: 0, fingerprint },
+            writtenAt: 0,
+          }
           uses.set(key, known)
           const position = listed.filter((other) => other.secret.name === secret.name).length + 1
           listed.push({ secret, fingerprint, position, use: known.use })

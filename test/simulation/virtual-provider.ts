@@ -49,6 +49,8 @@ export function virtualProvider(webhooks: ReadonlyMap<string, SimWebhook>): Prov
       const wins = surface === 'event' ? 'success' : 'reply'
       return to === 'first' ? { to, wins } : { to, wins, preferBodyForMs: surface === 'view' ? 250 : 0 }
     },
+    planRule: ({ surface }) => surface,
+    disclosure: { headers: new Set(), secretName: /$^/, secretText: /$^/g },
     unknownIntegration: () => ours('unknown_integration'),
     inactive: () => ours('inactive'),
     respond({ webhook: { surface } }, outcome) {

@@ -44,7 +44,9 @@ export function identifyWebhook(
   const content = readContent(door.surface, contentType, webhook.body)
   const verifying = speakingFor(appNamedBy(content), matching)
   verifying.use.lastUsedAt = webhook.receivedAt
-  return identifyContent(door, content, { signedBy: verifying.appId ?? '', signature: signature.signature }, slack)
+  const { appId: signedBy = '', use } = verifying
+  const proven = { signedBy, signature: signature.signature, verifiedBy: use.fingerprint }
+  return identifyContent(door, content, proven, slack)
 }
 
 /** The same of a body without a signature, as if one of the secrets had verified it: the newest that may. */
@@ -59,7 +61,8 @@ export function readWebhook(
   const namedApp = appNamedBy(content)
   if (namedApp !== undefined && appId !== undefined && namedApp !== appId) throw wrongSignature()
   const verifying = speakingFor(namedApp ?? appId, assumed)
-  return identifyContent(door, content, { signedBy: appId ?? verifying.appId ?? '', signature: '' }, slack)
+  const signedBy = appId ?? verifying.appId ?? ''
+  return identifyContent(door, content, { signedBy, signature: '', verifiedBy: verifying.use.fingerprint }, slack)
 }
 
 /** One app's secret must not speak for another app. */
@@ -72,10 +75,10 @@ function speakingFor(app: string | undefined, keys: readonly SlackKey[]): SlackK
 function identifyContent(
   { surface }: WebhookDoor,
   content: Content,
-  { signedBy, signature }: Omit<Proven, 'appId'>,
+  by: Omit<Proven, 'appId'>,
   slack: SlackWebhooks,
 ): Identified<SlackRequest> {
-  const proven = { appId: appNamedBy(content) ?? signedBy, signedBy, signature }
+  const proven = { ...by, appId: appNamedBy(content) ?? by.signedBy }
   switch (content.kind) {
     case 'event':
       return identifyEvent(content.body, proven, slack)
@@ -91,6 +94,7 @@ interface Proven {
   readonly appId: string
   readonly signedBy: string
   readonly signature: string
+  readonly verifiedBy: string | undefined
 }
 
 /**
@@ -285,6 +289,7 @@ function routable({ externalId, enterpriseId, foundIn }: NamedInstallation, prov
     dedupKey: proven.signature,
     remember: 'answer' as const,
     signedBy: proven.signedBy,
+    verifiedBy: proven.verifiedBy,
   }
 }
 

@@ -2,12 +2,13 @@ import { Refusal } from '../../errors.ts'
 import type { PageClaims, Provider, ProviderParts } from '../../provider.ts'
 import { defineProvider } from '../define-provider.ts'
 import { admitPage, admitWebhook, type PageAdmission, type SlackAdmission } from './admit.ts'
+import { disclosure } from './disclosure.ts'
 import { pageDoor, pagePaths, type SlackDoor, webhookDoor } from './doors.ts'
 import { identifyWebhook, readWebhook } from './identify.ts'
 import { signPageToken } from './page-token.ts'
 import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
 import { apology, lateMessage } from './late-message.ts'
-import { fanOut } from './plan.ts'
+import { fanOut, planRule } from './plan.ts'
 import { promise } from './promise.ts'
 import { emptyReply, replyToInactive, replyToUnknown, respond } from './reply.ts'
 import type { SlackRequest } from './request.ts'
@@ -59,6 +60,8 @@ export const slack = defineProvider({
         return identifyPage(await admitPage(door, open(pages)), { delivery: '' }, provider)
       },
       fanOut: (request) => fanOut(request, settings.rules),
+      planRule: (request) => planRule(request, settings.rules),
+      disclosure,
       unknownIntegration: (request, { headers }) => replyToUnknown(request, headers),
       inactive: replyToInactive,
       respond,

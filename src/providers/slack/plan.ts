@@ -30,6 +30,13 @@ export function fanOut(request: SlackRequest, rules: Rules): FanOut {
   }
 }
 
+/** By which rule of that table: the setting that decided, or else the kind of request. */
+export function planRule(request: SlackRequest, rules: Rules): string {
+  if (request.kind === 'event' && concernsAllRegions(request.type, rules)) return 'all_region_events'
+  const isFirst = request.kind === 'action' && fanOut(request, rules).to === 'first'
+  return isFirst ? 'first_region_actions' : request.kind
+}
+
 /** `'*'` as the whole setting or as an entry of its list is every event. */
 function concernsAllRegions(type: string, { all_region_events: types }: Rules): boolean {
   return types.includes('*') || (Array.isArray(types) && types.includes(type))

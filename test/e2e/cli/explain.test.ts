@@ -57,7 +57,7 @@ describe('explain', () => {
       'integration: 1 "Acme", active',
       'organization: 10 acme in us, in',
       'region: us active, organizations 10, would be asked',
-      'plan: the first region, us',
+      'plan: the first region, us (event)',
       'outcome: event: sent to us; answered with 200',
       '',
     ])

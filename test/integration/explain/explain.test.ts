@@ -74,7 +74,7 @@ describe('an explanation', () => {
         { id: '11', slug: 'beta', region: 'eu', included: true, why_not: null },
       ],
       hint: null,
-      plan: { kind: 'first', regions: ['us'] },
+      plan: { kind: 'first', rule: 'event', regions: ['us'] },
       regions: [
         { name: 'us', state: 'active', breaker: 'closed', organizations: ['10'], planned: true, expected: 'asked' },
         { name: 'eu', state: 'active', organizations: ['11'], planned: false, expected: 'not_asked', why: null },
@@ -102,7 +102,7 @@ describe('an explanation', () => {
       'organization: 11 beta in eu, in',
       'region: us active, breaker closed, organizations 10, would be asked',
       'region: eu down (told so; active in regions.yaml), breaker closed, organizations 11, would get it later, from its mailbox: it is down',
-      'plan: all regions, us, eu',
+      'plan: all regions, us, eu (all_region_events)',
       'outcome: event: sent to us; eu is down, waits; answered with 200',
     ])
   })

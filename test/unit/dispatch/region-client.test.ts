@@ -322,6 +322,7 @@ describe("a region's slots", () => {
       kind: 'refused',
       region: 'eu',
       reason: 'queue_full',
+      breaker: 'closed',
       timing: { startedMs: 0, endedMs: 0 },
     })
     clock.advance(2500)
@@ -488,6 +489,7 @@ describe('the breaker of a region', () => {
     expect(await call()).toEqual({
       kind: 'refused',
       reason: 'circuit_open',
+      breaker: 'open',
       region: 'eu',
       timing: { startedMs: 0, endedMs: 0 },
     })
