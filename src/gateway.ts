@@ -30,9 +30,12 @@ import type { Topology } from './regions/regions.ts'
 import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
 import { createSteering, type Steering } from './steering/steering.ts'
 import { createAlarms } from './telemetry/alarm.ts'
-import { createCounters } from './telemetry/counters.ts'
+import { createCounters, type CountersKept } from './telemetry/counters.ts'
+import { createHistograms } from './telemetry/histograms.ts'
 import { createLog, type Log } from './telemetry/log.ts'
+import { createScrape } from './telemetry/scrape.ts'
 import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
+import { packageVersion } from './version.ts'
 
 export interface GatewayOptions {
   /** The environment variables of the README's configuration reference. Default: the process's own. */
@@ -67,7 +70,9 @@ export interface Gateway {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
-  readonly counters: ReturnType<typeof createCounters>
+  readonly counters: CountersKept
+  /** Everything that is measured, for Prometheus. Never rejects; within a second. */
+  metrics(): Promise<string>
   readonly store: DirectoryStore
   /** Whose changes are in effect here at once, and on the other gateways as soon as they hear of them. */
   readonly directory: DirectoryEditor
@@ -130,7 +135,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? createIds()
   const log = options.log ?? createLog(atStart.LOG_LEVEL)
-  const counters = createCounters()
+  const counters = createCounters({ isRegion: (name) => live.now().topology.byName.has(name) })
+  const histograms = createHistograms()
   const alarms = createAlarms({ clock, log })
   const instance = ids.hex(8)
   const { REDIS_URL: redisUrl } = atStart
@@ -212,8 +218,23 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     log,
     alarms,
     counters,
+    histograms,
   })
   opened.defer(() => live.close())
+  const scrape = createScrape({
+    clock,
+    counters,
+    histograms,
+    topology: () => live.now().topology,
+    client: (name) => live.now().clients.byName.get(name),
+    spool,
+    draining: () => draining,
+    underWay: () => underWay.size,
+    lateAnswersOwed: () => late.owed(),
+    cacheEntries: () => directory.size(),
+    version: packageVersion(),
+  })
+  opened.defer(() => scrape.stop())
   secretUses.start()
   opened.defer(() => delivery.stop())
   await delivery.start()
@@ -258,6 +279,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     ids,
     log,
     counters,
+    metrics: () => scrape.text(),
     store,
     directory: editor,
     spool,

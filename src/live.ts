@@ -13,6 +13,7 @@ import { steered } from './steering/region-overrides.ts'
 import type { Steering } from './steering/steering.ts'
 import type { Alarms } from './telemetry/alarm.ts'
 import type { Counters } from './telemetry/counters.ts'
+import type { Histograms } from './telemetry/histograms.ts'
 import type { Log } from './telemetry/log.ts'
 import type { TraceParts } from './telemetry/trace.ts'
 
@@ -44,6 +45,7 @@ export interface LiveParts {
   readonly log: Log
   readonly alarms: Alarms
   readonly counters: Counters
+  readonly histograms: Histograms
 }
 
 /** What is in effect now. */
@@ -129,7 +131,7 @@ export function createLive(first: Configuration, parts: LiveParts): Live {
 }
 
 function build(configuration: Configuration, before: InEffect | undefined, parts: LiveParts): InEffect {
-  const { standing, mailboxes, log, alarms, counters } = parts
+  const { standing, mailboxes, log, alarms, counters, histograms } = parts
   const { clock, ids, random } = standing
   const { settings, warnings } = configuration
   for (const warning of warnings) log.warn({}, warning)
@@ -147,6 +149,7 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
     limits: { maxReplyBytes: settings.MAX_REPLY_BYTES, longestCallMs },
     clock,
     watch: (region) => mailboxes.watch(region),
+    onAttempt: (region, ms) => histograms.observe('region_attempt_duration_seconds', region, ms / 1000),
   })
   const forward = createForward({
     clock,
@@ -171,7 +174,16 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
       maxAgeMs: settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
       deadLetterMs: settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
     },
-    traceParts: { clock, counters, log, alarms, logSample: settings.LOG_SAMPLE, random, onWebhook: parts.onWebhook },
+    traceParts: {
+      clock,
+      counters,
+      histograms,
+      log,
+      alarms,
+      logSample: settings.LOG_SAMPLE,
+      random,
+      onWebhook: parts.onWebhook,
+    },
   }
 }
 

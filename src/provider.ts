@@ -85,6 +85,8 @@ export interface RoutableRequest {
    * answer, or nothing (it is a request of its own).
    */
   readonly remember: 'status' | 'answer' | 'nothing'
+  /** Unix milliseconds: when the provider says that it sent this, where it says so. */
+  readonly sentAt?: number
   /** Whose secret verified it, as the provider's `signAgain` wants to be told. */
   readonly signedBy: string
   /** The fingerprint of that secret. */

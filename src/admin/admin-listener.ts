@@ -4,14 +4,15 @@ import { Refusal } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { CallerGone } from '../receive.ts'
 import { problemReply, sendFailure, sendReply, sendReplyAndClose } from '../send-reply.ts'
+import { CONTENT_TYPE } from '../telemetry/text-format.ts'
 import { answerRoute } from './answer-route.ts'
 import { admit } from './guard.ts'
 import { invalidRequest, type Route } from './route.ts'
 import { adminRoutes } from './routes.ts'
 
 /**
- * The operator's listener: health, which needs no token since a probe has none and it tells nothing but yes or no, and
- * the admin API, which is let in by `admit`.
+ * The operator's listener: health and metrics, which need no token and are served under any name, since a probe and a
+ * scraper have neither, and which tell of nobody's data; and the admin API, which is let in by `admit`.
  */
 export function createAdminListener(gateway: Gateway, routes: readonly Route[] = adminRoutes(gateway)): Server {
   const { clock } = gateway
@@ -26,6 +27,10 @@ export function createAdminListener(gateway: Gateway, routes: readonly Route[] =
   app.get('/health/ready', async (_req, res) => {
     const ready = await gateway.ready()
     res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : gateway.draining() ? 'draining' : 'unready' })
+  })
+  app.get('/metrics', async (_req, res) => {
+    res.setHeader('Content-Type', CONTENT_TYPE)
+    res.send(Buffer.from(await gateway.metrics()))
   })
 
   const authors = new WeakMap<IncomingMessage, string>()
@@ -43,7 +48,7 @@ export function createAdminListener(gateway: Gateway, routes: readonly Route[] =
     })
   }
   app.use(() => {
-    throw new Refusal('not_found', 'What there is, is in /openapi.json; and /health/live and /health/ready.')
+    throw new Refusal('not_found', 'What there is, is in /openapi.json; and /health/live, /health/ready and /metrics.')
   })
   // Express knows what takes errors by its four parameters.
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => refuse(error, req, res))

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
 import type { DeadLetterFilter } from '../delivery/spool.ts'
 import { readId } from '../directory/id.ts'
+import { packageVersion } from '../version.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { PageTokenOptions } from './page-token.ts'
 import type { Process } from './process.ts'
@@ -16,7 +16,7 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
   let exitCode: number = 0
   const program = new Command('silo-gateway')
     .description('Webhook gateway for products that keep each customer in one of several regions.')
-    .version(version(), '--version', 'print the version')
+    .version(packageVersion(), '--version', 'print the version')
     .option('--stack', 'print the stack of an error that ends the command')
     .exitOverride()
     .configureOutput({
@@ -243,13 +243,4 @@ function id(text: string): string {
 function rowId(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It is a number.')
   return Number(text)
-}
-
-/** The package's own, which lies as far above the sources as above what is built from them. */
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) {
-    throw new TypeError('package.json tells no version')
-  }
-  return String(manifest.version)
 }

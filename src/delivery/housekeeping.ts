@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
+import { ANY_REGION } from '../telemetry/region-label.ts'
 import { HELD_SPOOL_BYTES } from './home.ts'
 import { isHeldRegion, type Mailboxes } from './spool.ts'
 
@@ -29,7 +30,7 @@ export async function sweep({ spool, clock, alarms, counters, ...parts }: Housek
   const before = { waitingSince: now - parts.maxAgeMs(), diedBefore: now - parts.deadLetterMs(), limit: SWEEP_ROWS }
   for (;;) {
     const { died, removed } = await spool.sweep(before)
-    for (let one = 0; one < died; one++) counters.count('dead_letters_total', { region: '', reason: 'too_old' })
+    for (let one = 0; one < died; one++) counters.count('dead_letters_total', { region: ANY_REGION, reason: 'too_old' })
     if (died > 0) {
       alarms.raise('error', 'spool: too old', { died }, 'Deliveries waited for too long and are dead letters now')
     }

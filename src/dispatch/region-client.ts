@@ -66,12 +66,14 @@ export interface RegionClientParts {
   /** The longest that a webhook's deadline lies ahead. */
   readonly longestCallMs: number
   readonly watch?: RegionWatch
+  /** Told how long a call took from when it had a slot, however it ended. */
+  readonly onAttempt?: (ms: number) => void
 }
 
 /** The only way to a region: connections, slots and breaker are its own, so no region can take another's. */
 export function createRegionClient(
   region: Region,
-  { clock, maxReplyBytes, longestCallMs, watch }: RegionClientParts,
+  { clock, maxReplyBytes, longestCallMs, watch, onAttempt }: RegionClientParts,
 ): RegionClient {
   const slots = createSlots(region)
   const breaker = createBreaker(region.breaker, {
@@ -159,7 +161,11 @@ export function createRegionClient(
           ended = true
           stopTimer()
           tell(result)
-          if (result.kind === 'answered' && reached.slotMs !== undefined) latencies.took(elapsedMs() - reached.slotMs)
+          if (reached.slotMs !== undefined) {
+            const tookMs = elapsedMs() - reached.slotMs
+            if (result.kind === 'answered') latencies.took(tookMs)
+            onAttempt?.(tookMs)
+          }
           learn(pass, result, reached.slotMs !== undefined)
         }
         const giveUp = (): void => {

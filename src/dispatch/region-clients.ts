@@ -21,7 +21,18 @@ const IDLE_LOOK_MS = 100
 export function renewRegionClients(
   regions: readonly Region[],
   before: RegionClients | undefined,
-  { limits, clock, watch }: { limits: ClientLimits; clock: Clock; watch: (region: string) => RegionWatch },
+  {
+    limits,
+    clock,
+    watch,
+    onAttempt,
+  }: {
+    limits: ClientLimits
+    clock: Clock
+    watch: (region: string) => RegionWatch
+    /** Told how long a call took from when it had a slot, however it ended. */
+    onAttempt: (region: string, ms: number) => void
+  },
 ): RegionClients {
   const reusable = isDeepStrictEqual(before?.limits, limits) ? before?.byName : undefined
   const byName = new Map(
@@ -30,7 +41,14 @@ export function renewRegionClients(
       const isSame = running !== undefined && isDeepStrictEqual(transportOf(running.region), transportOf(region))
       return [
         region.name,
-        isSame ? running : createRegionClient(region, { ...limits, clock, watch: watch(region.name) }),
+        isSame
+          ? running
+          : createRegionClient(region, {
+              ...limits,
+              clock,
+              watch: watch(region.name),
+              onAttempt: (ms) => onAttempt(region.name, ms),
+            }),
       ]
     }),
   )

@@ -1,34 +1,25 @@
-/** Everything the gateway counts, with the labels each counter takes. */
-export const counterLabels = {
-  webhooks_total: ['surface', 'outcome'],
-  region_results_total: ['region', 'result'],
-  clock_skew_total: [],
-  app_rate_limited_total: [],
-  response_url_refused_total: [],
-  hints_total: ['use'],
-  dedup_total: ['kind'],
-  shed_total: ['provider', 'answer'],
-  unknown_integration_total: ['surface'],
-  unknown_region_total: ['region'],
-  directory_lookups_total: ['verdict'],
-  directory_load_failures_total: [],
-  directory_cache_hits_total: [],
-  directory_cache_misses_total: [],
-  directory_cache_evictions_total: [],
-  deferred_deliveries_total: ['region', 'result'],
-  dead_letters_total: ['region', 'reason'],
-  late_answers_total: ['result'],
-  rate_limited_total: ['surface'],
-  redis_failures_total: [],
-  news_malformed_total: [],
-  config_reload_failed_total: [],
-} as const satisfies Record<string, readonly string[]>
+import { counters as declared } from './metrics.ts'
+import { OTHER, regionLabel } from './region-label.ts'
+import { seriesName } from './text-format.ts'
 
-export type CounterName = keyof typeof counterLabels
-export type LabelsOf<Name extends CounterName> = Record<(typeof counterLabels)[Name][number], string>
+export type CounterName = keyof typeof declared
+export type LabelsOf<Name extends CounterName> = Record<(typeof declared)[Name]['labels'][number], string>
 
 export interface Counters {
   count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): void
+}
+
+/** One count of a counter, by the values of its labels in their order. */
+export interface Counted {
+  readonly name: CounterName
+  readonly values: readonly string[]
+  readonly count: number
+}
+
+export interface CountersKept extends Counters {
+  /** What was counted: each series as Prometheus writes it, and its count. */
+  read(): ReadonlyMap<string, number>
+  series(): Iterable<Counted>
 }
 
 /** How often something happened, and, by the value of the next label, how often each kind of it. */
@@ -37,18 +28,37 @@ interface Tally {
   readonly by: Map<string, Tally>
 }
 
-/** Counters kept in the process. `read` gives each series, as Prometheus writes it, and its count. */
-export function createCounters(): Counters & { read(): ReadonlyMap<string, number> } {
+/** Of one label, no more values are told apart. The sets are closed, but for the statuses that regions make up. */
+const MAX_VALUES = 100
+
+/** Counters kept in the process. `isRegion`: whether a region of this name is told apart from others. */
+export function createCounters({ isRegion = () => true }: { isRegion?: (name: string) => boolean } = {}): CountersKept {
   const tallies = new Map<CounterName, Tally>()
+
+  function below({ by }: Tally, label: string, value: string): Tally {
+    const known = by.get(value)
+    if (known !== undefined) return known
+    // Every webhook counts several times: a value is judged when it first comes, and a series named when it is read.
+    const admitted = label === 'region' ? regionLabel(value, isRegion) : by.size < MAX_VALUES ? value : OTHER
+    let tally = by.get(admitted)
+    if (tally === undefined) by.set(admitted, (tally = newTally()))
+    return tally
+  }
+
+  function* series(): Generator<Counted> {
+    for (const [name, tally] of tallies) yield* seriesOf(name, tally, [])
+  }
+
   return {
     count(name: CounterName, labels: Readonly<Record<string, string>>) {
       let tally = tallies.get(name)
       if (tally === undefined) tallies.set(name, (tally = newTally()))
-      // Every webhook counts several times: a series is named when it is read.
-      for (const label of counterLabels[name]) tally = below(tally, labels[label] ?? '')
+      for (const label of declared[name].labels) tally = below(tally, label, labels[label] ?? '')
       tally.count += 1
     },
-    read: () => new Map(tallies.entries().flatMap(([name, tally]) => seriesOf(name, tally, []))),
+    series,
+    read: () =>
+      new Map(series().map(({ name, values, count }) => [seriesName(name, declared[name].labels, values), count])),
   }
 }
 
@@ -56,24 +66,7 @@ function newTally(): Tally {
   return { count: 0, by: new Map() }
 }
 
-function below({ by }: Tally, value: string): Tally {
-  let tally = by.get(value)
-  if (tally === undefined) by.set(value, (tally = newTally()))
-  return tally
-}
-
-function seriesOf(name: CounterName, { count, by }: Tally, values: readonly string[]): [string, number][] {
-  const own: [string, number][] = count > 0 ? [[seriesName(name, values), count]] : []
-  return [...own, ...by.entries().flatMap(([value, tally]) => seriesOf(name, tally, [...values, value]))]
-}
-
-/** `name{label="value",…}`, the labels in the order in which they are declared. */
-function seriesName(name: CounterName, values: readonly string[]): string {
-  const labels = counterLabels[name].map((label, at) => `${label}="${escaped(values[at] ?? '')}"`)
-  return labels.length === 0 ? name : `${name}{${labels.join(',')}}`
-}
-
-/** https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information */
-function escaped(value: string): string {
-  return /["\\\n]/.test(value) ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : value
+function* seriesOf(name: CounterName, { count, by }: Tally, values: readonly string[]): Generator<Counted> {
+  if (count > 0) yield { name, values, count }
+  for (const [value, tally] of by) yield* seriesOf(name, tally, [...values, value])
 }

@@ -8,7 +8,9 @@ import type { ShedRule } from '../steering/shed.ts'
 import type { Alarms } from './alarm.ts'
 import type { Counters } from './counters.ts'
 import { levelOf, outcomeOf, type Ending } from './ending.ts'
+import type { Histograms } from './histograms.ts'
 import type { Log } from './log.ts'
+import { measureAnswer } from './measure-answer.ts'
 
 /** What a webhook tells of itself on its way; each step is told at most once, in the order of the journey. */
 export interface WebhookTrace {
@@ -68,6 +70,7 @@ export interface RegionRecord {
 export interface TraceParts {
   readonly clock: Clock
   readonly counters: Counters
+  readonly histograms: Histograms
   readonly log: Log
   readonly alarms: Alarms
   /** Share of the webhooks that went well to be logged; those that did not always are. */
@@ -78,14 +81,15 @@ export interface TraceParts {
 }
 
 export function traceWebhook(
-  arrival: { delivery: string; requestId: string; startedAt: number; door: { surface: string } },
-  { clock, counters, log, alarms, logSample, random, onWebhook }: TraceParts,
+  arrival: { delivery: string; requestId: string; startedAt: number; deadline: number; door: { surface: string } },
+  { clock, counters, histograms, log, alarms, logSample, random, onWebhook }: TraceParts,
 ): WebhookTrace {
   const story: Omit<WebhookRecord, 'answeredMs' | 'outcome'> = {
     delivery: arrival.delivery,
     requestId: arrival.requestId,
     surface: arrival.door.surface,
   }
+  let request: RoutableRequest | undefined
   let allSettled: Promise<readonly RegionResult[]> = Promise.resolve([])
 
   return {
@@ -94,7 +98,7 @@ export function traceWebhook(
         story.surface = identified.surface
         return
       }
-      const { request } = identified
+      ;({ request } = identified)
       story.surface = request.surface
       story.type = request.type
       story.installation = keyText(request.installation)
@@ -122,13 +126,14 @@ export function traceWebhook(
         case 'routed': {
           const { route } = resolution
           story.directoryAgeMs = Math.round(resolution.ageMs)
+          histograms.observe('directory_entry_age_seconds', '', resolution.ageMs / 1000)
           story.integration = route.integration.id
           story.organizations = route.organizations.map((organization) => organization.id)
           story.hint = route.hint
           if (route.hint !== 'none') counters.count('hints_total', { use: route.hint })
           for (const routed of route.regions) {
             if (routed.region !== undefined) continue
-            counters.count('unknown_region_total', { region: routed.name })
+            counters.count('unknown_region_total', {})
             alarms.raise(
               'error',
               `unknown region ${routed.name}`,
@@ -150,14 +155,21 @@ export function traceWebhook(
     },
     async answered(status, ending) {
       const outcome = outcomeOf(ending)
+      const answeredAt = clock.monotonic()
       const record: WebhookRecord = {
         ...story,
         ...(status !== undefined && { status }),
-        answeredMs: clock.monotonic() - arrival.startedAt,
+        answeredMs: answeredAt - arrival.startedAt,
         outcome,
         ...detailOf(ending),
       }
       counters.count('webhooks_total', { surface: record.surface, outcome })
+      const { startedAt, deadline } = arrival
+      const { surface } = story
+      measureAnswer(
+        { surface, status, startedAt, answeredAt, deadline, sentAt: request?.sentAt, now: clock.now() },
+        { counters, histograms },
+      )
 
       const results = await allSettled
       if (results.length > 0) record.regions = results.map(regionRecord)

@@ -45,7 +45,8 @@ export function identifyWebhook(
   const verifying = speakingFor(appNamedBy(content), matching)
   verifying.use.lastUsedAt = webhook.receivedAt
   const { appId: signedBy = '', use } = verifying
-  const proven = { signedBy, signature: signature.signature, verifiedBy: use.fingerprint }
+  const sentAt = Number(signature.timestamp) * 1000
+  const proven = { signedBy, signature: signature.signature, verifiedBy: use.fingerprint, sentAt }
   return identifyContent(door, content, proven, slack)
 }
 
@@ -95,6 +96,8 @@ interface Proven {
   readonly signedBy: string
   readonly signature: string
   readonly verifiedBy: string | undefined
+  /** By its timestamp, which has whole seconds; unix milliseconds. */
+  readonly sentAt?: number
 }
 
 /**
@@ -289,6 +292,7 @@ function routable({ externalId, enterpriseId, foundIn }: NamedInstallation, prov
     dedupKey: proven.signature,
     remember: 'answer' as const,
     signedBy: proven.signedBy,
+    ...(proven.sentAt !== undefined && { sentAt: proven.sentAt }),
     verifiedBy: proven.verifiedBy,
   }
 }

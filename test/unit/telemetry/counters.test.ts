@@ -25,8 +25,8 @@ describe('counters', () => {
 
   it('escape quotes, backslashes and line breaks as the Prometheus text format wants it', () => {
     const counters = createCounters()
-    counters.count('unknown_region_total', { region: 'a"b\\c\nd' })
-    expect([...counters.read().keys()]).toEqual([String.raw`unknown_region_total{region="a\"b\\c\nd"}`])
+    counters.count('late_answers_total', { result: 'a"b\\c\nd' })
+    expect([...counters.read().keys()]).toEqual([String.raw`late_answers_total{result="a\"b\\c\nd"}`])
   })
 
   it('never count two values as one', () => {
@@ -46,5 +46,41 @@ describe('counters', () => {
     const before = counters.read()
     counters.count('clock_skew_total', {})
     expect(before.size).toBe(0)
+  })
+
+  describe('that tell regions apart', () => {
+    const regionsIn = (...names: string[]) => {
+      const counters = createCounters({ isRegion: (name) => name === 'eu' || name === 'us' })
+      for (const region of names) counters.count('region_results_total', { region, result: 'answered' })
+      return Object.fromEntries(
+        [...counters.read()].map(([series, count]) => [/region="(.*?)"/.exec(series)?.[1], count]),
+      )
+    }
+
+    it('count those by their names that are known, and all others as one', () => {
+      expect(regionsIn('eu', 'atlantis', 'us', 'eldorado', 'eu')).toEqual({ eu: 2, us: 1, other: 2 })
+    })
+
+    it('count what waits for organizations that are held as one, and so what nobody could place', () => {
+      expect(regionsIn('@12', '@13', '', '@any')).toEqual({ '@held': 2, '@unresolved': 1, '@any': 1 })
+    })
+
+    it('count one by its name from when it is known', () => {
+      const known = new Set<string>()
+      const counters = createCounters({ isRegion: (name) => known.has(name) })
+      counters.count('region_results_total', { region: 'ap', result: 'answered' })
+      known.add('ap')
+      counters.count('region_results_total', { region: 'ap', result: 'answered' })
+      expect([...counters.read().values()]).toEqual([1, 1])
+    })
+  })
+
+  it('tell at most a hundred values of a label apart, and count the others as one', () => {
+    const counters = createCounters()
+    for (let status = 500; status < 1000; status++) {
+      counters.count('region_results_total', { region: 'eu', result: `http_${status}` })
+    }
+    expect(counters.read().size).toBe(101)
+    expect(counters.read().get('region_results_total{region="eu",result="other"}')).toBe(400)
   })
 })
