@@ -55,7 +55,8 @@ export function refuseUnreadable(
   return (socket, res) => {
     if (refused.has(socket)) return false
     const underWay = answers.get(socket) ?? new Set()
-    answers.set(socket, underWay.add(res))
+    if (!answers.has(socket)) answers.set(socket, underWay)
+    underWay.add(res)
     const over = (): void => void underWay.delete(res)
     res.on('finish', over).on('close', over)
     return true

@@ -8,6 +8,7 @@ import { notYetToldToContinue } from './receive.ts'
 /** How much of a refused body is still read before the connection closes, so that the caller can read our answer. */
 const LINGER_BYTES = 2 * 1024 * 1024
 const LINGER_MS = 1000
+const SMALL_BODY_BYTES = 4096
 
 /** The error as RFC 9457 `application/problem+json`: a stable `code`, nothing internal but the regions' names. */
 export function problemReply(error: Refusal | SiloClientError): Reply {
@@ -34,7 +35,9 @@ export function problemReply(error: Refusal | SiloClientError): Reply {
 /** Writes a complete reply with its true length. `own` headers, a flat list, replace the reply's of the same name. */
 export function sendReply(res: ServerResponse, reply: Reply, own: readonly string[]): void {
   res.writeHead(reply.status, STATUS_CODES[reply.status] ?? '', framed(reply, own))
-  res.end(reply.body)
+  // As text, a small body leaves together with its head in one piece, which node writes for a tenth less.
+  if (reply.body.length <= SMALL_BODY_BYTES) res.end(reply.body.toString('latin1'), 'latin1')
+  else res.end(reply.body)
 }
 
 /**

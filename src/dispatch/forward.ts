@@ -56,7 +56,8 @@ export function forwardable(
   )
   if (!headers.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')) {
     // Flags 00: nobody has recorded anything of this trace yet, a region may still begin to.
-    headers.push('traceparent', `00-${ids.hex(16)}-${ids.hex(8)}-00`)
+    const id = ids.hex(24)
+    headers.push('traceparent', `00-${id.slice(0, 32)}-${id.slice(32)}-00`)
   }
   return { delivery, method, target, headers, body, digest: contentDigest(body), receivedAt, cookies }
 }

@@ -307,12 +307,17 @@ function collectReply(
     onResponseEnd() {
       if (givenUp !== undefined) on.done(givenUp)
       else if (status >= 500) on.done({ kind: 'failed', reason: `http_${status}`, sent, rawHeaders })
-      else on.done({ kind: 'answered', reply: { status, rawHeaders, body: Buffer.concat(chunks, size) } })
+      else on.done({ kind: 'answered', reply: { status, rawHeaders, body: wholeOf(chunks, size) } })
     },
     onResponseError(_, error) {
       on.done(givenUp ?? { kind: 'failed', reason: failureReason(error, { sent }), sent, cause: codeOf(error) })
     },
   }
+}
+
+function wholeOf(chunks: readonly Buffer[], size: number): Buffer {
+  const [first, ...more] = chunks
+  return first !== undefined && more.length === 0 ? first : Buffer.concat(chunks, size)
 }
 
 /** Header bytes are Latin-1 on the wire (RFC 9110 section 5.5), so that is what keeps every one of them. */

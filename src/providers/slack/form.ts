@@ -24,7 +24,8 @@ export function isFormType(contentType: string | undefined): boolean {
 export function parseForm(body: string): Form | undefined {
   const form = new Map<string, string[]>()
   for (const field of fieldsOf(body)) {
-    const [name, value] = [decode(nameIn(field)), decode(valueIn(field))]
+    const name = decode(nameIn(field))
+    const value = decode(valueIn(field))
     if (name === undefined || value === undefined) return undefined
     const values = form.get(name)
     if (values === undefined) form.set(name, [value])

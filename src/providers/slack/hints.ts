@@ -8,6 +8,8 @@ const MAX_URL_LENGTH = 4096
 
 /** `link team <slug>` and `unlink team <slug>`, in any case; further words are somebody else's. */
 export function hintOfCommand(text: string): OrganizationHint | undefined {
+  // Next to no command is one of the two, and a long text is not worth taking apart.
+  if (!/^\s*(?:un)?link\s/i.test(text)) return undefined
   const [verb, object, slug] = text.toLowerCase().trim().split(/\s+/)
   if ((verb !== 'link' && verb !== 'unlink') || object !== 'team' || slug === undefined) return undefined
   return { by: 'slug', slugs: [slug], pick: 'one' }
