@@ -79,7 +79,7 @@ export default {
     },
     {
       name: 'providers-see-their-contract',
-      comment: 'A provider is a leaf: its contract, the errors, and the types of what it is handed.',
+      comment: 'A provider is a leaf: its contract, the errors, HMACs, and the types of what it is handed.',
       severity: 'error',
       from: { path: '^src/providers/([^/]+)/' },
       to: {
@@ -87,6 +87,7 @@ export default {
         pathNot: [
           '^src/providers/(?:$1/|define-provider\\.ts$)',
           '^src/(?:provider|errors|clock)\\.ts$',
+          '^src/wire/hmac\\.ts$',
           '^src/(?:directory|dispatch|telemetry)/',
         ],
       },

@@ -1,4 +1,5 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { hmacSha256, type Mac } from './hmac.ts'
 import { parseDictionary, serializeString, type BareItem } from './structured-fields.ts'
 
 /** A key that the gateway shares with a region. */
@@ -63,10 +64,18 @@ export function signForwarded(
   }
   const { created, expires, nonce } = params
   const parameters = `(${names});created=${created};expires=${expires};nonce=${serializeString(nonce)};keyid=${serializeString(key.id)};alg="${algorithm}"`
-  const signature = createHmac('sha256', key.secret)
-    .update(`${base}"@signature-params": ${parameters}`)
-    .digest('base64')
+  const signature = macOf(key)(`${base}"@signature-params": ${parameters}`, undefined, 'base64')
   return ['content-digest', digest, 'signature-input', `${label}=${parameters}`, 'signature', `${label}=:${signature}:`]
+}
+
+const macs = new WeakMap<SigningKey, Mac>()
+
+function macOf(key: SigningKey): Mac {
+  const known = macs.get(key)
+  if (known !== undefined) return known
+  const mac = hmacSha256(key.secret)
+  macs.set(key, mac)
+  return mac
 }
 
 /**

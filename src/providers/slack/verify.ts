@@ -1,16 +1,17 @@
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Refusal } from '../../errors.ts'
 import type { ProviderParts } from '../../provider.ts'
+import { hmacSha256, type Mac } from '../../wire/hmac.ts'
 import type { SigningSecret } from './settings.ts'
 
 /** Slack's own window, both ways: older is a replay, younger a clock that is wrong. */
 const MAX_SKEW_SECONDS = 300
 
-/** A signing secret, imported once: doing that for every webhook costs more than the digest of a small body. */
+/** A signing secret, made ready once. */
 export interface SlackKey {
   readonly appId: string | undefined
-  readonly key: KeyObject
+  readonly mac: Mac
   readonly use: ReturnType<ProviderParts['listSecret']>
 }
 
@@ -20,7 +21,7 @@ export function importSecrets(
 ): SlackKey[] {
   return secrets.map(({ appId, secret }) => ({
     appId,
-    key: createSecretKey(secret, 'utf8'),
+    mac: hmacSha256(Buffer.from(secret)),
     use: listSecret({
       name: 'SLACK_SIGNING_SECRETS',
       owner: appId === undefined ? {} : { app_id: appId },
@@ -83,8 +84,8 @@ export function matchingKeys(keys: readonly SlackKey[], { timestamp, signature }
 }
 
 /** The text of X-Slack-Signature for this timestamp's text and these bytes. */
-export function signatureOf({ key }: SlackKey, timestamp: string, body: Buffer): string {
-  return `v0=${createHmac('sha256', key).update(`v0:${timestamp}:`).update(body).digest('hex')}`
+export function signatureOf({ mac }: SlackKey, timestamp: string, body: Buffer): string {
+  return `v0=${mac(`v0:${timestamp}:`, body, 'hex')}`
 }
 
 function refused(detail: string): Refusal {
