@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { coreVariables, notBuiltYet } from '../src/config/environment.ts'
 import type { ProviderDefinition } from '../src/provider.ts'
 import { regionsFileSchema } from '../src/regions/regions.ts'
+import { markdownTable } from './markdown-table.ts'
 
 export const beginMark = '<!-- configuration:begin -->'
 export const endMark = '<!-- configuration:end -->'
@@ -72,18 +73,11 @@ function defaultOf(property: z.core.JSONSchema.BaseSchema): string {
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
 }
 
-/** Columns padded to their widest cell, as the formatter leaves a Markdown table. */
 function table(heading: string, rows: readonly Row[]): string {
-  const cells = [
+  return markdownTable([
     [heading, 'default', ''],
-    ...rows.map(({ name, value, description }) =>
-      [`\`${name}\``, value, description].map((text) => text.replaceAll('|', '\\|')),
-    ),
-  ]
-  const widths = [0, 1, 2].map((column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)))
-  const lines = cells.map((row) => `| ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`)
-  lines.splice(1, 0, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`)
-  return lines.join('\n')
+    ...rows.map(({ name, value, description }) => [`\`${name}\``, value, description]),
+  ])
 }
 
 if (import.meta.main) {

@@ -53,7 +53,6 @@ export const counters = {
   dedup_total: { help: 'Duplicates.', labels: ['kind'] },
   hints_total: { help: 'Hints at one organization of several.', labels: ['use'] },
   shed_total: { help: 'Events that an operator does not want for now.', labels: ['provider', 'answer'] },
-  records_dropped_total: { help: 'Records of deliveries that could not be kept.', labels: ['reason'] },
   rate_limited_total: { help: 'Webhooks over RATE_LIMIT_PER_MINUTE.', labels: ['surface'] },
   unknown_integration_total: {
     help: 'Webhooks of installations that the directory does not know.',
@@ -68,6 +67,7 @@ export const counters = {
   directory_cache_hits_total: { help: 'Look-ups that were answered from memory.', labels: [] },
   directory_cache_misses_total: { help: 'Look-ups that were not.', labels: [] },
   directory_cache_evictions_total: { help: 'Entries that made room for others: CACHE_ENTRIES is small.', labels: [] },
+  records_dropped_total: { help: 'Records of deliveries that could not be kept.', labels: ['reason'] },
   redis_failures_total: { help: 'Times that Redis did not answer.', labels: [] },
   news_malformed_total: { help: 'Messages of the fleet that could not be read.', labels: [] },
   config_reload_failed_total: { help: 'Reloads with a fault, after which the old configuration stayed.', labels: [] },
