@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process'
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,11 +16,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'silo-gateway-package-'))
   await cp(join(checkout, 'package.json'), join(folder, 'package.json'))
   await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'))
-  const compiler = join(checkout, 'node_modules/@typescript/native/bin/tsc')
-  await run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist')], {
-    cwd: checkout,
-  })
-})
+  await run(process.execPath, ['scripts/build.ts', join(folder, 'dist')], { cwd: checkout })
+}, 60_000)
 
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -57,5 +55,33 @@ describe('the built package', () => {
   it('runs as the command silo-gateway', async () => {
     const { stdout } = await run(process.execPath, [join(folder, 'dist/main.js'), '--help'], { cwd: folder })
     expect(stdout).toMatch(/^Usage: silo-gateway /)
+  })
+
+  it('serves as that, its thread and all, with nothing else installed', async () => {
+    const regions = join(folder, 'regions.yaml')
+    await writeFile(regions, 'version: 1\nregions:\n  - { name: us, address: http://127.0.0.1:9 }\n')
+    const alone = await mkdtemp(join(tmpdir(), 'silo-gateway-command-'))
+    await cp(join(folder, 'dist'), join(alone, 'dist'), { recursive: true })
+    await cp(join(folder, 'package.json'), join(alone, 'package.json'))
+    const gateway = spawn(process.execPath, [join(alone, 'dist/main.js'), 'serve'], {
+      env: {
+        HOST: '127.0.0.1',
+        PORT: '0',
+        ADMIN_PORT: '0',
+        REGIONS_FILE: regions,
+        DATABASE_URL: `sqlite:${join(alone, 'gateway.db')}`,
+        SLACK_SIGNING_SECRETS: 'secret',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = once(gateway, 'exit')
+    let text = ''
+    for await (const chunk of gateway.stdout) {
+      text += String(chunk)
+      if (text.includes('"public":')) gateway.kill('SIGTERM')
+    }
+    expect(await ended).toEqual([0, null])
+    expect(text).toContain('"public":')
+    await rm(alone, { recursive: true })
   })
 })
