@@ -15,6 +15,7 @@ import type { Alarms } from './telemetry/alarm.ts'
 import type { Counters } from './telemetry/counters.ts'
 import type { Histograms } from './telemetry/histograms.ts'
 import type { Log } from './telemetry/log.ts'
+import { measureAttempt } from './telemetry/measure-attempt.ts'
 import type { TraceParts } from './telemetry/trace.ts'
 
 /** What a reload replaces as a whole: whoever holds it goes on with it, whatever is in effect by then. */
@@ -149,7 +150,7 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
     limits: { maxReplyBytes: settings.MAX_REPLY_BYTES, longestCallMs },
     clock,
     watch: (region) => mailboxes.watch(region),
-    onAttempt: (region, ms) => histograms.observe('region_attempt_duration_seconds', region, ms / 1000),
+    onAttempt: (region, ms, outcome) => measureAttempt(region, ms, outcome, { counters, histograms }),
   })
   const forward = createForward({
     clock,

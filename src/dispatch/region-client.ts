@@ -66,8 +66,8 @@ export interface RegionClientParts {
   /** The longest that a webhook's deadline lies ahead. */
   readonly longestCallMs: number
   readonly watch?: RegionWatch
-  /** Told how long a call took from when it had a slot, however it ended. */
-  readonly onAttempt?: (ms: number) => void
+  /** Told how a call that had a slot ended, and how long after that. */
+  readonly onAttempt?: (ms: number, outcome: CallOutcome) => void
 }
 
 /** The only way to a region: connections, slots and breaker are its own, so no region can take another's. */
@@ -164,7 +164,7 @@ export function createRegionClient(
           if (reached.slotMs !== undefined) {
             const tookMs = elapsedMs() - reached.slotMs
             if (result.kind === 'answered') latencies.took(tookMs)
-            onAttempt?.(tookMs)
+            onAttempt?.(tookMs, result)
           }
           learn(pass, result, reached.slotMs !== undefined)
         }
@@ -240,7 +240,8 @@ export function createRegionClient(
 const circuitOpen = { kind: 'refused', reason: 'circuit_open' } as const
 const queueFull = { kind: 'refused', reason: 'queue_full' } as const
 
-type CallOutcome =
+/** How a call ended. */
+export type CallOutcome =
   | { kind: 'answered'; reply: RegionReply }
   | { kind: 'failed'; reason: FailedReason; sent: boolean; cause?: string; rawHeaders?: readonly string[] }
   | { kind: 'timed_out'; sent: boolean }

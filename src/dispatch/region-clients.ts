@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { Region } from '../regions/regions.ts'
-import { createRegionClient, type RegionClient, type RegionWatch } from './region-client.ts'
+import { createRegionClient, type CallOutcome, type RegionClient, type RegionWatch } from './region-client.ts'
 
 /** The clients of one configuration's regions, by name, and what all of them were made with. */
 export interface RegionClients {
@@ -30,8 +30,8 @@ export function renewRegionClients(
     limits: ClientLimits
     clock: Clock
     watch: (region: string) => RegionWatch
-    /** Told how long a call took from when it had a slot, however it ended. */
-    onAttempt: (region: string, ms: number) => void
+    /** Told how a call that had a slot ended, and how long after that. */
+    onAttempt: (region: string, ms: number, outcome: CallOutcome) => void
   },
 ): RegionClients {
   const reusable = isDeepStrictEqual(before?.limits, limits) ? before?.byName : undefined
@@ -47,7 +47,7 @@ export function renewRegionClients(
               ...limits,
               clock,
               watch: watch(region.name),
-              onAttempt: (ms) => onAttempt(region.name, ms),
+              onAttempt: (ms, outcome) => onAttempt(region.name, ms, outcome),
             }),
       ]
     }),

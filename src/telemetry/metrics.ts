@@ -9,12 +9,12 @@
 /** What stands behind a label's name: always a closed set, so that no caller can make series. */
 export const labelValues = {
   surface:
-    '`event`, `command`, `action`, `options`, `view`, `dialog`, `shortcut`, `page`, …; `any` where the body of a request at the single URL was never read',
+    '`event`, `command`, `action` (all other interactivity), `options`, `page`; `any` where the body of a request at the single URL was not read',
   outcome: "the rule by which the gateway answered by itself, an error's `code`, or how the webhook ended",
   code: "the answer's HTTP status",
   region:
     'a name in `regions.yaml`; `other`: any that is not there; of what waits also `@held` (an organization that is being moved), `@unresolved` (nobody could say whose it is) and `@any` (not told apart)',
-  result: 'how it ended: `answered`, `delivered`, … or the reason why not',
+  result: 'how it ended: `answered`, `delivered`, `http_200`, … or the reason why not',
   reason: 'what a delivery died of; why a record was not kept',
   use: '`used` or `ignored`',
   kind: '`joined` one under way, `stored` answer given again, `undecided` in another gateway of the fleet',
@@ -42,6 +42,10 @@ export const counters = {
   },
   region_results_total: {
     help: 'What became of each region that was planned for a webhook, asked or not.',
+    labels: ['region', 'result'],
+  },
+  region_attempts_total: {
+    help: 'Calls to a region that had a slot, deferred ones too, by the status of the answer or why there was none.',
     labels: ['region', 'result'],
   },
   deferred_deliveries_total: {
