@@ -12,7 +12,7 @@ export interface Ids {
 }
 
 /** Bytes drawn from the operating system at a time: one by one, they cost an eighth of a webhook's CPU. */
-const POOL_BYTES = 4096
+const POOL_BYTES = 65_536
 
 /** Random letters of a ULID, each of which takes one byte. */
 const ULID_LETTERS = 16
