@@ -154,7 +154,7 @@ export default {
     onlyIn(
       'kysely-at-the-database',
       '(?:^|/)node_modules/kysely/',
-      '^src/(?:database|directory|audit|steering|secrets)/',
+      '^src/(?:database|directory|audit|steering|secrets|records)/',
       'SQL stays in the rooms that own tables.',
     ),
     onlyIn(

@@ -20,9 +20,13 @@ if (error !== undefined) throw error
 if (status !== 0) process.exit(status ?? 1)
 
 // The command is one file and the parts that some of its subcommands need: to find and read a thousand modules, most of
-// them the libraries', takes longer than everything else until it is ready. Its thread lies where the command looks.
+// them the libraries', takes longer than everything else until it is ready. Its threads lie where the command looks.
 const bundle = await rolldown({
-  input: { main: join(dist, 'main.js'), 'spool-thread': join(dist, 'delivery/spool-thread.js') },
+  input: {
+    main: join(dist, 'main.js'),
+    'spool-thread': join(dist, 'delivery/spool-thread.js'),
+    'record-thread': join(dist, 'records/record-thread.js'),
+  },
   cwd: checkout,
   platform: 'node',
   resolve: { modules: [join(checkout, 'node_modules')] },

@@ -26,6 +26,9 @@ import { createRateLimit } from './limit/rate-limit.ts'
 import { createLive } from './live.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
+import { createRecorder } from './records/recorder.ts'
+import type { RecordPage, RecordStore } from './records/record-store.ts'
+import { deliveryFrom, type Delivery } from './records/told.ts'
 import type { Topology } from './regions/regions.ts'
 import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
 import { createSteering, type Steering } from './steering/steering.ts'
@@ -46,6 +49,13 @@ export interface GatewayOptions {
   readonly log?: Log
   /** Told of every webhook once its last region has come to its end. */
   readonly onWebhook?: (record: WebhookRecord) => void
+}
+
+/** The records of deliveries, with what this gateway has not written yet. */
+export interface Deliveries {
+  readonly list: (...asked: Parameters<RecordStore['list']>) => Promise<RecordPage>
+  /** Undefined: nothing is recorded of it, or not any more. */
+  readonly read: (delivery: string) => Promise<Delivery | undefined>
 }
 
 /** Where a path leads under today's configuration. A reload never touches what is handed out here. */
@@ -77,6 +87,8 @@ export interface Gateway {
   /** Whose changes are in effect here at once, and on the other gateways as soon as they hear of them. */
   readonly directory: DirectoryEditor
   readonly spool: Spool
+  /** What has happened to webhooks. Both reject when the database cannot be asked. */
+  readonly deliveries: Deliveries
   /** What the gateways of a fleet tell each other; without `REDIS_URL`, nothing. */
   readonly news: News
   /** Every provider there is, as configured now. */
@@ -164,6 +176,15 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
   const editor = announced(store.editor, directoryChanged)
   const steering = createSteering({ store: store.steering, clock, alarms, onRegions: () => live.steer() })
+  const recorder = createRecorder({
+    store: store.records,
+    clock,
+    counters,
+    alarms,
+    gateway: instance,
+    settings: () => live.now().configuration.settings,
+  })
+  opened.defer(() => recorder.stop())
   const secretUses = createSecretUses({ store: store.secretUses, clock, alarms })
   opened.defer(() => secretUses.stop())
 
@@ -179,6 +200,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       forgetFormerHomes: (...which) => editor.forgetFormerHomes(...which),
     },
     now: () => live.now().delivery,
+    note: (...what) => recorder.note(...what),
     clock,
     log,
     alarms,
@@ -215,6 +237,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     identities: store.identities,
     webhooksEnded: () => Promise.all(underWay),
     onWebhook: options.onWebhook,
+    record: (happened) => recorder.record(happened),
     log,
     alarms,
     counters,
@@ -236,6 +259,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   })
   opened.defer(() => scrape.stop())
   secretUses.start()
+  recorder.start()
   opened.defer(() => delivery.stop())
   await delivery.start()
   const toClose = opened.move()
@@ -283,6 +307,17 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     directory: editor,
     spool,
+    deliveries: {
+      async list(...asked) {
+        await recorder.flush()
+        return await store.records.list(...asked)
+      },
+      async read(delivery) {
+        await recorder.flush()
+        const stored = await store.records.read(delivery)
+        return stored && deliveryFrom(stored)
+      },
+    },
     news,
     providers: () => live.now().providers,
     doorAt(path) {

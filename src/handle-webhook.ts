@@ -86,6 +86,7 @@ export interface Answer {
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, door } = arrival
   const { admission, webhook } = await receive(arrival, rooms.maxBodyBytes)
+  trace.received(webhook)
   if (door.kind === 'control_page') {
     const reply = await provider.answerControlPage(admission, webhook)
     return { reply, ending: { kind: 'answered_here', rule: door.kind }, remember: false }
@@ -99,6 +100,7 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
   const { request } = identified
 
   const idempotencyKey = hash('sha256', request.dedupKey, 'base64url')
+  trace.once(idempotencyKey)
   const { remember } = request
   const { startedAt, deadline } = webhook
   const repeatable = { key: `${provider.name} ${idempotencyKey}`, remember, startedAt, deadline }

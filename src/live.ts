@@ -43,6 +43,7 @@ export interface LiveParts {
   /** Resolves when the webhooks that are under way now have come to their end. */
   readonly webhooksEnded: () => Promise<unknown>
   readonly onWebhook: TraceParts['onWebhook']
+  readonly record: TraceParts['record']
   readonly log: Log
   readonly alarms: Alarms
   readonly counters: Counters
@@ -184,6 +185,7 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
       logSample: settings.LOG_SAMPLE,
       random,
       onWebhook: parts.onWebhook,
+      record: parts.record,
     },
   }
 }

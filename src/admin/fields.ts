@@ -71,18 +71,20 @@ export async function readPage<Row, Position extends z.ZodType>(
   position: (row: Row) => Readonly<z.input<Position>>,
   ask: (page: { limit: number; after: z.output<Position> | undefined }) => Promise<readonly Row[]>,
 ): Promise<{ rows: readonly Row[]; next_cursor: string | null }> {
-  const found = await ask({ limit: limit + 1, after: cursor === undefined ? undefined : decode(cursor, after) })
+  const found = await ask({ limit: limit + 1, after: cursor === undefined ? undefined : positionIn(cursor, after) })
   const rows = found.slice(0, limit)
   const last = rows.at(-1)
   const isMore = found.length > limit && last !== undefined
-  return { rows, next_cursor: isMore ? encode(position(last)) : null }
+  return { rows, next_cursor: isMore ? cursorTo(position(last)) : null }
 }
 
-function encode(position: unknown): string {
+/** The cursor of a list that goes on from a position. */
+export function cursorTo(position: unknown): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url')
 }
 
-function decode<Position extends z.ZodType>(cursor: string, schema: Position): z.output<Position> {
+/** Throws `invalid_request` for a cursor that is none of the list's. */
+export function positionIn<Position extends z.ZodType>(cursor: string, schema: Position): z.output<Position> {
   const read = schema.safeParse(jsonIn(cursor))
   if (read.success) return read.data
   throw invalidRequest([{ path: 'cursor', message: 'must be the next_cursor of the page before' }])

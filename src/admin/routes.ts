@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { eraseIntegration } from '../delivery/erase.ts'
 import type { Gateway } from '../gateway.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { deliveryRoutes } from './delivery-routes.ts'
 import { directoryRoutes } from './directory-routes.ts'
 import { explainRoutes } from './explain-routes.ts'
 import { fromStore } from './from-store.ts'
@@ -28,6 +29,7 @@ export function adminRoutes(gateway: Gateway): Route[] {
       log,
     }),
     ...mailboxRoutes({ spool, audit, look: () => gateway.lookAtMailboxes(), erase }),
+    ...deliveryRoutes(gateway.deliveries),
     ...pageTokenRoutes({ directory, providers, audit, clock }),
     ...auditRoutes({ audit }),
     ...regionsRoutes({

@@ -165,15 +165,31 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
 
   program
     .command('explain')
-    .description('print what would become of a webhook, and why; nothing is sent, and it need not be signed')
-    .requiredOption('--body <file>', 'the file that holds its body')
-    .requiredOption('--path <path>', 'the path it would be posted to')
+    .description(
+      'print what has become of a webhook that came, by its delivery id; or, with --body and --path, what would become ' +
+        'of one, and why: nothing is sent, and it need not be signed',
+    )
+    .argument('[delivery-id]', 'the X-Request-Id of its answer, which regions get as Silo-Delivery')
+    .option('--body <file>', 'the file that holds its body')
+    .option('--path <path>', 'the path it would be posted to')
     .option('--content-type <type>', 'its Content-Type; default: JSON or a form, by what the body looks like')
     .option('--app <id>', 'the app whose secret would have verified it, where the body names none')
-    .option('--json', 'one JSON object, as POST /api/explain answers')
-    .action(async (options: ExplainOptions) => {
+    .option('--json', 'one JSON object, as GET /api/deliveries/{id} or POST /api/explain answers')
+    .action(async (delivery: string | undefined, options: Partial<ExplainOptions>, command: Command) => {
+      const { body, path, contentType, app, json } = options
+      if (delivery !== undefined) {
+        if ([body, path, contentType, app].some((given) => given !== undefined)) {
+          command.error('error: a delivery id stands alone: what came is recorded')
+        }
+        const { explainDelivery } = await import('./explain-delivery.ts')
+        exitCode = await explainDelivery(io, delivery, json)
+        return
+      }
+      if (body === undefined || path === undefined) {
+        return command.error('error: give a delivery id, or both --body and --path')
+      }
       const { explainWebhook } = await import('./explain.ts')
-      exitCode = await explainWebhook(io, options)
+      exitCode = await explainWebhook(io, { ...options, body, path })
     })
 
   program

@@ -89,6 +89,13 @@ export const coreVariables = z.object({
     .prefault('24')
     .describe('How long an event waits for its region before it is put with the dead letters.'),
   DEAD_LETTER_DAYS: wholeNumber(1, 3650).prefault('30').describe('How long dead letters are kept.'),
+  RECORD_BODIES: oneOf(['off', 'failures', 'all'])
+    .prefault('off')
+    .describe('Whose body is kept in the record of a delivery, without its secrets: `off`, `failures` or `all`.'),
+  RECORD_DAYS: wholeNumber(1, 3650).prefault('7').describe('How long records of deliveries are kept.'),
+  RECORD_MAX_MB: wholeNumber(1, 1_000_000)
+    .prefault('1024')
+    .describe('Space for records of deliveries; beyond it the oldest are removed.'),
   DRAIN_DELAY_MS: wholeNumber(0, 600_000)
     .prefault('0')
     .describe(
@@ -142,9 +149,6 @@ export const coreEnvironment = coreVariables
 
 /** Variables of the contract whose part is not built: set, they are refused rather than ignored. */
 export const notBuiltYet: Readonly<Record<string, string>> = {
-  RECORD_BODIES: 'deliveries are not recorded',
-  RECORD_DAYS: 'deliveries are not recorded',
-  RECORD_MAX_MB: 'deliveries are not recorded',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'traces are not exported',
 }
 

@@ -301,4 +301,51 @@ const migrations: Record<string, Migration> = {
       await db.schema.alterTable('organizations').addColumn('moved_at', 'bigint').execute()
     },
   },
+  '0005_deliveries': {
+    async up(db) {
+      await db.schema
+        .createTable('deliveries')
+        // A ULID: in the order of these they came, from all gateways of a fleet.
+        .addColumn('delivery', 'text', (column) => column.notNull().primaryKey())
+        .addColumn('received_at', 'bigint', (column) => column.notNull())
+        .addColumn('surface', 'text', (column) => column.notNull())
+        .addColumn('type', 'text')
+        .addColumn('installation', 'text')
+        .addColumn('integration_id', 'bigint')
+        .addColumn('outcome', 'text', (column) => column.notNull())
+        .addColumn('status', 'bigint')
+        .addColumn('failed', 'bigint', (column) => column.notNull())
+        .addColumn('dedup_key', 'text')
+        // Each between blanks, so that one can be looked for.
+        .addColumn('organizations', 'text', (column) => column.notNull())
+        .addColumn('regions', 'text', (column) => column.notNull())
+        .addColumn('size', 'bigint', (column) => column.notNull())
+        .addColumn('story', 'text', (column) => column.notNull())
+        .execute()
+      for (const column of ['installation', 'integration_id', 'dedup_key']) {
+        await db.schema
+          .createIndex(`deliveries_${column}`)
+          .on('deliveries')
+          .columns([column, 'delivery'])
+          .where(sql.ref(column), 'is not', null)
+          .execute()
+      }
+      await sql`create index deliveries_failed on deliveries (delivery) where failed = 1`.execute(db)
+      // What has become of a webhook since it was answered, told by whichever gateway it became of.
+      await db.schema
+        .createTable('delivery_notes')
+        .addColumn('delivery', 'text', (column) => column.notNull())
+        .addColumn('at', 'bigint', (column) => column.notNull())
+        .addColumn('size', 'bigint', (column) => column.notNull())
+        .addColumn('note', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema.createIndex('delivery_notes_of').on('delivery_notes').columns(['delivery', 'at']).execute()
+      await db.schema
+        .createTable('delivery_usage')
+        .addColumn('id', 'bigint', (column) => column.notNull().primaryKey())
+        .addColumn('bytes', 'bigint', (column) => column.notNull())
+        .execute()
+      await sql`insert into delivery_usage (id, bytes) values (1, 0)`.execute(db)
+    },
+  },
 }

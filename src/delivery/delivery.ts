@@ -6,10 +6,13 @@ import type { RegionClient } from '../dispatch/region-client.ts'
 import { mailboxSlots } from '../dispatch/slots.ts'
 import type { Provider } from '../provider.ts'
 import type { Topology } from '../regions/regions.ts'
+import type { Note } from '../records/notes.ts'
+import { attemptOf } from '../records/story.ts'
 import { resolve } from '../resolve/resolve.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
+import { regionRecord } from '../telemetry/trace.ts'
 import { attempt, isHeld } from './attempt.ts'
 import { fetchEarlier, followOrganization, type Followed, type MovedOrganization } from './follow.ts'
 import { createLateAnswers, type LateAnswers, type LateAnswersParts } from './late-answers.ts'
@@ -37,6 +40,8 @@ export interface DeliveryParts {
   /** For what is late already: it may wait, but must not go where an organization has been, whatever is remembered. */
   readonly directory: Pick<Directory, 'find'> & Pick<DirectoryEditor, 'forgetFormerHomes'>
   readonly now: () => DeliveryNow
+  /** Told what becomes of a delivery that was answered. Never throws. */
+  readonly note: (delivery: string, note: Note) => void
   readonly clock: Clock
   readonly log: Log
   readonly alarms: Alarms
@@ -61,12 +66,21 @@ const TAKE_OVER_MS = 500
 
 /** Puts together what delivers: mailboxes and late answers share a store, and with it one lease. */
 export function createDelivery(parts: DeliveryParts): Delivery {
-  const { spool, poster, directory, now, clock, log, alarms, counters, random } = parts
+  const { spool, poster, directory, now, note, clock, log, alarms, counters, random } = parts
   const regionNamed = (name: string) => now().topology.byName.get(name)
   const sealer = (): Sealer => now().sealer
   const provider = (name: string): Provider | undefined => now().provider(name)
   let cancelTakeOver = (): void => {}
   let stopping = false
+
+  const forward: Forward = async (what, to, attempt) => {
+    const result = await now().forward(what, to, attempt)
+    // Of a region that nothing is sent to there would be one each second.
+    if (attempt.kind === 'deferred' && result.kind !== 'refused') {
+      note(what.delivery, { kind: 'attempt', attempt: attemptOf(regionRecord(result), attempt.number) })
+    }
+    return result
+  }
 
   const mailboxes = createMailboxWorker({
     spool,
@@ -84,7 +98,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         resolve: (request) => resolve(request, directory, now().topology),
         provider,
         sealer,
-        forward: (...call) => now().forward(...call),
+        forward,
         fetchEarlier: (one, home, waiting) =>
           fetchEarlier(one, home, waiting, {
             spool,
@@ -104,6 +118,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     deadLetterMs: () => now().deadLetterMs,
     maxSpoolBytes: (name) => regionNamed(name)?.maxSpoolBytes,
     holdsMore: () => late.owed() > 0,
+    onDead: (delivery, region, reason) => note(delivery, { kind: 'dead', region, reason }),
   })
 
   const late = createLateAnswers({
@@ -115,6 +130,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     provider,
     idempotent: (name) => regionNamed(name)?.idempotent === true,
     ask: askAgain,
+    onEnd: (delivery, result, reason) => note(delivery, { kind: 'late_answer', result, reason: reason ?? null }),
     clock,
     log,
     alarms,
@@ -131,7 +147,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       const timing = { startedMs: 0, endedMs: 0 }
       return Promise.resolve({ kind: 'refused' as const, region: name, reason: 'no_signing_secret' as const, timing })
     }
-    return now().forward(
+    return forward(
       { ...kept.what, headers },
       { integration, destination: { name, region: regionNamed(name), organizations } },
       { kind: 'deferred', priority: 'interactive', number, maySend },

@@ -70,6 +70,8 @@ export interface LateAnswersParts {
   readonly claims: () => () => boolean
   /** Whether the region may be sent the same request twice. */
   readonly idempotent: (regionName: string) => boolean
+  /** Told how an owed answer of this instance ended. */
+  readonly onEnd: (delivery: string, result: string, reason: string | undefined) => void
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
@@ -367,6 +369,8 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
   async function conclude(debt: Debt, result: Ending, reason?: string): Promise<void> {
     debt.isOver = true
     counters.count('late_answers_total', { result })
+    // Whoever has taken it over tells how it ends.
+    if (result !== 'taken_over') parts.onEnd(debt.delivery, result, reason)
     if (result === 'posted' || result === 'nothing_to_say') log.debug(lineOf(debt, { result }), 'late answer')
     else log.warn(lineOf(debt, { result, reason }), 'late answer')
     // What somebody else has taken over is theirs to tell and to remove.

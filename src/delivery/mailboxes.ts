@@ -58,6 +58,8 @@ export interface MailboxParts extends HousekeepingParts {
   readonly random: () => number
   /** Whether anything else of the store is this instance's, so that its lease has to be kept. */
   readonly holdsMore: () => boolean
+  /** Told of each delivery that becomes a dead letter by an attempt. */
+  readonly onDead: (delivery: string, region: string, reason: string) => void
 }
 
 /**
@@ -270,8 +272,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const now = clock.monotonic()
     const sinceLastMs = box.head?.row === row.id ? now - box.head.failedAt : 0
     const conclusion = conclude(attempted, row, { refusals, sinceLastMs, random, now: clock.now() })
-    const { told, course } = conclusion
+    const { told, settlement, course } = conclusion
     take(box, conclusion)
+    if (settlement?.kind === 'dead') parts.onDead(row.delivery, lane.region, settlement.reason)
     box.head = undefined
     if (course.kind === 'rest') {
       box.head = { row: row.id, failedAt: course.failed ? now : now - sinceLastMs, dueAt: now + course.ms }

@@ -14,6 +14,8 @@ import { createInstallationFinder, type InstallationFinder } from './find-instal
 import type { IdentityStore } from './identities.ts'
 import { createIdentityStore } from './identity-store.ts'
 import { importFile, type Imported, type ImportOptions } from './import.ts'
+import { createFileWriter } from '../records/file-writer.ts'
+import { createRecordStore, type RecordStore } from '../records/record-store.ts'
 import { createSecretUseStore, type SecretUseStore } from '../secrets/secret-use-store.ts'
 import { createSteeringStore, type SteeringStore } from '../steering/steering-store.ts'
 import type { DirectorySchema } from './schema.ts'
@@ -32,6 +34,7 @@ export interface DirectoryStore extends InstallationFinder {
   readonly steering: SteeringStore
   readonly secretUses: SecretUseStore
   readonly audit: AuditLog
+  readonly records: RecordStore
   /** What its last change has counted up to. */
   version(): Promise<number>
   /** What tells this database from every other one. */
@@ -56,6 +59,8 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
     await connections.close()
     throw error
   }
+  const writer =
+    database.kind === 'sqlite' && database.path !== ':memory:' ? createFileWriter(database.path) : undefined
   return {
     ...createInstallationFinder(connections.lookUps),
     async ping() {
@@ -66,6 +71,7 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
     steering: createSteeringStore(connections, { clock }),
     secretUses: createSecretUseStore(connections),
     audit: createAuditLog(connections, { clock }),
+    records: createRecordStore(connections, writer),
     async version() {
       const state = connections.lookUps.selectFrom('directory_state').select('version')
       return Number((await state.executeTakeFirstOrThrow()).version)
@@ -73,6 +79,9 @@ export async function openDirectory(database: Database, { clock }: { clock: Cloc
     databaseId: () => readDatabaseId(connections),
     importFile: (path, options) => connections.aside((db) => importFile(db, path, { clock, ...options })),
     exportTo: (to, format) => connections.aside((db) => exportDirectory(db, to, format)),
-    close: () => connections.close(),
+    async close() {
+      await writer?.close()
+      await connections.close()
+    },
   }
 }

@@ -3,24 +3,35 @@ import type { Facts } from './explanation.ts'
 /** A decision as a person reads it: a line a step, as far as it gets, and at the end what would happen. */
 export function inWords(facts: Facts): string[] {
   return [
-    ...doorLines(facts),
-    ...installationLines(facts),
-    ...lookupLines(facts),
-    ...facts.organizations.map(organizationLine),
-    ...hintLines(facts),
+    ...requestLines(facts),
+    ...directoryLines(facts),
     ...facts.regions.map(regionLine),
     ...planLines(facts),
+    ...limitLines(facts),
     `outcome: ${outcomeLine(facts)}`,
   ]
 }
 
-function doorLines({ door, request }: Facts): string[] {
+/** What it is. */
+export function requestLines({ door, request }: Pick<Facts, 'door' | 'request'>): string[] {
   if (door === null) return ['path: nobody’s']
   const at = `path: ${door.provider}, ${door.kind.replace('_', ' ')} (${door.surface})`
   return request === null ? [at] : [at, `request: ${request.surface}, type ${request.type || 'none'}`]
 }
 
-function installationLines({ installation }: Facts): string[] {
+/** Whose it is. */
+export function directoryLines(
+  facts: Pick<Facts, 'installation' | 'lookup' | 'integration' | 'organizations' | 'hint'>,
+): string[] {
+  return [
+    ...installationLines(facts),
+    ...lookupLines(facts),
+    ...facts.organizations.map(organizationLine),
+    ...hintLines(facts),
+  ]
+}
+
+function installationLines({ installation }: Pick<Facts, 'installation'>): string[] {
   if (installation === null) return []
   const { external_id, enterprise_id, integration_id, app_id, found_in } = installation
   const key = integration_id === null ? external_id : `integration ${integration_id}`
@@ -28,7 +39,7 @@ function installationLines({ installation }: Facts): string[] {
   return [`installation: ${key}${beside}, app ${app_id ?? 'not known'}, found in ${found_in}`]
 }
 
-function lookupLines({ lookup, integration }: Facts): string[] {
+function lookupLines({ lookup, integration }: Pick<Facts, 'lookup' | 'integration'>): string[] {
   if (lookup === null) return []
   const age = lookup.age_ms === null ? '' : `, ${lookup.age_ms} ms old`
   const line = `directory: ${lookup.verdict}${age}`
@@ -50,9 +61,10 @@ function organizationLine({ id, slug, region, held, why_not: why }: Facts['organ
   return `organization: ${id} ${slug} in ${region}, ${why === null ? 'in' : 'out'}${reason}`
 }
 
-function hintLines({ hint }: Facts): string[] {
+function hintLines({ hint }: Pick<Facts, 'hint'>): string[] {
   if (hint === null) return []
-  const named = `the request names ${hint.by === 'id' ? 'organization' : 'slug'} ${hint.names.join(', ')}`
+  const by = hint.by === 'id' ? 'organization' : 'slug'
+  const named = `the request names ${hint.names.length === 0 ? `another ${by}` : `${by} ${hint.names.join(', ')}`}`
   return [`hint: ${named}, ${hint.use === 'used' ? 'used' : 'ignored, since none of them is of this integration'}`]
 }
 
@@ -80,13 +92,16 @@ const happens = {
   not_asked: 'would not be asked',
 } as const
 
-function planLines({ plan, shed, rate_limit_per_minute: limit }: Facts): string[] {
+/** Whom the rules choose. */
+export function planLines({ plan }: Pick<Facts, 'plan'>): string[] {
+  if (plan === null) return []
   return [
-    ...(plan === null
-      ? []
-      : [
-          `plan: ${plan.kind === 'first' ? 'the first region' : 'all regions'}, ${plan.regions.join(', ')} (${plan.rule})`,
-        ]),
+    `plan: ${plan.kind === 'first' ? 'the first region' : 'all regions'}, ${plan.regions.join(', ')} (${plan.rule})`,
+  ]
+}
+
+function limitLines({ shed, rate_limit_per_minute: limit }: Facts): string[] {
+  return [
     ...(shed === null
       ? []
       : [

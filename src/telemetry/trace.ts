@@ -2,19 +2,22 @@ import type { Clock } from '../clock.ts'
 import type { InstallationKey } from '../directory/directory.ts'
 import type { Plan } from '../dispatch/dispatch.ts'
 import { reasonOf, type RegionResult } from '../dispatch/region-result.ts'
-import type { Identified, RoutableRequest } from '../provider.ts'
+import type { Door, Identified, Provider, ReceivedWebhook, RoutableRequest } from '../provider.ts'
 import type { Resolution } from '../resolve/resolve.ts'
 import type { ShedRule } from '../steering/shed.ts'
 import type { Alarms } from './alarm.ts'
 import type { Counters } from './counters.ts'
 import { levelOf, outcomeOf, type Ending } from './ending.ts'
 import type { Histograms } from './histograms.ts'
-import type { Log } from './log.ts'
+import type { Log, LogLevel } from './log.ts'
 import { measureAnswer } from './measure-answer.ts'
 
 /** What a webhook tells of itself on its way; each step is told at most once, in the order of the journey. */
 export interface WebhookTrace {
+  received(webhook: ReceivedWebhook): void
   identified(identified: Identified<RoutableRequest>): void
+  /** What is the same for a webhook that comes again. */
+  once(idempotencyKey: string): void
   resolved(resolution: Resolution): void
   shed(provider: string, answer: ShedRule['answer']): void
   planned(plan: Plan): void
@@ -61,10 +64,35 @@ export interface RegionRecord {
   readonly status?: number
   /** The code of the error that ended the call. */
   readonly cause?: string
+  /** The breaker's state when the call began. */
+  readonly breaker?: string
   readonly startedMs: number
+  /** When it had a slot, until when it stood in the region's queue. */
+  readonly slotMs?: number
   readonly sentMs?: number
   readonly firstByteMs?: number
   readonly endedMs: number
+}
+
+/**
+ * All that is to be recorded of a webhook, by reference: it costs the webhook next to nothing, and is put into words
+ * when it is written down. What it holds is not what a record may show: a request knows secrets.
+ */
+export interface Happened {
+  readonly provider: Pick<Provider, 'name' | 'planRule' | 'promise' | 'disclosure'>
+  readonly door: Door
+  /** Unix milliseconds of the first byte. */
+  readonly receivedAt: number
+  readonly webhook: ReceivedWebhook | undefined
+  readonly request: RoutableRequest | undefined
+  readonly idempotencyKey: string | undefined
+  readonly resolution: Resolution | undefined
+  readonly plan: Plan | undefined
+  readonly record: WebhookRecord
+  /** Somebody went without. */
+  readonly failed: boolean
+  /** False: a region has not come to its end, and the record is told again when it has. */
+  readonly isOver: boolean
 }
 
 export interface TraceParts {
@@ -78,21 +106,57 @@ export interface TraceParts {
   readonly random: () => number
   /** Told of every webhook, logged or not. */
   readonly onWebhook?: ((record: WebhookRecord) => void) | undefined
+  /** Takes down what is to be found again afterwards. Never throws. */
+  readonly record?: ((happened: Happened) => void) | undefined
 }
 
 export function traceWebhook(
-  arrival: { delivery: string; requestId: string; startedAt: number; deadline: number; door: { surface: string } },
-  { clock, counters, histograms, log, alarms, logSample, random, onWebhook }: TraceParts,
+  arrival: {
+    delivery: string
+    requestId: string
+    startedAt: number
+    deadline: number
+    receivedAt: number
+    door: Door
+    provider: Happened['provider']
+  },
+  { clock, counters, histograms, log, alarms, logSample, random, onWebhook, record: takeDown }: TraceParts,
 ): WebhookTrace {
   const story: Omit<WebhookRecord, 'answeredMs' | 'outcome'> = {
     delivery: arrival.delivery,
     requestId: arrival.requestId,
     surface: arrival.door.surface,
   }
-  let request: RoutableRequest | undefined
+  const { provider, door, receivedAt } = arrival
   let allSettled: Promise<readonly RegionResult[]> = Promise.resolve([])
+  let isOver = true
+  let webhook: ReceivedWebhook | undefined
+  let request: RoutableRequest | undefined
+  let idempotencyKey: string | undefined
+  let resolution: Resolution | undefined
+  let plan: Plan | undefined
+
+  const happened = (record: WebhookRecord, level: LogLevel): Happened => ({
+    provider,
+    door,
+    receivedAt,
+    webhook,
+    request,
+    idempotencyKey,
+    resolution,
+    plan,
+    record,
+    failed: level !== 'info',
+    isOver,
+  })
 
   return {
+    received(whole) {
+      webhook = whole
+    },
+    once(key) {
+      idempotencyKey = key
+    },
     identified(identified) {
       if (identified.kind === 'answered') {
         story.surface = identified.surface
@@ -104,10 +168,10 @@ export function traceWebhook(
       story.installation = keyText(request.installation)
       story.foundIn = request.foundIn
     },
-    resolved(resolution) {
-      story.verdict =
-        resolution.kind === 'absent' || resolution.kind === 'unknown' ? resolution.kind : resolution.verdict
-      switch (resolution.kind) {
+    resolved(found) {
+      resolution = found
+      story.verdict = found.kind === 'absent' || found.kind === 'unknown' ? found.kind : found.verdict
+      switch (found.kind) {
         case 'absent':
           counters.count('unknown_integration_total', { surface: story.surface })
           alarms.raise(
@@ -121,12 +185,12 @@ export function traceWebhook(
           // The directory says why, once for all webhooks.
           return
         case 'inactive':
-          story.integration = resolution.integration.id
+          story.integration = found.integration.id
           return
         case 'routed': {
-          const { route } = resolution
-          story.directoryAgeMs = Math.round(resolution.ageMs)
-          histograms.observe('directory_entry_age_seconds', '', resolution.ageMs / 1000)
+          const { route } = found
+          story.directoryAgeMs = Math.round(found.ageMs)
+          histograms.observe('directory_entry_age_seconds', '', found.ageMs / 1000)
           story.integration = route.integration.id
           story.organizations = route.organizations.map((organization) => organization.id)
           story.hint = route.hint
@@ -147,11 +211,15 @@ export function traceWebhook(
     shed(provider, answer) {
       counters.count('shed_total', { provider, answer })
     },
-    planned(plan) {
-      story.plan = plan.kind
+    planned(chosen) {
+      plan = chosen
+      story.plan = chosen.kind
     },
     dispatched(settled) {
       allSettled = settled
+      isOver = false
+      const over = (): void => void (isOver = true)
+      settled.then(over, over)
     },
     async answered(status, ending) {
       const outcome = outcomeOf(ending)
@@ -171,12 +239,14 @@ export function traceWebhook(
         { counters, histograms },
       )
 
+      if (!isOver) takeDown?.(happened({ ...record }, levelOf(ending)))
       const results = await allSettled
       if (results.length > 0) record.regions = results.map(regionRecord)
       for (const { region, result } of record.regions ?? []) counters.count('region_results_total', { region, result })
       onWebhook?.(record)
       const isWhole = results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
       const level = levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
+      takeDown?.(happened(record, level))
       if (level !== 'info' || random() < logSample) {
         log[level](ending.kind === 'internal_error' ? { ...record, err: ending.error } : { ...record }, 'webhook')
       }
@@ -208,18 +278,22 @@ function detailOf(ending: Ending): Pick<WebhookRecord, 'rule' | 'answeredFrom' |
   }
 }
 
-function keyText(key: InstallationKey): string {
+/** An installation's key as one text. */
+export function keyText(key: InstallationKey): string {
   return key.by === 'id' ? `${key.provider}:integration:${key.id}` : `${key.provider}:${key.appId}:${key.externalId}`
 }
 
-function regionRecord(result: RegionResult): RegionRecord {
-  const { startedMs, sentMs, firstByteMs, endedMs } = result.timing
+/** What became of one call. */
+export function regionRecord(result: RegionResult): RegionRecord {
+  const { startedMs, slotMs, sentMs, firstByteMs, endedMs } = result.timing
   return {
     region: result.region,
     result: result.kind === 'answered' ? 'answered' : reasonOf(result),
     ...(result.kind === 'answered' && { status: result.reply.status }),
     ...(result.kind === 'failed' && result.cause !== undefined && { cause: result.cause }),
+    ...(result.breaker !== undefined && { breaker: result.breaker }),
     startedMs: round(startedMs),
+    ...(slotMs !== undefined && { slotMs: round(slotMs) }),
     ...(sentMs !== undefined && { sentMs: round(sentMs) }),
     ...(firstByteMs !== undefined && { firstByteMs: round(firstByteMs) }),
     endedMs: round(endedMs),

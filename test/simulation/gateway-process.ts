@@ -129,6 +129,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
   const poster = withNetwork({ owner, time, network }, () => createAnswerPoster({ clock }))
   const delivery = createDelivery(
     mutation.delivery({
+      note() {},
       spool: {
         ...spool,
         async next(mailbox) {

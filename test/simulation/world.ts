@@ -382,6 +382,8 @@ export async function simulate(
     }
     let settled: Promise<unknown> = Promise.resolve()
     const trace: WebhookTrace = {
+      received() {},
+      once() {},
       identified() {},
       resolved() {},
       shed() {},

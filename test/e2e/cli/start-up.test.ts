@@ -69,9 +69,6 @@ describe('what stops the start: exit 2, one line a fault', () => {
     '%s: every setting whose part is not built yet, named and refused',
     async (command) => {
       const notBuilt = {
-        RECORD_BODIES: 'off',
-        RECORD_DAYS: '7',
-        RECORD_MAX_MB: '1',
         OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
       }
       const faults = await faultsOf(command, { ...env, ...notBuilt })

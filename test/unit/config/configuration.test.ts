@@ -114,8 +114,8 @@ describe('the configuration', () => {
 describe('faults', () => {
   it('of the environment, of providers and of the regions file come all at once', () => {
     const path = regionsFile(good.replace('http://', 'ftp://'))
-    expect(faultsOf({ PORT: 'x', REGIONS_FILE: path, RECORD_BODIES: 'all' })).toEqual([
-      'RECORD_BODIES is not supported yet: deliveries are not recorded; take it out',
+    expect(faultsOf({ PORT: 'x', REGIONS_FILE: path, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' })).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT is not supported yet: traces are not exported; take it out',
       'PORT must be a whole number from 0 to 65535',
       'ACME_SECRET is required: it is on the app’s page',
       `${path}:4:14 regions[0].address must be a URL that begins with http:// or https://`,

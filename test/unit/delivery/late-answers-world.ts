@@ -275,6 +275,7 @@ export function createWorld(
       mayPostTo: () => world.config.allowed,
     }
     const late = createLateAnswers({
+      onEnd() {},
       owed,
       sealer: () => world.config.sealer,
       poster: { post },

@@ -41,6 +41,7 @@ it('sends the mailboxes of a region as its probes by turns: one bad head does no
     deadLetterMs: () => 86_400_000,
     maxSpoolBytes: () => undefined,
     holdsMore: () => false,
+    onDead() {},
   })
   const settled = async (): Promise<void> => {
     for (let turn = 0; turn < 20; turn++) await nextTurn()

@@ -64,6 +64,7 @@ async function start() {
     deadLetterMs: () => 86_400_000,
     maxSpoolBytes: () => undefined,
     holdsMore: () => false,
+    onDead() {},
   })
   workers.push(worker)
   await worker.start()

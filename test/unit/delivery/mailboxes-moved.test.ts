@@ -60,6 +60,7 @@ function createWorld() {
     deadLetterMs: () => 86_400_000,
     maxSpoolBytes: () => undefined,
     holdsMore: () => false,
+    onDead() {},
   })
   return {
     delivered,

@@ -79,6 +79,7 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
     deadLetterMs: () => 86_400_000,
     maxSpoolBytes: () => undefined,
     holdsMore: () => false,
+    onDead() {},
   })
   workers.push(worker)
   const settled = async (): Promise<void> => {

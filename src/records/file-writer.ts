@@ -1,0 +1,84 @@
+import { Worker } from 'node:worker_threads'
+import type { RecordWriter } from './record-store.ts'
+import type { Batch, Limits } from './record-tables.ts'
+
+export type ToThread =
+  | { readonly kind: 'write'; readonly id: number; readonly batch: Batch }
+  | { readonly kind: 'sweep'; readonly id: number; readonly limits: Limits }
+  | { readonly kind: 'end' }
+
+export type FromThread = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string })
+
+/** Writes to a file in a thread of its own, begun when there is something to write. The file has its tables. */
+export function createFileWriter(path: string): RecordWriter & { close(): Promise<void> } {
+  const pending = new Map<number, PromiseWithResolvers<unknown>>()
+  let thread: Worker | undefined
+  let lastId = 0
+
+  function started(): Worker {
+    if (thread !== undefined) return thread
+    const begun = startThread(path)
+    let failure = 'it was ended'
+    begun.on('message', (message: FromThread) => {
+      const asked = pending.get(message.id)
+      pending.delete(message.id)
+      if ('error' in message) asked?.reject(new Error(message.error))
+      else asked?.resolve(message.result)
+      if (pending.size === 0) begun.unref()
+    })
+    begun.on('error', (error: unknown) => {
+      failure = error instanceof Error ? error.message : String(error)
+    })
+    begun.on('exit', () => {
+      if (thread === begun) thread = undefined
+      for (const asked of pending.values()) asked.reject(new Error(`the thread that writes records failed: ${failure}`))
+      pending.clear()
+    })
+    thread = begun
+    return begun
+  }
+
+  function ask(call: { kind: 'write'; batch: Batch } | { kind: 'sweep'; limits: Limits }): Promise<unknown> {
+    const to = started()
+    const asked = Promise.withResolvers<unknown>()
+    const id = (lastId += 1)
+    pending.set(id, asked)
+    to.ref()
+    send(to, { ...call, id })
+    return asked.promise
+  }
+
+  return {
+    async write(batch) {
+      await ask({ kind: 'write', batch })
+    },
+    async sweep(limits) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the thread answers to this
+      return (await ask({ kind: 'sweep', limits })) as { removed: number }
+    },
+    async close() {
+      const ending = thread
+      if (ending === undefined) return
+      const gone = new Promise((resolve) => ending.once('exit', resolve))
+      ending.ref()
+      send(ending, { kind: 'end' })
+      await gone
+    },
+  }
+}
+
+function send(to: Worker, message: ToThread): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window, has no origin
+  to.postMessage(message)
+}
+
+function startThread(path: string): Worker {
+  // The build leaves this name alone, and changes that of the file.
+  const file = import.meta.url.endsWith('.ts') ? './record-thread.ts' : './record-thread.js'
+  return new Worker(new URL(file, import.meta.url), {
+    workerData: { path },
+    execArgv: [],
+    // What it holds between two messages is next to nothing, yet by default it keeps 40 MiB more for it.
+    resourceLimits: { maxYoungGenerationSizeMb: 6 },
+  })
+}
