@@ -58,7 +58,7 @@ export interface MailboxParts extends HousekeepingParts {
   readonly random: () => number
   /** Whether anything else of the store is this instance's, so that its lease has to be kept. */
   readonly holdsMore: () => boolean
-  /** Told of each delivery that becomes a dead letter by an attempt. */
+  /** Told of each delivery that becomes a dead letter by an attempt, also by its first. */
   readonly onDead: (delivery: string, region: string, reason: string) => void
 }
 
@@ -454,9 +454,12 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         return appended
       } finally {
         for (const box of filling) box.appending -= 1
-        for (const [at, { mailbox, state }] of rows.entries()) {
+        for (const [at, { mailbox, state, delivery }] of rows.entries()) {
           const box = boxAt(mailbox)
           const stored = appended?.[at]
+          if (stored?.kind === 'stored' && state.kind === 'dead') {
+            parts.onDead(delivery, box.lane.region, state.reason)
+          }
           if (stored?.kind === 'stored') noteStored(box, stored, state)
           else forget(box)
           pump(box.lane)
