@@ -15,8 +15,25 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], setupFiles } },
-      { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], setupFiles, testTimeout: 15_000 } },
+      // Servers that are started for a file, beside those of other files, take their time on a busy machine.
+      {
+        test: {
+          name: 'conformance',
+          include: ['test/conformance/**/*.test.ts'],
+          setupFiles,
+          testTimeout: 15_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          setupFiles,
+          testTimeout: 15_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'e2e',
