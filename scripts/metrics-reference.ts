@@ -42,6 +42,9 @@ ${tableOf(histograms, ['histogram', 'labels', 'buckets', ''], ({ labels, buckets
   help,
 ])}
 
+Slack says when it sent a webhook in \`X-Slack-Request-Timestamp\`. It switches an app off, for all its customers, when 95 %
+of its events within an hour, of a thousand and more, were not answered 2xx within three seconds.
+
 ## Read at the scrape
 
 ${tableOf(readings, ['name', 'type', 'labels', ''], ({ type, labels, help }) => [type, listed(labels), help])}

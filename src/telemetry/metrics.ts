@@ -18,7 +18,7 @@ export const labelValues = {
   reason: 'what a delivery died of; why a record was not kept',
   use: '`used` or `ignored`',
   kind: '`joined` one under way, `stored` answer given again, `undecided` in another gateway of the fleet',
-  provider: '`slack`',
+  provider: 'whose events they are',
   answer: '`ok` or `too_many_requests`',
   verdict: '`found`, `absent`, `stale` or `unknown`',
   state: 'one series for each state there is, 1 for the one that it is in',
@@ -37,7 +37,7 @@ export interface Described {
 export const counters = {
   webhooks_total: { help: 'Webhooks and pages that have ended.', labels: ['surface', 'outcome'] },
   webhook_responses_total: {
-    help: 'Answers to the provider. Slack switches an app off whose events are mostly not answered 200.',
+    help: 'Answers to the provider.',
     labels: ['surface', 'code'],
   },
   region_results_total: {
@@ -64,7 +64,7 @@ export const counters = {
   },
   unknown_region_total: { help: 'Regions that the directory names and regions.yaml does not know.', labels: [] },
   clock_skew_total: { help: 'Signatures made more than 300 s before or after now.', labels: [] },
-  app_rate_limited_total: { help: 'Slack said app_rate_limited: it left events out.', labels: [] },
+  app_rate_limited_total: { help: 'The provider said app_rate_limited: it leaves events out.', labels: [] },
   response_url_refused_total: { help: 'response_urls of hosts that nothing is posted to.', labels: [] },
   directory_lookups_total: { help: 'Look-ups in the directory.', labels: ['verdict'] },
   directory_load_failures_total: { help: 'Times that the directory could not be asked.', labels: [] },
@@ -77,7 +77,7 @@ export const counters = {
   config_reload_failed_total: { help: 'Reloads with a fault, after which the old configuration stayed.', labels: [] },
 } as const satisfies Record<string, Described>
 
-/** Up to the limit of Slack's own patience, and beyond it as far as calls go on. */
+/** Up to the limit of a provider's own patience, and beyond it as far as calls go on. */
 const answerSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 5]
 
 export interface DescribedHistogram extends Described {
@@ -95,7 +95,7 @@ export const histograms = {
     buckets: answerSeconds,
   },
   webhook_answer_since_signed_seconds: {
-    help: 'From X-Slack-Request-Timestamp to the answer, as Slack sees it. The header has whole seconds, rounded down: up to a second too long, half of one on average; and both clocks must agree.',
+    help: 'From when the provider says that it sent a webhook to the answer. It says so in whole seconds, rounded down: up to a second too long, half of one on average; and both clocks must agree.',
     labels: ['surface'],
     buckets: [1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 10, 60],
   },

@@ -44,7 +44,7 @@ function escaped(value: string): string {
 }
 
 /** As Go reads it. */
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (value === Infinity) return '+Inf'
   return value === -Infinity ? '-Inf' : String(value)
 }
