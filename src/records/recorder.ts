@@ -6,7 +6,6 @@ import type { Happened } from '../telemetry/trace.ts'
 import type { Note } from './notes.ts'
 import type { RecordWriter } from './record-store.ts'
 import type { NoteRow, RecordRow } from './record-tables.ts'
-import { MOST_READ_BYTES } from './redact.ts'
 import { recordOf, type RecordBodies } from './story.ts'
 
 /** How often what has come is written. */
@@ -88,15 +87,14 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   /** What is not going to be shown need not be held. */
-  function held(happened: Happened): Happened {
+  function letGo(happened: Happened): void {
     const { webhook, failed, door } = happened
-    if (webhook === undefined) return happened
+    if (webhook === undefined) return
     const { RECORD_BODIES: bodies } = settings()
     const isShown = door.kind === 'webhook' && (bodies === 'all' || (bodies === 'failures' && failed))
-    const size = Math.min(webhook.body.length, MOST_READ_BYTES)
-    if (!isShown || bytes + size > MOST_WAITING_BYTES) return { ...happened, webhook: undefined }
-    bytes += size
-    return happened
+    const size = heldBytes(happened)
+    if (isShown && bytes + size <= MOST_WAITING_BYTES) bytes += size
+    else happened.webhook = undefined
   }
 
   function write(): Promise<void> {
@@ -120,8 +118,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       }
       for (const one of happened) {
         // What has been told again meanwhile is to be written again.
-        if (records.get(one.record.delivery) === one) records.delete(one.record.delivery)
-        if (one.webhook !== undefined) bytes -= Math.min(one.webhook.body.length, MOST_READ_BYTES)
+        if (records.get(one.record.delivery) !== one) continue
+        records.delete(one.record.delivery)
+        bytes -= heldBytes(one)
       }
       notes = notes.slice(noted.length)
       await nextTurn()
@@ -168,8 +167,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       const { delivery } = happened.record
       const before = records.get(delivery)
       if (before === undefined && records.size >= MOST_WAITING) return drop('queue_full')
-      if (before?.webhook !== undefined) bytes -= Math.min(before.webhook.body.length, MOST_READ_BYTES)
-      records.set(delivery, held(happened))
+      if (before !== undefined) bytes -= heldBytes(before)
+      letGo(happened)
+      records.set(delivery, happened)
       if (records.size >= BATCH && writing === undefined && clock.monotonic() >= notBefore) void write()
     },
     note(delivery, note) {
@@ -195,4 +195,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       notes = []
     },
   }
+}
+
+/** All of a body is held until it is written: what is shown of it is found out then. */
+function heldBytes({ webhook }: Happened): number {
+  return webhook?.body.length ?? 0
 }

@@ -83,7 +83,8 @@ export interface Happened {
   readonly door: Door
   /** Unix milliseconds of the first byte. */
   readonly receivedAt: number
-  readonly webhook: ReceivedWebhook | undefined
+  /** Whoever does not show it lets go of it. */
+  webhook: ReceivedWebhook | undefined
   readonly request: RoutableRequest | undefined
   readonly idempotencyKey: string | undefined
   readonly resolution: Resolution | undefined

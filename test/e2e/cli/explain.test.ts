@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openWorkplace, type Workplace } from '../../support/command-line.ts'
 import { eventCallback, slashCommand } from '../../support/slack-payloads.ts'
+import { signSlack } from '../../support/slack-signer.ts'
 import { SIGNING_SECRET, send, workspace } from '../../support/test-gateway.ts'
 
 let place: Workplace
@@ -104,7 +105,28 @@ describe('explain', () => {
     await gateway.ended
   })
 
+  it('tells of a webhook that came, by its delivery id, with a gateway and without', async () => {
+    const gateway = await place.serve(env)
+    const { body } = eventCallback()
+    const headers = {
+      'Content-Type': 'application/json',
+      ...signSlack({ secret: SIGNING_SECRET, body, now: Date.now() }),
+    }
+    const reply = await send(gateway.port, { method: 'POST', path: '/slack/events', body, headers })
+    const id = String(reply.headers['x-request-id'])
+    const told = await explain(id)
+    expect([told.exitCode, told.stderr]).toEqual([0, ''])
+    expect(told.stdout).toMatch(/^delivery: .*\n(.*\n)*organization: 10 acme in us, in\n(.*\n)*outcome: spooled: /)
+    gateway.signal('SIGTERM')
+    await gateway.ended
+
+    const { stdout } = await explain(id, '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ id, outcome: 'spooled', attempts: [{ result: 'connect_refused' }] })
+  })
+
   it.each([
+    ['a delivery that nobody knows', ['01M7Z4NFRDHF8FGYA62CWCHQYA'], 1, /nothing is recorded of delivery "01M7/],
+    ['a delivery id beside a body', ['01M7Z4NFRDHF8FGYA62CWCHQYA', '--body', 'event.json'], 2, /stands alone/],
     ['a file that is not there', ['--body', 'nothing.json', '--path', '/slack/events'], 1, /nothing\.json/],
     ['no body', ['--path', '/slack/events'], 2, /--body/],
     ['no path', ['--body', 'event.json'], 2, /--path/],

@@ -28,7 +28,7 @@ async function setUp(answers: Record<string, Answer | undefined>, env: Record<st
     slack,
     responseUrl: `${slack.url}/commands/T0ACME00001/1/secret`,
     deadline: () => passBudget({ clock, gateway: started.gateway }),
-    async send({ body, contentType }: SlackBody) {
+    send: async ({ body, contentType }: SlackBody) => {
       // Each comes in a millisecond of its own: those of one have no order.
       clock.advance(1)
       const reply = await started.post(SINGLE, body, contentType === undefined ? {} : { contentType })
@@ -39,7 +39,7 @@ async function setUp(answers: Record<string, Answer | undefined>, env: Record<st
       return (json as { items: { id: string; outcome: string }[] }).items
     },
     delivery: async (id: string) => (await admin.ask('GET', `/api/deliveries/${id}`)).json as Delivery,
-    ask: admin.ask,
+    ask: (...what: Parameters<Admin['ask']>) => admin.ask(...what),
   }
 }
 
