@@ -13,7 +13,7 @@ export interface Content {
 }
 
 /** What is read of a body in order to leave its secrets out: half of it would not be known for what it is. */
-export const MOST_READ_BYTES = 65_536
+const MOST_READ_BYTES = 65_536
 /** What is shown of it, in characters. */
 const MOST_SHOWN = 16_384
 export const REDACTED = '[redacted]'

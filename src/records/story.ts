@@ -4,7 +4,7 @@ import { explanationOut } from '../explain/explanation.ts'
 import type { RoutableRequest } from '../provider.ts'
 import { keyText, type Happened, type RegionRecord } from '../telemetry/trace.ts'
 import type { RecordRow } from './record-tables.ts'
-import { redacted } from './redact.ts'
+import { redacted, REDACTED } from './redact.ts'
 
 const { door, request, installation, lookup, integration, organizations, hint, plan } = explanationOut.shape
 
@@ -171,7 +171,7 @@ function nameOf({ installation: key }: RoutableRequest): string {
 }
 
 function clean(text: string, { provider }: Happened): string {
-  return text.replace(provider.disclosure.secretText, '[redacted]')
+  return text.replace(provider.disclosure.secretText, REDACTED)
 }
 
 /** What a database takes as a text, and no more of it than anybody reads. */

@@ -6,6 +6,7 @@ import { createManualClock } from '../../support/manual-clock.ts'
 import { useSilos } from '../../support/silos.ts'
 import { eventCallback, slashCommand, viewSubmission, type SlackBody } from '../../support/slack-payloads.ts'
 import { passBudget, until } from '../../support/steps.ts'
+import { SIGNING_SECRET } from '../../support/test-gateway.ts'
 import { openAdmin, type Admin } from '../admin/admin-rig.ts'
 
 const SINGLE = '/slack/events'
@@ -189,5 +190,31 @@ describe('the record of a delivery', () => {
     expect(await hasBody(slashCommand())).toBe(good)
     status = 500
     expect(await hasBody(slashCommand({ trigger_id: 't2' }))).toBe(bad)
+  })
+
+  it('never holds a secret of what came, on any surface, bodies and all', async () => {
+    const { send, list, ask, responseUrl } = await setUp({ us: says(500) }, { RECORD_BODIES: 'all' })
+    const secrets = { token: 'vErIfIcAtIoNtOkEn', response_url: responseUrl, trigger_id: '13345224609.738474920.8088' }
+    const typed = { text: `link team xoxb-12-abcdef ${secrets.trigger_id}` }
+    for (const body of [
+      eventCallback(secrets, typed),
+      slashCommand({ ...secrets, ...typed }),
+      viewSubmission(
+        { ...secrets, response_urls: [{ response_url: responseUrl }] },
+        { private_metadata: JSON.stringify(secrets) },
+      ),
+    ]) {
+      await send(body)
+    }
+    const items = await list()
+    expect(items).toHaveLength(3)
+    const texts = [JSON.stringify(items)]
+    for (const { id } of items) texts.push((await ask('GET', `/api/deliveries/${id}`)).text)
+    for (const text of texts) {
+      for (const secret of [...Object.values(secrets), 'xoxb-12', 'v0=', SIGNING_SECRET]) {
+        expect(text).not.toContain(secret)
+      }
+    }
+    expect(texts.join('')).toContain('view_submission')
   })
 })
