@@ -38,15 +38,18 @@ export async function readBody(
     if (parsed.length > limit) throw tooLarge(limit)
     return parsed
   }
-  if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
+  const announced = Number(req.headers['content-length'] ?? 0)
+  if (announced > limit) throw tooLarge(limit)
   if (notYetToldToContinue.delete(req)) res.writeContinue()
-  // It came with its head, as nearly every one does: nothing is left to wait for.
-  if (req.complete) {
-    const body: unknown = req.read()
-    if (body instanceof Buffer && body.length > limit) throw tooLarge(limit)
+  // It came with its head, as nearly every one does: nothing is left to wait for. Node says that it is complete only
+  // after whatever its last byte has set going.
+  const isHere = req.complete || (announced > 0 && req.readableLength === announced)
+  if (isHere && req.readableEncoding === null) {
+    const body = takeBuffered(req)
+    if (body.length > limit) throw tooLarge(limit)
     // Only who reads on hears of the end.
     req.resume()
-    return body instanceof Buffer ? body : Buffer.alloc(0)
+    return body
   }
 
   return await new Promise<Buffer>((resolve, reject) => {
@@ -61,14 +64,15 @@ export async function readBody(
       req.pause()
       reject(error)
     }
-    const onData = (chunk: Buffer): void => {
+    const onData = (chunk: Buffer | string): void => {
+      if (typeof chunk === 'string') return fail(consumed())
       size += chunk.length
       if (size > limit) fail(tooLarge(limit))
       else chunks.push(chunk)
     }
     const onEnd = (): void => {
       stop()
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size))
+      resolve(joined(chunks))
     }
     const onGone = (): void => fail(new CallerGone('The caller went away before its body was complete'))
     const cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () =>
@@ -76,6 +80,17 @@ export async function readBody(
     )
     req.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
   })
+}
+
+/** `read` gives what came in pieces piece by piece. */
+function takeBuffered(req: IncomingMessage): Buffer {
+  const chunks: Buffer[] = []
+  for (let chunk: unknown = req.read(); chunk instanceof Buffer; chunk = req.read()) chunks.push(chunk)
+  return joined(chunks)
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
 }
 
 function tooLarge(limit: number): Refusal {
@@ -86,13 +101,15 @@ function tooLarge(limit: number): Refusal {
 function alreadyRead(req: IncomingMessage & { body?: unknown; rawBody?: unknown }): Buffer | undefined {
   if (Buffer.isBuffer(req.rawBody)) return req.rawBody
   if (Buffer.isBuffer(req.body)) return req.body
-  if (req.readableDidRead || req.readableEnded) {
-    throw new Refusal(
-      'raw_body_consumed',
-      'A body parser ran before the gateway. Signatures cover the raw bytes, and a parsed body cannot be turned back ' +
-        'into them: mount gatewayMiddleware before express.json() and express.urlencoded(), use express.raw({ type: ' +
-        "'*/*' }), or keep the bytes as req.rawBody.",
-    )
-  }
+  if (req.readableDidRead || req.readableEnded) throw consumed()
   return undefined
+}
+
+function consumed(): Refusal {
+  return new Refusal(
+    'raw_body_consumed',
+    'A body parser ran before the gateway. Signatures cover the raw bytes, and a parsed body cannot be turned back ' +
+      'into them: mount gatewayMiddleware before express.json() and express.urlencoded(), use express.raw({ type: ' +
+      "'*/*' }), or keep the bytes as req.rawBody.",
+  )
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import express, { json, raw, urlencoded, type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import supertest from 'supertest'
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest'
@@ -257,6 +258,49 @@ describe('behind what the host has already done', () => {
     expect(reply.body).toMatchObject({ code: 'raw_body_consumed', status: 500 })
     expect(reply.body).toHaveProperty('detail', expect.stringMatching(/raw bytes.*before express\.json\(\)/))
     expect(host.region.requests).toEqual([])
+  })
+
+  it('a request that was told to decode its body: the same, however its bytes came', async () => {
+    const decoding: RequestHandler = async (req, _res, next) => {
+      req.setEncoding('utf8')
+      await setImmediate()
+      next()
+    }
+    const reply = await slack(await hostApp({ before: [decoding] }), COMMANDS, slashCommand())
+    expect(reply.status).toBe(500)
+    expect(reply.body).toMatchObject({ code: 'raw_body_consumed' })
+  })
+
+  it.each([
+    ['waits until all of a body is there', false],
+    ['listens to a body that is there', true],
+  ])('a host that %s takes nothing of it away, however many pieces have come', async (_, listens) => {
+    let heard = ''
+    const waiting: RequestHandler = async (req, _res, next) => {
+      while (!req.complete) await setImmediate()
+      if (listens) req.on('data', (bytes: Buffer) => void (heard += bytes.toString()))
+      next()
+    }
+    const host = await hostApp({ before: [waiting] })
+    const { body, contentType } = slashCommand()
+    const request = slack(host, COMMANDS, { body: '', contentType })
+    request.set(signSlack({ secret: SIGNING_SECRET, body, now: Date.now() }))
+    for (const piece of [body.slice(0, 9), body.slice(9)]) request.write(piece)
+    expect((await request).text).toBe('from the region')
+    expect(host.region.requests.map((forwarded) => forwarded.body.toString())).toEqual([body])
+    expect(heard).toBe(listens ? body : '')
+  })
+
+  it('a body that has come in pieces is held to MAX_BODY_BYTES as well', async () => {
+    const waiting: RequestHandler = async (req, _res, next) => {
+      while (!req.complete) await setImmediate()
+      next()
+    }
+    const host = await hostApp({ before: [waiting], env: { MAX_BODY_BYTES: '100' } })
+    const { body, contentType } = slashCommand()
+    const request = slack(host, COMMANDS, { body: '', contentType })
+    for (const piece of [body.slice(0, 99), body.slice(99)]) request.write(piece)
+    expect((await request).status).toBe(413)
   })
 
   it('parsers that leave a body of another type alone do no harm', async () => {
