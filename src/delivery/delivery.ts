@@ -105,6 +105,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
             sealer: sealer(),
             now: clock.now(),
             forgetFormerHomes: (...which) => directory.forgetFormerHomes(...which),
+            lookInto: (left) => mailboxes.lookInto(left),
           }),
       }),
     isHeld: (address) => isHeld(address, directory),

@@ -68,7 +68,7 @@ export function spoolOf(
     release: (mailbox, fence) => call('release', [mailbox, fence]),
     open: () => call('open', []),
     waitingFor: (mailbox, organization, page) => call('waitingFor', [mailbox, organization, page]),
-    relocate: (moves) => call('relocate', [moves]),
+    relocate: (moves, options) => call('relocate', [moves, options]),
     at: (addresses) => call('at', [addresses]),
     changed: () => call('changed', []),
     list: (page) => call('list', [page]),

@@ -79,6 +79,8 @@ interface FetchParts extends FollowParts {
   readonly now: number
   /** As the directory's editor has it. */
   readonly forgetFormerHomes: (id: Id, until: number) => Promise<void>
+  /** Whoever works here on mailboxes that something was fetched from has to know of it. */
+  readonly lookInto: (mailboxes: readonly MailboxAddress[]) => Promise<void>
 }
 
 /**
@@ -89,16 +91,17 @@ export async function fetchEarlier(
   organization: Organization,
   home: MailboxAddress & { kind: 'region' },
   row: WaitingRow,
-  { now, forgetFormerHomes, ...parts }: FetchParts,
+  { now, forgetFormerHomes, lookInto, ...parts }: FetchParts,
 ): Promise<Fetched> {
   const { id, formerly } = organization
   if (formerly === undefined) return 'nothing'
   const isSettled = now >= formerly.until + SETTLED_MS
   const total = { moved: 0, busy: 0 }
   for (const from of formerHomesOf(organization, home)) {
-    const { moved, busy } = await followOnce(id, from, home, parts, isSettled ? undefined : row.id)
+    const { moved, busy } = await followOnce(id, from, home, parts, { head: row.id, isSettled })
     total.moved += moved
     total.busy += busy
+    if (moved > 0) await lookInto([from])
   }
   if (total.moved > 0) return 'some'
   if (total.busy > 0) return 'busy'
@@ -108,19 +111,22 @@ export async function fetchEarlier(
   return 'nothing'
 }
 
-/** From the first to the last that waits; with `before`, to the last that goes before this row. */
+/**
+ * From the first to the last that waits. With `head`, of the mailbox that it goes to, which is claimed: until it is
+ * settled that nothing more comes, to the last that goes before this row.
+ */
 async function followOnce(
   organization: Id,
   from: MailboxAddress,
   to: MailboxAddress,
   { spool, sealer }: FollowParts,
-  before?: number,
+  claimed?: { readonly head: number; readonly isSettled: boolean },
 ): Promise<Followed> {
   const read = (after?: WaitingRow): Promise<WaitingRow[]> =>
     spool.waitingFor(from, organization, {
       limit: PAGE,
       ...(after && { after: after.id }),
-      ...(before !== undefined && { before }),
+      ...(claimed?.isSettled === false && { before: claimed.head }),
     })
   let moved = 0
   let tried = 0
@@ -136,7 +142,7 @@ async function followOnce(
     // Behind one that has to stay they are only counted: none may go past it.
     const isFree = moved === tried
     tried += moves.length
-    if (isFree && moves.length > 0) moved += await spool.relocate(moves)
+    if (isFree && moves.length > 0) moved += await spool.relocate(moves, claimed && { unsent: claimed.head })
     page = next
   }
   return { moved, busy: tried - moved, unreadable }

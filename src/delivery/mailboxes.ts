@@ -86,6 +86,8 @@ export interface MailboxWorker {
    * then it is looked into them.
    */
   filling<Result>(addresses: readonly MailboxAddress[], work: () => Promise<Result>): Promise<Result>
+  /** Somebody else in this process has put something into these mailboxes, or taken it away. Never rejects. */
+  lookInto(addresses: readonly MailboxAddress[]): Promise<void>
   /** Looks at all of them: somebody else in this process has paused or resumed one, or replayed or erased. Never rejects. */
   lookAtAll(): Promise<void>
   /** What was claimed by now: the answer tells, whenever asked, whether it is still this instance's. */
@@ -328,7 +330,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     }
   }
 
-  /** Somebody else in this process has put something into these mailboxes, or taken it away. */
   async function lookInto(addresses: readonly MailboxAddress[]): Promise<void> {
     for (const address of addresses) filled.set(keyOf(address), address)
     try {
@@ -540,6 +541,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
       }
     },
 
+    lookInto,
     async lookAtAll() {
       const asOf = changes
       try {

@@ -3,13 +3,7 @@ import { lockMailboxes, type LockedMailboxes, type Transaction } from './postgre
 import { statements } from './postgres-spool-statements.ts'
 import { allOf } from './spool-rows.ts'
 import { retryBehindTwins, takesAllAlong } from './spool-rules.ts'
-import { regionOf, type Claim, type NewRow, type Settlement } from './spool.ts'
-
-/** A row whose place others are to take. */
-export interface Move {
-  readonly row: number
-  readonly rows: readonly NewRow[]
-}
+import { regionOf, type Claim, type Move, type NewRow, type Settlement } from './spool.ts'
 
 /** What waits, and whether it is being sent. */
 export interface Standing {
@@ -32,13 +26,15 @@ export class MovedMeanwhile extends Error {
 interface Sought {
   readonly rows: readonly number[]
   readonly keys: readonly { readonly dedupKey: string; readonly region: string }[]
+  /** As `relocate` has it. */
+  readonly unsent?: number | undefined
 }
 
 /** What waits under these ids, or is the same webhook as what is to wait there. */
-export async function readStanding(tx: Transaction, { rows, keys }: Sought): Promise<Standing[]> {
+export async function readStanding(tx: Transaction, { rows, keys, unsent }: Sought): Promise<Standing[]> {
   const dedupKeys = keys.map(({ dedupKey }) => dedupKey)
   const regions = keys.map(({ region }) => region)
-  return await tx.ask<Standing>(statements.standing, rows, dedupKeys, regions, tx.instance, tx.time)
+  return await tx.ask<Standing>(statements.standing, rows, dedupKeys, regions, tx.instance, tx.time, unsent ?? null)
 }
 
 /** The same of what is in mailboxes that are locked. */
@@ -48,11 +44,12 @@ export async function readLocked(tx: Transaction, locked: LockedMailboxes, sough
   return found
 }
 
-function soughtFor(moves: readonly Move[]): Sought {
+function soughtFor(moves: readonly Move[], unsent?: number): Sought {
   const rows = moves.flatMap((move) => move.rows)
   return {
     rows: moves.map(({ row }) => row),
     keys: rows.map(({ dedupKey, mailbox }) => ({ dedupKey, region: regionOf(mailbox) })),
+    unsent,
   }
 }
 
@@ -84,14 +81,15 @@ export async function settleMoved(
 export async function relocate(
   tx: Transaction,
   moves: readonly Move[],
+  { unsent }: { readonly unsent?: number } = {},
 ): Promise<{ locked: LockedMailboxes; result: number }> {
   const locked = await lockFor(tx, moves, [])
-  const standing = await readLocked(tx, locked, soughtFor(moves))
+  const standing = await readLocked(tx, locked, soughtFor(moves, unsent))
   let moved = 0
   for (const group of groupsOf(standing, movableOf(standing, moves))) {
     // As it finds them: what was moved before may have left its organizations with them.
-    const movable = movableOf(await readLocked(tx, locked, soughtFor(group)), group)
-    await replace(tx, locked, movable)
+    const movable = movableOf(await readLocked(tx, locked, soughtFor(group, unsent)), group)
+    await replace(tx, locked, movable, unsent)
     moved += movable.length
     if (movable.length < group.length) break
   }
@@ -140,8 +138,9 @@ async function replace(
   tx: Transaction,
   locked: LockedMailboxes,
   moves: readonly Move[],
+  unsent?: number,
 ): Promise<(readonly Standing[])[]> {
-  const standing = await readLocked(tx, locked, soughtFor(moves))
+  const standing = await readLocked(tx, locked, soughtFor(moves, unsent))
   const byId = new Map(standing.map((row) => [row.id, row]))
   const byKey = new Map(standing.map((row) => [uniqueKey(row.dedup_key, row.region), row]))
   const twinOf = (row: NewRow, except: number): Standing | undefined => {

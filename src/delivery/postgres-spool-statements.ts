@@ -146,7 +146,9 @@ const texts = {
   // What waits, by its id or by what no two rows share, and whether it is just being sent.
   standing: `SELECT row.id, row.mailbox_id, row.region, row.dedup_key, row.organizations,
       coalesce(row.place, row.id) AS place,
-      ${isAlive('row.held_by', '$4', '$5')} OR (${isAlive('box.owner', '$4', '$5')} AND ${isHead}) AS is_being_sent
+      ${isAlive('row.held_by', '$4', '$5')} OR (${isAlive('box.owner', '$4', '$5')} AND ${isHead}
+        AND (box.owner = $4 AND box.id = (SELECT mailbox_id FROM waiting WHERE id = $6::bigint)) IS NOT TRUE)
+        AS is_being_sent
     FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
     WHERE row.id IN (SELECT unnest($1::bigint[]) UNION SELECT twin.id
       FROM unnest($2::text[], $3::text[]) AS sought (dedup_key, region) JOIN waiting AS twin USING (dedup_key, region))`,

@@ -187,9 +187,9 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
         const page = [after ?? null, before ?? null, organization, limit]
         return (await ask<RowColumns>(statements.waitingFor, ...columnsOf(mailbox), ...page)).map(waitingRowOf)
       }, long),
-    relocate: (moves) =>
+    relocate: (...what) =>
       transact(async (tx) => {
-        const { locked, result } = await relocate(tx, moves)
+        const { locked, result } = await relocate(tx, ...what)
         await countMailboxes(tx, locked)
         return result
       }),

@@ -26,7 +26,7 @@ export function prepareStatements(database: DatabaseSync) {
   // What has moved in before a head since it was claimed has a later id, and does not make it less of one.
   const earlier = `SELECT 1 FROM waiting AS earlier WHERE earlier.mailbox_id = row.mailbox_id
     AND coalesce(earlier.place, earlier.id) < coalesce(row.place, row.id) AND earlier.id < row.id`
-  const sending = `row.held_by, box.owner, NOT EXISTS (${earlier}) AS is_head`
+  const sending = `row.mailbox_id, row.held_by, box.owner, NOT EXISTS (${earlier}) AS is_head`
   const rowColumns = `id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
     answered_failures, failing_ms, retry_at, key_id, cast(payload as blob) payload`
   const goodLeases = 'SELECT id FROM instances WHERE lease_until > ? AND lease_until <= ?'
@@ -79,6 +79,8 @@ export function prepareStatements(database: DatabaseSync) {
     waitingFor: `SELECT ${rowColumns} FROM waiting
       WHERE mailbox_id = ? AND ${PLACE} > ? AND ${PLACE} < ? AND EXISTS (SELECT 1 FROM json_each(organizations) WHERE value = ?)
       ORDER BY ${PLACE}, id LIMIT ?`,
+    ownMailboxOf: `SELECT box.id FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+      WHERE row.id = ? AND box.owner = ?`,
     organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',
     retryAt: 'UPDATE waiting SET retry_at = ? WHERE id = ?',
     newRow: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,

@@ -32,6 +32,7 @@ import {
   type MailboxAddress,
   type MailboxListing,
   type MailboxPage,
+  type Move,
   type NewOwedAnswer,
   type NewRow,
   type Next,
@@ -171,18 +172,18 @@ export function createSpoolTables(database: DatabaseSync) {
     return one<Twin>(sql.twinOf, dedupKey, regionOf(mailbox), except)
   }
 
-  /** Then it goes without what is added to it now, and is gone when it has arrived. */
-  function isBeingSent({ held_by: heldBy, owner, is_head: isHead }: Sending, at: Moment): boolean {
-    return leaseIsGood(heldBy, at) || (isHead === 1 && leaseIsGood(owner, at))
+  /** Then it goes without what is added to it now, and is gone when it has arrived. `idle`: where no head is sent. */
+  function isBeingSent({ mailbox_id: mailbox, held_by, owner, is_head }: Sending, at: Moment, idle?: number): boolean {
+    return leaseIsGood(held_by, at) || (mailbox !== idle && is_head === 1 && leaseIsGood(owner, at))
   }
 
   /**
    * Gives the place of a row that nobody sends to `rows`: those that wait there already take their organizations along.
    * Nothing is done while one of these is being sent; they are returned.
    */
-  function replace(id: number, rows: readonly NewRow[], at: Moment): readonly Twin[] {
+  function replace(id: number, rows: readonly NewRow[], at: Moment, idle?: number): readonly Twin[] {
     const twins = rows.map((row) => twinOf(row, id))
-    const beingSent = twins.filter((twin): twin is Twin => twin !== undefined && isBeingSent(twin, at))
+    const beingSent = twins.filter((twin): twin is Twin => twin !== undefined && isBeingSent(twin, at, idle))
     if (beingSent.length > 0) return beingSent
     const place = one<{ place: number }>(sql.placeOf, id)?.place ?? null
     // It goes first: it may be its own twin. What waits already is never refused for want of room.
@@ -298,13 +299,14 @@ export function createSpoolTables(database: DatabaseSync) {
       return all<RowColumns>(sql.waitingFor, mailbox, from, to, organization, limit).map(waitingRowOf)
     },
 
-    relocate(at: Moment, moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): number {
+    relocate(at: Moment, moves: readonly Move[], { unsent = NO_ROW }: { readonly unsent?: number } = {}): number {
+      const idle = one<{ id: number }>(sql.ownMailboxOf, unsent, at.instance)?.id
       let moved = 0
       for (const { row, rows } of moves) {
         const waiting = one<Sending & { organizations: string }>(sql.sending, row)
         if (waiting === undefined) continue
-        if (isBeingSent(waiting, at) || !takesAllAlong(rows, waiting.organizations)) break
-        if (replace(row, rows, at).length > 0) break
+        if (isBeingSent(waiting, at, idle) || !takesAllAlong(rows, waiting.organizations)) break
+        if (replace(row, rows, at, idle).length > 0) break
         moved += 1
       }
       return moved
@@ -431,6 +433,7 @@ export function createSpoolTables(database: DatabaseSync) {
 
 /** What tells whether a row is on its way: a held one, or the head of a mailbox that somebody works on. */
 interface Sending {
+  readonly mailbox_id: number
   readonly held_by: string | null
   readonly owner: string | null
   readonly is_head: 0 | 1

@@ -219,6 +219,12 @@ export interface Replayed {
   readonly rest: ReplayPlace | undefined
 }
 
+/** A row whose place others are to take. */
+export interface Move {
+  readonly row: number
+  readonly rows: readonly NewRow[]
+}
+
 /** At most `limit` rows: those behind the row `after`, and before the place of the row `before`, wherever that waits. */
 export interface WaitingPage {
   readonly limit: number
@@ -249,9 +255,10 @@ export interface Mailboxes {
   /**
    * Moves rows as the settlement `moved` does, without a claim, one after the other up to the first that has to stay:
    * it is just being sent, or `rows` leave out some of its organizations. Returns how many have moved; those that are
-   * gone by now have not.
+   * gone by now have not. `unsent`: a row whose mailbox the caller has claimed and sends nothing of until it has read
+   * its head again: what waits there has not to be waited for.
    */
-  relocate(moves: readonly { readonly row: number; readonly rows: readonly NewRow[] }[]): Promise<number>
+  relocate(moves: readonly Move[], options?: { readonly unsent?: number }): Promise<number>
   /** Those of these addresses that `open` would tell of. A change that somebody else has made is still to be told. */
   at(addresses: readonly MailboxAddress[]): Promise<OpenMailbox[]>
   /** As `open`, when somebody else has changed the store since the last call of this or `open`; else undefined. */

@@ -316,6 +316,34 @@ export function movingConformance(name: string, adapter: Adapter): void {
       })
     })
 
+    describe('what is relocated to a mailbox that its mover has claimed and sends nothing of', () => {
+      it('goes with the same webhook there, head or not', async () => {
+        const [first = 0, second = 0] = await stored(row('1', us), row('2', us))
+        const [head = 0] = await stored(row('1', eu, { organizations: ['11'] }))
+        await claimed(eu)
+        expect(await spool.relocate([to(eu, second, '2')], { unsent: head })).toBe(1)
+        const { row: unsent } = await claimed(eu)
+        expect(await spool.relocate([to(eu, first, '1')], { unsent })).toBe(1)
+        expect(await waitingFor(eu, '11')).toMatchObject([{ organizations: ['11', '10'] }])
+        expect(await drain(eu)).toEqual(['2', '1'])
+      })
+
+      it('stays while the same webhook is on its way from there for the first time', async () => {
+        const [id = 0] = await stored(row('1', us))
+        const [unsent = 0] = await stored(row('2', eu), row('1', eu, { state: { kind: 'held' } }))
+        await claimed(eu)
+        expect(await spool.relocate([to(eu, id, '1')], { unsent })).toBe(0)
+      })
+
+      it('is not the head that is sent from where it is', async () => {
+        const [id = 0] = await stored(row('1', us))
+        const [unsent = 0] = await stored(row('2', eu))
+        await claimed(us)
+        await claimed(eu)
+        expect(await spool.relocate([to(eu, id, '1')], { unsent })).toBe(0)
+      })
+    })
+
     describe('dead letters', () => {
       it('are replayed in the order in which their webhooks came, wherever they were then', async () => {
         await stored(row('1', us), row('2', eu))
@@ -335,6 +363,15 @@ export function movingConformance(name: string, adapter: Adapter): void {
         const moves = ids.map((id, at) => to(eu, id, String(at + 1)))
         expect(await other.relocate(moves)).toBe(0)
         expect(namesOf(await other.waitingFor(us, '10', { limit: 9 }))).toEqual(['1', '2', '3'])
+      })
+
+      it('what another has claimed since is being sent, whoever says that it is not', async () => {
+        const other = await instance('b')
+        const [id = 0] = await stored(row('1', us))
+        const [unsent = 0] = await stored(row('1', eu, { organizations: ['11'] }))
+        await claimed(eu, other)
+        expect(await spool.relocate([to(eu, id, '1')], { unsent })).toBe(0)
+        expect(await waitingFor(eu, '11')).toMatchObject([{ organizations: ['11'] }])
       })
 
       it('what an instance has left whose lease has lapsed is relocated, and is nothing of its own any more', async () => {

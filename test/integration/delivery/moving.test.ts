@@ -26,6 +26,7 @@ const textOf = ({ body }: RegionRequest): unknown =>
   (JSON.parse(body.toString()) as { event: { text: string } }).event.text
 const told = ({ headers }: RegionRequest) => [headers['silo-organizations'], headers['silo-epoch']]
 const fails: Answer = (res) => res.writeHead(503).end()
+const asksForPatience: Answer = (res) => res.writeHead(503, { 'retry-after': '300' }).end()
 
 /** An organization that lives in `us`, with another one beside it where that is said. */
 async function setUp({ both = false, us }: { both?: boolean; us?: Answer } = {}) {
@@ -125,6 +126,19 @@ describe('what waits for an organization that moves', () => {
     expect((await event('5')).status).toBe(200)
     expect(texts('eu')).toEqual(['1', '2', '3', '4', '5'])
     expect(regions.us.requests).toHaveLength(2)
+  })
+
+  it('leaves nothing behind that what comes there next would wait for', async () => {
+    const { event, write, texts, clock, gateway, answers } = await setUp({ us: asksForPatience })
+    await event('1')
+    await write({ region: 'eu' })
+    await event('2')
+    await until(clock, () => texts('eu').length === 2)
+    answers.us = undefined
+    await write({ region: 'us' })
+    await event('3')
+    await passTime({ clock, gateway }, 5)
+    expect(texts('us')).toEqual(['1', '3'])
   })
 
   it('stays for those who stay', async () => {

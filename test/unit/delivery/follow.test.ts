@@ -162,7 +162,12 @@ describe('what goes before a row that is to be sent where an organization lives 
   const ap: MailboxAddress = { ...slack, kind: 'region', region: 'ap' }
   const forgotten: unknown[] = []
 
-  beforeEach(() => void forgotten.splice(0))
+  const looked: MailboxAddress[] = []
+
+  beforeEach(() => {
+    forgotten.splice(0)
+    looked.splice(0)
+  })
 
   /** What is fetched for the head of `eu`, which is claimed, and then what waits there. */
   async function fetch(one: Organization = moved, now = MOVED_AT) {
@@ -173,7 +178,8 @@ describe('what goes before a row that is to be sent where an organization lives 
       forgotten.push(which)
       return Promise.resolve()
     }
-    const fetched = await fetchEarlier(one, eu, next.row, { spool, sealer, now, forgetFormerHomes })
+    const lookInto = (left: readonly MailboxAddress[]) => Promise.resolve(void looked.push(...left))
+    const fetched = await fetchEarlier(one, eu, next.row, { spool, sealer, now, forgetFormerHomes, lookInto })
     return [fetched, ...(await contentOf(eu)).map((text) => text.split(' ')[1])]
   }
 
@@ -181,6 +187,7 @@ describe('what goes before a row that is to be sent where an organization lives 
     await append(row('1', us), row('2', own), row('3', ap), row('4', eu), row('5', us))
     expect(await fetch()).toEqual(['some', '1', '2', '3', '4'])
     expect(await contentOf(us)).toEqual(['payload 5 for 10'])
+    expect(looked).toEqual([own, us, ap])
   })
 
   it('is nothing for one that has never moved, whatever waits elsewhere', async () => {
@@ -192,6 +199,12 @@ describe('what goes before a row that is to be sent where an organization lives 
     await append(row('1', us, { state: { kind: 'held' } }), row('2', us), row('3', eu))
     expect(await fetch()).toEqual(['busy', '3'])
     expect(await contentOf(us)).toHaveLength(2)
+  })
+
+  it('is not waited for where it is the same webhook again, which would wait for itself', async () => {
+    await append(row('1', us), row('2', us), row('1', eu))
+    expect(await fetch()).toEqual(['some', '2', '1'])
+    expect(await fetch()).toEqual(['nothing', '2', '1'])
   })
 
   it('is also what has come to its mailbox by itself since the row was its head', async () => {
