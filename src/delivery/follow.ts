@@ -107,7 +107,8 @@ export async function fetchEarlier(
   if (total.busy > 0) return 'busy'
   // What came from there by itself, since this row was the first.
   if ((await parts.spool.waitingFor(home, id, { limit: 1, before: row.id })).length > 0) return 'some'
-  if (isSettled) await forgetFormerHomes(id, formerly.until)
+  // Somebody may be writing for minutes, an import say; until it is forgotten, the next one looks there in vain too.
+  if (isSettled) await forgetFormerHomes(id, formerly.until).catch(() => {})
   return 'nothing'
 }
 

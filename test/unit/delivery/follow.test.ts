@@ -163,10 +163,12 @@ describe('what goes before a row that is to be sent where an organization lives 
   const forgotten: unknown[] = []
 
   const looked: MailboxAddress[] = []
+  let isLocked = false
 
   beforeEach(() => {
     forgotten.splice(0)
     looked.splice(0)
+    isLocked = false
   })
 
   /** What is fetched for the head of `eu`, which is claimed, and then what waits there. */
@@ -176,7 +178,7 @@ describe('what goes before a row that is to be sent where an organization lives 
     if (next.kind !== 'row') throw new Error(next.kind)
     const forgetFormerHomes = (...which: unknown[]): Promise<void> => {
       forgotten.push(which)
-      return Promise.resolve()
+      return isLocked ? Promise.reject(new Error('the directory is locked')) : Promise.resolve()
     }
     const lookInto = (left: readonly MailboxAddress[]) => Promise.resolve(void looked.push(...left))
     const fetched = await fetchEarlier(one, eu, next.row, { spool, sealer, now, forgetFormerHomes, lookInto })
@@ -237,5 +239,13 @@ describe('what goes before a row that is to be sent where an organization lives 
     expect(forgotten).toEqual([])
     expect(await fetch(moved, SETTLED_AT)).toEqual(['nothing', '1', '2'])
     expect(forgotten).toEqual([['10', MOVED_AT]])
+  })
+
+  it('is nothing also where that cannot be forgotten now, and the next one tries again', async () => {
+    await append(row('1', eu))
+    isLocked = true
+    expect(await fetch(moved, SETTLED_AT)).toEqual(['nothing', '1'])
+    expect(await fetch(moved, SETTLED_AT)).toEqual(['nothing', '1'])
+    expect(forgotten).toHaveLength(2)
   })
 })
