@@ -5,7 +5,7 @@ import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
 import { SiloClientError } from '../errors.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 import { packUnresolved, type Unresolved } from './attempt.ts'
-import { formerHomesOf, HELD_SPOOL_BYTES } from './home.ts'
+import { HELD_SPOOL_BYTES, mailboxesBefore } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
@@ -66,8 +66,8 @@ interface Share {
 /**
  * Delivers an event to every planned region, now or later. A first attempt that is still running when the event is safe
  * goes on, and settles its row. Regions whose mailbox is not empty are not asked: what comes now waits behind what came
- * before, also where that is still to follow an organization that has moved. The same goes for organizations that are held, or have just been released: it waits in their own mailboxes,
- * from where everything follows them in its order.
+ * before, also where that is still to follow an organization that has moved. The same goes for organizations that are
+ * held, or have just been released: it waits in their own mailboxes, from where everything follows them in its order.
  */
 export function deliverEvent(
   event: Event,
@@ -126,9 +126,7 @@ export function deliverEvent(
   }
 
   function mustWait(region: RoutedRegion): boolean {
-    if (mailboxes.mustWait(addressOf(region))) return true
-    const former = region.organizations.flatMap((one) => formerHomesOf(one, { provider, integration }))
-    return former.some((address) => mailboxes.mustWait(address))
+    return mailboxesBefore(region, { provider, integration }).some((address) => mailboxes.mustWait(address))
   }
 
   function shareOf(region: RoutedRegion): Share {

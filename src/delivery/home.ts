@@ -24,5 +24,17 @@ export function formerHomesOf({ id, formerly }: Organization, { provider, integr
   return [{ kind: 'held', provider, integration, organization: id }, ...regions]
 }
 
+/** Where nothing may wait if a region is to be asked at once for what comes for these organizations, which live there. */
+export function mailboxesBefore(
+  { name, organizations }: { readonly name: string; readonly organizations: readonly Organization[] },
+  owner: Owner,
+): MailboxAddress[] {
+  const { provider, integration } = owner
+  return [
+    { kind: 'region', provider, integration, region: name },
+    ...organizations.flatMap((one) => formerHomesOf(one, owner)),
+  ]
+}
+
 /** Bytes that may wait for each organization that is held: its region has no share in it, but its default. */
 export const HELD_SPOOL_BYTES = 1024 * 1_048_576

@@ -83,7 +83,10 @@ export async function unsettleFates(db: Database): Promise<void> {
   }
 }
 
-/** Carries the rows out, now (unix milliseconds), and gives those that are new or change the version. Returns how many those are. */
+/**
+ * Carries the rows out, now (unix milliseconds), and gives those that are new or change the version. Returns how many
+ * those are.
+ */
 export async function apply(db: Database, { version, at }: { version: number; at: number }): Promise<ImportCounts> {
   const counts: ImportCounts = { integrations: 0, organizations: 0, organization_integrations: 0 }
   await parkRenamed(db)

@@ -1,5 +1,5 @@
 import { decide, type Circumstances, type Course, type Decision } from '../decide.ts'
-import type { MailboxAddress } from '../delivery/spool.ts'
+import { mailboxesBefore } from '../delivery/home.ts'
 import type { InstallationKey, Integration } from '../directory/directory.ts'
 import type { Inspection, LinkedOrganization } from '../directory/find-installation.ts'
 import type { BreakerState } from '../dispatch/breaker.ts'
@@ -201,8 +201,9 @@ function expectationOf(
   if (why !== undefined) return { expected: mayWait ? 'waits' : 'fails', why }
   if (mayWait && resolution?.kind === 'routed') {
     const { id: integration } = resolution.route.integration
-    const address: MailboxAddress = { kind: 'region', provider: provider.name, integration, region: routed.name }
-    if (mailboxes.mustWait(address)) return { expected: 'waits', why: 'spooled' }
+    const asked = { ...routed, organizations: routed.organizations.filter(({ held }) => !held) }
+    const before = mailboxesBefore(asked, { provider: provider.name, integration })
+    if (before.some((address) => mailboxes.mustWait(address))) return { expected: 'waits', why: 'spooled' }
   }
   return { expected: 'asked', why: null }
 }

@@ -395,6 +395,21 @@ describe('a region that would not be asked', () => {
     await gateway.steering.steerRegion('us', undefined, 'ann')
     expect(await explain(EVENT, eventCallback())).toMatchObject({ regions: [{ expected: 'waits', why: 'spooled' }] })
   })
+
+  it('is one to which others have yet to follow an organization that has moved', async () => {
+    const { explain, down, post, gateway } = await start({ directory: workspace({ acme: 'us' }) })
+    await down('us')
+    await post(EVENT, eventCallback())
+    const organization = await gateway.directory.organization('10')
+    if (organization === undefined) throw new Error('There is no such organization')
+    await gateway.directory.putOrganization(
+      { ...organization, region: 'eu' },
+      { author: 'ann', precondition: { kind: 'none' } },
+    )
+    expect(await explain(EVENT, eventCallback())).toMatchObject({
+      regions: [{ name: 'eu', expected: 'waits', why: 'spooled' }],
+    })
+  })
 })
 
 describe('rules and limits that would apply', () => {
