@@ -4,10 +4,10 @@ import type { Clock } from './clock.ts'
 
 /**
  * How often connections are looked at. A head that takes longer to come than this is the only one whose first byte
- * matters, and it is noted by so much too early at most.
+ * matters, and it is noted by so much too early at most, or by as long as the event loop stood still.
  */
 const LOOK_MS = 100
-/** Line breaks between requests are nobody's (RFC 9112 section 2.2). */
+/** Line breaks between requests are nobody's (RFC 9112 section 2.2); no more of a head than that is taken for them. */
 const LINE_BREAKS_BYTES = 4
 
 interface Connection {

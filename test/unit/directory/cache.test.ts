@@ -114,7 +114,7 @@ describe('a key that is not remembered', () => {
     const { cache, store, asked, release } = setUp()
     store.answer = installation('Acme')
     store.held = true
-    const lookups = Array.from({ length: 1000 }, () => cache.find(T1))
+    const lookups = Array.from({ length: 1000 }, async () => cache.find(T1))
     release()
     expect(new Set((await Promise.all(lookups)).map(({ verdict }) => verdict))).toEqual(new Set(['found']))
     expect(asked).toHaveLength(1)
@@ -124,7 +124,7 @@ describe('a key that is not remembered', () => {
     const { cache, store, asked, release } = setUp()
     store.answer = new Error('gone')
     store.held = true
-    const lookups = [cache.find(T1), cache.find(T1)]
+    const lookups = [T1, T1].map(async (key) => cache.find(key))
     release()
     expect((await Promise.all(lookups)).map(({ verdict }) => verdict)).toEqual(['unknown', 'unknown'])
     store.held = false
@@ -617,7 +617,7 @@ describe('a store that fails', () => {
     await cache.find(T1)
     clock.advance(HARD + 1)
     store.held = true
-    const lookups = [cache.find(T1), cache.find(T1)]
+    const lookups = [T1, T1].map(async (key) => cache.find(key))
     clock.advance(PATIENCE)
     expect((await Promise.all(lookups)).map(({ verdict }) => verdict)).toEqual(['stale', 'stale'])
     expect(clock.pending()).toBe(0)
