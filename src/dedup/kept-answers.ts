@@ -5,6 +5,8 @@ import { createRecentKeys, type Fingerprint } from './recent-keys.ts'
 /** A larger body is not kept: who asks again is told the status. */
 const LARGEST_BODY_BYTES = 65_536
 const ALL_BYTES = 64 * 1024 * 1024
+/** The ring is made piece by piece, as it fills for the first time: a gateway that is asked little takes little. */
+const PIECE_BYTES = 4 * 1024 * 1024
 /** In front of each answer: the lengths of its headers and of its body. */
 const LENGTHS_BYTES = 8
 
@@ -26,22 +28,28 @@ export interface KeptAnswers {
  */
 export function createKeptAnswers(options: { max: number; lifeMs: number; clock: Clock }): KeptAnswers {
   const keys = createRecentKeys(options)
-  const ring = Buffer.allocUnsafeSlow(ALL_BYTES)
+  const ring: Buffer[] = []
   /** Of all that was ever written; where something lies in the ring is the rest of a division by its size. */
   let end = 0
+
+  const pieceAt = (place: number): Buffer => {
+    const number = Math.floor((place % ALL_BYTES) / PIECE_BYTES)
+    return (ring[number] ??= Buffer.allocUnsafeSlow(PIECE_BYTES))
+  }
 
   return {
     add(key, { status, rawHeaders, body }) {
       if (body.length > LARGEST_BODY_BYTES) return keys.add(key, status, NOWHERE)
       const headers = rawHeaders.join('\n')
       const bytes = LENGTHS_BYTES + headers.length + body.length
-      // None lies across the ring's end.
-      if ((end % ALL_BYTES) + bytes > ALL_BYTES) end += ALL_BYTES - (end % ALL_BYTES)
-      const at = end % ALL_BYTES
-      ring.writeUInt32LE(headers.length, at)
-      ring.writeUInt32LE(body.length, at + 4)
-      ring.write(headers, at + LENGTHS_BYTES, 'latin1')
-      body.copy(ring, at + LENGTHS_BYTES + headers.length)
+      // None lies across the end of a piece.
+      if ((end % PIECE_BYTES) + bytes > PIECE_BYTES) end += PIECE_BYTES - (end % PIECE_BYTES)
+      const piece = pieceAt(end)
+      const at = end % PIECE_BYTES
+      piece.writeUInt32LE(headers.length, at)
+      piece.writeUInt32LE(body.length, at + 4)
+      piece.write(headers, at + LENGTHS_BYTES, 'latin1')
+      body.copy(piece, at + LENGTHS_BYTES + headers.length)
       keys.add(key, status, end)
       end += bytes
     },
@@ -50,12 +58,13 @@ export function createKeptAnswers(options: { max: number; lifeMs: number; clock:
       if (known === undefined) return undefined
       const { status, place } = known
       if (end - place > ALL_BYTES) return statusAlone(status)
-      const lengthsAt = place % ALL_BYTES
+      const piece = pieceAt(place)
+      const lengthsAt = place % PIECE_BYTES
       const headersAt = lengthsAt + LENGTHS_BYTES
-      const bodyAt = headersAt + ring.readUInt32LE(lengthsAt)
-      const headers = ring.toString('latin1', headersAt, bodyAt)
+      const bodyAt = headersAt + piece.readUInt32LE(lengthsAt)
+      const headers = piece.toString('latin1', headersAt, bodyAt)
       // A copy: by the time it is sent, others may have taken its place.
-      const body = Buffer.from(ring.subarray(bodyAt, bodyAt + ring.readUInt32LE(lengthsAt + 4)))
+      const body = Buffer.from(piece.subarray(bodyAt, bodyAt + piece.readUInt32LE(lengthsAt + 4)))
       return { status, rawHeaders: headers === '' ? [] : headers.split('\n'), body }
     },
   }
