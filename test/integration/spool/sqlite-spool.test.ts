@@ -254,7 +254,7 @@ describe('a database that fails', () => {
   })
 
   it('is full for what adds to it, and takes more when there is room', async () => {
-    const spool = await open({ maxPages: 60 })
+    const spool = await open({ maxPages: 100 })
     const large = Array.from({ length: 40 }, (_, n) => row(`${n}`, 8000))
     const results = await Promise.allSettled(large.map((one) => append(spool, one)))
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []))
