@@ -147,7 +147,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? createIds()
   const log = options.log ?? createLog(atStart.LOG_LEVEL)
-  const counters = createCounters({ isRegion: (name) => live.now().topology.byName.has(name) })
+  // What is opened first may count before anything is in effect.
+  let topology = (): Topology => first.configuration.topology
+  const counters = createCounters({ isRegion: (name) => topology().byName.has(name) })
   const histograms = createHistograms()
   const alarms = createAlarms({ clock, log })
   const instance = ids.hex(8)
@@ -243,12 +245,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counters,
     histograms,
   })
+  topology = () => live.now().topology
   opened.defer(() => live.close())
   const scrape = createScrape({
     clock,
     counters,
     histograms,
-    topology: () => live.now().topology,
+    topology,
     client: (name) => live.now().clients.byName.get(name),
     spool,
     draining: () => draining,
@@ -283,7 +286,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   return {
     configuration: () => live.now().configuration,
-    topology: () => live.now().topology,
+    topology,
     steering,
     regionClient: (name) => live.now().clients.byName.get(name),
     secrets: () => live.now().secrets.read(),
