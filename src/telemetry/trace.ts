@@ -83,6 +83,8 @@ export interface Happened {
   readonly door: Door
   /** Unix milliseconds of the first byte. */
   readonly receivedAt: number
+  /** How long after the first byte the provider had to be answered. */
+  readonly budgetMs: number
   /** Whoever does not show it lets go of it. */
   webhook: ReceivedWebhook | undefined
   readonly request: RoutableRequest | undefined
@@ -141,6 +143,7 @@ export function traceWebhook(
     provider,
     door,
     receivedAt,
+    budgetMs: arrival.deadline - arrival.startedAt,
     webhook,
     request,
     idempotencyKey,

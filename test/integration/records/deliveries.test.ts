@@ -62,6 +62,7 @@ describe('the record of a delivery', () => {
       failed: false,
       status: 200,
       answered_from: 'eu',
+      budget_ms: 2500,
       running: false,
       request: { promised: 'late_answer' },
       installation: { external_id: 'T0ACME00001', found_in: 'team_id' },

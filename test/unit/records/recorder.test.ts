@@ -38,6 +38,7 @@ async function setUp() {
     provider: rig.provider,
     door: { kind: 'webhook', surface: 'event', methods: ['POST'] },
     receivedAt: clock.now(),
+    budgetMs: 2500,
     webhook: undefined,
     request,
     idempotencyKey: 'k',
