@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { createAdminListener } from './admin/admin-listener.ts'
+import { createAdminListener, type AdminOptions } from './admin/admin-listener.ts'
 import type { Gateway } from './gateway.ts'
 import { createPublicListener } from './public-listener.ts'
 
@@ -22,10 +22,10 @@ export interface Serving {
 const GIVE_BACK_MS = 500
 
 /** Opens the public and the admin listener. Rejects when a port cannot be had; then nothing stays open. */
-export async function serve(gateway: Gateway): Promise<Serving> {
+export async function serve(gateway: Gateway, adminOptions: AdminOptions = {}): Promise<Serving> {
   const { clock } = gateway
   const { settings } = gateway.configuration()
-  const admin = createAdminListener(gateway)
+  const admin = createAdminListener(gateway, adminOptions)
   const front = createPublicListener(gateway)
   try {
     await listen(admin, settings.ADMIN_PORT, settings.ADMIN_HOST).catch(namedAs('ADMIN_HOST and ADMIN_PORT'))

@@ -10,12 +10,20 @@ import { admit } from './guard.ts'
 import { invalidRequest, type Route } from './route.ts'
 import { adminRoutes } from './routes.ts'
 
+export interface AdminOptions {
+  /** Served besides the gateway's own, and described with them. */
+  readonly extraRoutes?: readonly Route[]
+  /** Whether the page is to be told that this is a demo. */
+  readonly demo?: boolean
+}
+
 /**
  * The operator's listener: health and metrics, which need no token and are served under any name, since a probe and a
  * scraper have neither, and which tell of nobody's data; and the admin API, which is let in by `admit`.
  */
-export function createAdminListener(gateway: Gateway, routes: readonly Route[] = adminRoutes(gateway)): Server {
+export function createAdminListener(gateway: Gateway, options: AdminOptions = {}): Server {
   const { clock } = gateway
+  const routes = adminRoutes(gateway, options)
   const app = express().disable('x-powered-by').disable('etag').enable('case sensitive routing')
   app.use((_req, res, next) => {
     res.setHeaders(new Map([...safe, ['X-Request-Id', gateway.ids.delivery(clock.now())]]))

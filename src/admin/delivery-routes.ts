@@ -22,6 +22,9 @@ const listingOut = z.object({
   failed: z.boolean().describe('Somebody went without.'),
 })
 
+/** A delivery as it is listed. */
+export type DeliveryListing = z.output<typeof listingOut>
+
 const time = isoTime.transform((text) => Date.parse(text))
 
 const query = z.strictObject({

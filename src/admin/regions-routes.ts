@@ -49,6 +49,9 @@ const regionOut = z.object({
     .describe('What waits for it, in the whole fleet; null: the database cannot be asked.'),
 })
 
+/** A region as it is told. */
+export type RegionNow = z.output<typeof regionOut>
+
 const acts = [
   { path: '/api/regions/{name}/drain', summary: 'Sends a region nothing but what waits for it', to: 'draining' },
   { path: '/api/regions/{name}/down', summary: 'Sends a region nothing: what comes for it waits', to: 'down' },

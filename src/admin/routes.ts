@@ -16,7 +16,7 @@ import { secretsRoutes } from './secrets-routes.ts'
 import { shedRoutes } from './shed-routes.ts'
 
 /** Every route of the admin API, its own description among them. */
-export function adminRoutes(gateway: Gateway): Route[] {
+export function adminRoutes(gateway: Gateway, { extraRoutes = [] }: { extraRoutes?: readonly Route[] } = {}): Route[] {
   const { directory, spool, log, clock, store } = gateway
   const { audit } = store
   const providers = () => gateway.providers()
@@ -47,6 +47,7 @@ export function adminRoutes(gateway: Gateway): Route[] {
       directoryVersion: () => store.version(),
       directoryChanged: (change) => gateway.directoryChanged(change),
     }),
+    ...extraRoutes,
     route({
       method: 'get',
       path: '/openapi.json',

@@ -20,6 +20,9 @@ const secretOut = z.object({
     .describe('When it last verified a webhook, or signed towards a region, in any gateway of the fleet; null: never.'),
 })
 
+/** A signing secret as it is told. */
+export type SecretNow = z.output<typeof secretOut>
+
 /** When each signing secret was last used: that is how a rotation knows its end. */
 export function secretsRoutes({ secrets }: SecretsRoutesParts): Route[] {
   return [

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdminListener } from '../../../src/admin/admin-listener.ts'
+import { createAdminListener, type AdminOptions } from '../../../src/admin/admin-listener.ts'
 import { openApiOf } from '../../../src/admin/openapi.ts'
 import type { Route } from '../../../src/admin/route.ts'
 import { adminRoutes } from '../../../src/admin/routes.ts'
@@ -39,7 +39,7 @@ export interface AdminRig extends Admin {
 /** A whole gateway with its admin listener, both on free ports. */
 export async function startAdmin(
   options: Partial<TestGatewayOptions> = {},
-  routes?: (gateway: Gateway) => readonly Route[],
+  extraRoutes: readonly Route[] = [],
 ): Promise<AdminRig> {
   const test = await startTestGateway({
     regions: [
@@ -49,7 +49,7 @@ export async function startAdmin(
     ...options,
   })
   const { gateway } = test
-  const admin = await openAdmin(gateway, routes?.(gateway))
+  const admin = await openAdmin(gateway, { extraRoutes })
   return {
     ...admin,
     gateway,
@@ -62,17 +62,17 @@ export async function startAdmin(
 }
 
 /** The admin listener of a gateway that is there; every answer is held to the OpenAPI document. */
-export async function openAdmin(gateway: Gateway, routes?: readonly Route[]): Promise<Admin> {
-  const server = createAdminListener(gateway, routes)
+export async function openAdmin(gateway: Gateway, options: AdminOptions = {}): Promise<Admin> {
+  const server = createAdminListener(gateway, options)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
   // What the document says is what is sent: asked over HTTP by a test of its own.
-  const document = openApiOf(adminRoutes(gateway)) as unknown as OpenApi
+  const document = openApiOf(adminRoutes(gateway, options)) as unknown as OpenApi
   return {
     port,
     async ask(method, path, what) {
       const reply = await askAt(port, method, path, what)
-      if (routes === undefined) expectDocumented(document, method, path, reply)
+      expectDocumented(document, method, path, reply)
       return reply
     },
     async close() {

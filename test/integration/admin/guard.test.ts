@@ -8,7 +8,7 @@ import { route } from '../../../src/admin/route.ts'
 import { startAdmin, type AdminRig } from './admin-rig.ts'
 
 /** Says who asks. */
-const whoAmI = () => [
+const whoAmI = [
   route({
     method: 'get',
     path: '/api/me',
@@ -160,7 +160,7 @@ describe('what goes wrong inside', () => {
         throw new TypeError('the inside')
       },
     })
-    const rig = await startAdmin({}, () => [broken])
+    const rig = await startAdmin({}, [broken])
     try {
       const reply = await rig.ask('GET', '/api/broken?of=somebody')
       expect(reply).toMatchObject({ status: 500, json: { code: 'internal_error' } })
