@@ -18,7 +18,7 @@ export default {
       name: 'no-circular',
       comment: 'Two files that need each other to run are one file, or three.',
       severity: 'error',
-      from: { path: '^src/' },
+      from: { path: '^(?:src|console)/' },
       to: { circular: true, viaOnly: typeOnly },
     },
     {
@@ -127,6 +127,27 @@ export default {
       from: { path: '^src/', pathNot: '^src/(?:main\\.ts$|cli/|demo/)' },
       to: { path: '^src/(?:main\\.ts$|cli/)' },
     },
+    {
+      name: 'console-in-a-browser',
+      comment: 'The page is what it draws with, and itself: what else it knows, it asks the admin API for.',
+      severity: 'error',
+      from: { path: '^console/src/' },
+      to: { pathNot: ['^(?:console/)?src/', '(?:^|/)node_modules/(?:preact|@preact/signals|uplot)/'] },
+    },
+    {
+      name: 'console-takes-types',
+      comment: 'The shapes of what the admin API answers, in one file: nothing of the gateway runs in a browser.',
+      severity: 'error',
+      from: { path: '^console/' },
+      to: { path: '^src/', ...typeOnly },
+    },
+    {
+      name: 'console-knows-answers-only',
+      comment: 'How the gateway does it is none of the page’s business.',
+      severity: 'error',
+      from: { path: '^console/' },
+      to: { path: '^src/', pathNot: '^src/(?:admin|records|explain|demo)/' },
+    },
     onlyIn(
       'express-at-listeners',
       '(?:^|/)node_modules/(?:@types/)?express(?:-serve-static-core)?/',
@@ -179,7 +200,7 @@ export default {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default', 'types'],
-      extensions: ['.ts', '.mjs', '.js', '.json', '.d.ts'],
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.json', '.d.ts'],
     },
   },
 }

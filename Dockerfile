@@ -7,6 +7,7 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts scripts/build.ts
 COPY src src
+COPY console console
 RUN node scripts/build.ts
 
 FROM node:26.10.0-bookworm-slim AS dependencies

@@ -1,10 +1,12 @@
 /*
- * node scripts/build.ts [FOLDER]    what is shipped, in `dist` or elsewhere: the package, file by file, and its command.
+ * node scripts/build.ts [FOLDER]    what is shipped, in `dist` or elsewhere: the package, file by file, its command, and
+ *                                   the console that the command serves.
  */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
+import { build } from 'vite'
 
 const checkout = join(import.meta.dirname, '..')
 const dist = resolve(process.argv[2] ?? join(checkout, 'dist'))
@@ -38,3 +40,9 @@ await bundle.write({ dir: dist, format: 'esm', chunkFileNames: '[name]-[hash].js
 await bundle.close()
 // The line that names the interpreter is kept; files are written plain.
 chmodSync(join(dist, 'main.js'), 0o755)
+
+await build({
+  configFile: join(checkout, 'console/vite.config.ts'),
+  build: { outDir: join(dist, 'console') },
+  logLevel: 'warn',
+})

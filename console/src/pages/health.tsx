@@ -1,0 +1,5 @@
+import { PageHead } from '../parts/section.tsx'
+
+export default function Page() {
+  return <PageHead title="Slack health" />
+}

@@ -1,0 +1,68 @@
+import { signal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useRef } from 'preact/hooks'
+
+interface Question {
+  readonly title: string
+  /** What will happen, and how it is taken back. */
+  readonly text: ComponentChildren
+  /** The verb on the button: `Drain eu`. */
+  readonly act: string
+  readonly isDangerous?: boolean
+}
+
+const asked = signal<(Question & { readonly settle: (yes: boolean) => void }) | undefined>(undefined)
+
+/** Asks before something is done; false where it is called off, also by Escape. */
+export function confirm(question: Question): Promise<boolean> {
+  asked.peek()?.settle(false)
+  return new Promise((resolve) => {
+    asked.value = {
+      ...question,
+      settle(yes) {
+        asked.value = undefined
+        resolve(yes)
+      },
+    }
+  })
+}
+
+/** Where `confirm` asks; there is one. */
+export function Confirmation() {
+  const question = asked.value
+  const dialog = useRef<HTMLDialogElement>(null)
+  const id = useId()
+  useEffect(() => {
+    if (question !== undefined) dialog.current?.showModal()
+    else dialog.current?.close()
+  }, [question])
+  return (
+    <dialog
+      ref={dialog}
+      class="dialog"
+      aria-labelledby={`${id}-title`}
+      aria-describedby={`${id}-text`}
+      onClose={() => question?.settle(false)}
+    >
+      {question && (
+        <>
+          <h2 id={`${id}-title`}>{question.title}</h2>
+          <div id={`${id}-text`}>{question.text}</div>
+          <div class="actions">
+            {/* What changes nothing is chosen first. */}
+            <button type="button" autoFocus onClick={() => question.settle(false)}>
+              Cancel
+            </button>
+            <button
+              type="button"
+              class={question.isDangerous === true ? 'danger' : 'primary'}
+              onClick={() => question.settle(true)}
+            >
+              {question.act}
+            </button>
+          </div>
+        </>
+      )}
+    </dialog>
+  )
+}

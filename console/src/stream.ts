@@ -1,0 +1,111 @@
+import { batch, signal } from '@preact/signals'
+import type { DeliveryListing, RegionNow } from './shapes.ts'
+import { askSession } from './session.ts'
+
+/** How quickly webhooks were answered, in milliseconds. */
+export interface AnswerTimes {
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** What the gateway tells of one second, and of itself as it is. */
+export interface Now {
+  readonly at: string
+  readonly second: {
+    readonly webhooks: number
+    readonly failed: number
+    readonly by_surface: Readonly<Record<string, number>>
+    readonly by_outcome: Readonly<Record<string, number>>
+    readonly by_status: Readonly<Record<string, number>>
+    readonly answer_ms: AnswerTimes | null
+  }
+  readonly regions: readonly RegionNow[]
+  readonly under_way: number
+  readonly late_answers_owed: number
+  readonly ready: boolean
+  readonly draining: boolean
+}
+
+/** `bye`: the gateway drains and has said so. */
+export type StreamState = 'connecting' | 'live' | 'lost' | 'bye'
+
+export const streamState = signal<StreamState>('connecting')
+
+/** The last that was told; undefined until then. */
+export const now = signal<Now | undefined>(undefined)
+
+/** Each second of the last five minutes that was told, the oldest first. */
+export const history = signal<readonly Now[]>([])
+
+/** The last deliveries as they came, the newest first. */
+export const recent = signal<readonly DeliveryListing[]>([])
+
+/** Those of them that failed. */
+export const recentFailures = signal<readonly DeliveryListing[]>([])
+
+/** How many were not told one by one, since there were too many. */
+export const leftOut = signal(0)
+
+export const HISTORY_SECONDS = 300
+const RECENT = 200
+const RECENT_FAILURES = 20
+const AGAIN_MS = 3000
+
+/** Listens until what it returns is called. */
+export function followStream(): () => void {
+  let source: EventSource | undefined
+  let again: ReturnType<typeof setTimeout> | undefined
+
+  function open(): void {
+    source = new EventSource('/api/stream')
+    source.addEventListener('now', ({ data }) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the gateway that this page came with
+      took(JSON.parse(String(data)) as Now)
+    })
+    source.addEventListener('deliveries', ({ data }) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same
+      came(JSON.parse(String(data)) as { items: DeliveryListing[]; left_out: number })
+    })
+    source.addEventListener('bye', () => (streamState.value = 'bye'))
+    source.addEventListener('error', () => {
+      if (streamState.value !== 'bye') streamState.value = 'lost'
+      if (source?.readyState !== EventSource.CLOSED) return
+      // Refused: the browser leaves it at that, and a session may be over.
+      clearTimeout(again)
+      again = setTimeout(() => void askSession().then(open), AGAIN_MS)
+    })
+  }
+
+  streamState.value = 'connecting'
+  open()
+  return () => {
+    clearTimeout(again)
+    source?.close()
+  }
+}
+
+function took(told: Now): void {
+  const since = Date.parse(told.at) - HISTORY_SECONDS * 1000
+  batch(() => {
+    streamState.value = told.draining ? 'bye' : 'live'
+    now.value = told
+    history.value = [...history.value.filter(({ at }) => Date.parse(at) > since && at < told.at), told]
+  })
+}
+
+function came({ items, left_out }: { items: readonly DeliveryListing[]; left_out: number }): void {
+  // One whose last region comes to its end later is told again.
+  const again = new Set(items.map(({ id }) => id))
+  const older = (list: readonly DeliveryListing[]) => list.filter(({ id }) => !again.has(id))
+  const newest = items.toSorted((a, b) => (a.id < b.id ? 1 : -1))
+  batch(() => {
+    leftOut.value += left_out
+    recent.value = [...newest, ...older(recent.value)].slice(0, RECENT)
+    const failed = newest.filter((one) => one.failed)
+    if (failed.length > 0) {
+      recentFailures.value = [...failed, ...older(recentFailures.value)].slice(0, RECENT_FAILURES)
+    }
+  })
+}
