@@ -50,6 +50,8 @@ export interface LaneState {
   ramp: number
 }
 
+export type Boxes = ReturnType<typeof createBoxes>
+
 /** What is known of the mailboxes: only those that something is to be known of, by address and by id, in their lanes. */
 export function createBoxes() {
   const byKey = new Map<string, Box>()

@@ -3,10 +3,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Attempted } from '../../../src/delivery/attempt.ts'
 import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
-import { createMailboxWorker, type Lane, type MailboxWorker } from '../../../src/delivery/mailboxes.ts'
+import { createMailboxWorker, type MailboxWorker } from '../../../src/delivery/mailboxes.ts'
 import { NO_PROGRESS } from '../../../src/delivery/spool.ts'
 import type { MailboxAddress, NewRow, Spool } from '../../../src/delivery/spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
+import type { Lane } from '../../../src/delivery/turns.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
