@@ -29,6 +29,8 @@ export const catalogue = {
   unauthorized: { status: 401, stage: 'admin', title: 'The admin API needs its token' },
   foreign_host: { status: 403, stage: 'admin', title: 'This host name is not the admin listener' },
   foreign_origin: { status: 403, stage: 'admin', title: 'Another origin may not use the admin API' },
+  csrf: { status: 403, stage: 'admin', title: 'A session writes with its CSRF token only' },
+  too_many_attempts: { status: 429, stage: 'admin', title: 'Too many wrong tokens came from this address' },
   unsupported_media_type: { status: 415, stage: 'admin', title: 'The admin API takes JSON' },
   invalid_request: { status: 400, stage: 'admin', title: 'The request is not what this route takes' },
   precondition_failed: { status: 412, stage: 'admin', title: 'The row is not as the request expects it' },

@@ -6,15 +6,14 @@ import { CallerGone } from '../receive.ts'
 import { problemReply, sendFailure, sendReply, sendReplyAndClose } from '../send-reply.ts'
 import { CONTENT_TYPE } from '../telemetry/text-format.ts'
 import { answerRoute } from './answer-route.ts'
-import { admit } from './guard.ts'
+import { admit, callerOf, type Caller } from './guard.ts'
+import { builtPage, servePage } from './page.ts'
 import { invalidRequest, type Route } from './route.ts'
-import { adminRoutes } from './routes.ts'
+import { adminRoutes, type RoutesOptions } from './routes.ts'
 
-export interface AdminOptions {
-  /** Served besides the gateway's own, and described with them. */
-  readonly extraRoutes?: readonly Route[]
-  /** Whether the page is to be told that this is a demo. */
-  readonly demo?: boolean
+export interface AdminOptions extends RoutesOptions {
+  /** Where the files of the console's page are. */
+  readonly page?: string
 }
 
 /**
@@ -41,13 +40,19 @@ export function createAdminListener(gateway: Gateway, options: AdminOptions = {}
     res.send(Buffer.from(await gateway.metrics()))
   })
 
-  const authors = new WeakMap<IncomingMessage, string>()
+  const caller = (req: IncomingMessage): Caller => callerOf(req, gateway.configuration().settings, clock.now())
+  // Under a foreign name there is no page either: it could ask for nothing.
   app.use((req, _res, next) => {
-    authors.set(req, admit(req, gateway.configuration().settings))
+    caller(req)
     next()
   })
-  const author = (req: IncomingMessage): string => authors.get(req) ?? 'nobody'
-  for (const route of routes) app[route.method](expressPath(route), answerRoute(route, { clock, author }))
+  app.use(servePage(options.page ?? builtPage()))
+  for (const route of routes) app[route.method](expressPath(route), answerRoute(route, { clock, caller }))
+  // Who may not come in is not told what there is.
+  app.use((req, _res, next) => {
+    admit(req, caller(req))
+    next()
+  })
   for (const [path, those] of Map.groupBy(routes, expressPath)) {
     const methods = those.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
     app.all(path, () => {

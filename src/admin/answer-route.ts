@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { readBody, refuseEncodedBody } from '../receive.ts'
 import { sendReply } from '../send-reply.ts'
+import { admit, type Caller } from './guard.ts'
 import { invalidRequest, type Route } from './route.ts'
 
 /** A body of a megabyte over the slowest line an operator may sit at. */
@@ -12,9 +13,11 @@ const BODY_MS = 10_000
 /** The handler of a route. What goes wrong, it throws: the listener turns that into a problem document. */
 export function answerRoute(
   route: Route,
-  { clock, author }: { clock: Clock; author: (req: IncomingMessage) => string },
+  { clock, caller: callerOf }: { clock: Clock; caller: (req: IncomingMessage) => Caller },
 ): RequestHandler {
   return async (req, res) => {
+    const caller = callerOf(req)
+    const author = route.open ? (caller.author ?? 'nobody') : admit(req, caller)
     const {
       status,
       headers = {},
@@ -24,7 +27,8 @@ export function answerRoute(
       query: queryIn(req),
       body: route.body === undefined ? undefined : await jsonIn(req, res, { limit: route.bodyLimit, clock }),
       headers: req.headers,
-      author: author(req),
+      author,
+      caller,
     })
     const own = [...Object.entries(headers).flat(), ...(body === undefined ? [] : JSON_TYPE)]
     const bytes = Buffer.from(body === undefined ? '' : `${JSON.stringify(body)}\n`)

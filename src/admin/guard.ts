@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
@@ -6,41 +5,96 @@ import { parseTrustedProxies } from '../config/trusted-proxies.ts'
 import type { Settings } from '../config/environment.ts'
 import { Refusal } from '../errors.ts'
 import { peerOf } from '../peer.ts'
+import { isSame } from './is-same.ts'
+import { sessionIn, type Session } from './session.ts'
+
+export interface Caller {
+  /** Who it is, as the audit names them; undefined: somebody who has shown nothing. */
+  readonly author: string | undefined
+  /** Where from, and who a trusted proxy says it is. */
+  readonly named: string
+  /** By what a browser is let in. */
+  readonly session: Session | undefined
+  /** Of whoever is behind the trusted proxies. */
+  readonly address: string
+  /** As far as a trusted proxy says so. */
+  readonly isHttps: boolean
+}
+
+type GuardSettings = Pick<Settings, 'ADMIN_HOST' | 'ADMIN_TOKEN' | 'TRUSTED_PROXIES' | 'IDENTITY_HEADER'>
 
 /**
- * Lets in who may use the admin API, and says who it is, as the audit names them. Throws a `Refusal`.
+ * Who asks. Throws a `Refusal` for what no admin listener answers, whoever asks.
  *
  * A page in an operator's browser could reach a listener on loopback by a name of its own that it lets point here (DNS
  * rebinding), or write by a form: so neither a foreign name nor a foreign origin is served, token or not.
  */
-export function admit(
-  req: IncomingMessage,
-  settings: Pick<Settings, 'ADMIN_HOST' | 'ADMIN_TOKEN' | 'TRUSTED_PROXIES' | 'IDENTITY_HEADER'>,
-): string {
+export function callerOf(req: IncomingMessage, settings: GuardSettings, now: number): Caller {
   const { ADMIN_HOST, ADMIN_TOKEN, TRUSTED_PROXIES, IDENTITY_HEADER } = settings
+  const hasToken = ADMIN_TOKEN !== undefined
   const at = URL.parse(`http://${req.headers.host ?? ''}`)
-  if (at === null || !isOurs(at.hostname, { req, ADMIN_HOST, hasToken: ADMIN_TOKEN !== undefined })) {
+  if (at === null || !isOurs(at.hostname, { req, ADMIN_HOST, hasToken })) {
     throw new Refusal('foreign_host', 'Reach the admin listener by its address, as ADMIN_HOST has it or as localhost.')
   }
+  const { user, proto, host, forwardedFor } = peerOf(req, TRUSTED_PROXIES, IDENTITY_HEADER)
   const { origin } = req.headers
-  if (origin !== undefined && URL.parse(origin)?.host !== at.host) {
+  // A proxy may call us by our address. Without a token that name proves nothing: it may be the rebound one.
+  const outside = hasToken ? URL.parse(`${proto}://${host}`)?.host : undefined
+  if (origin !== undefined && ![at.host, outside].includes(URL.parse(origin)?.host)) {
     throw new Refusal('foreign_origin', 'Pages of other origins may not use the admin API.')
   }
 
-  const { user } = peerOf(req, TRUSTED_PROXIES, IDENTITY_HEADER)
   const address = withoutMapping(req.socket.remoteAddress ?? 'unknown')
   const named = user === undefined ? address : `${address} (${printable(user)})`
-  if (ADMIN_TOKEN === undefined) {
-    // The listener may have been opened when there was a token, and a reload has taken it away.
-    if (!isLoopback(withoutMapping(req.socket.localAddress ?? ''))) throw unauthorized()
-    return `loopback ${named}`
+  const session = hasToken ? sessionIn(req.headers.cookie, ADMIN_TOKEN, now) : undefined
+  const way = shownBy(req, ADMIN_TOKEN, session)
+  return {
+    author: way === 'session' ? bySession(named) : way && `${way} ${named}`,
+    named,
+    session: way === 'session' ? session : undefined,
+    address: clientOf(forwardedFor, TRUSTED_PROXIES) ?? address,
+    isHttps: proto === 'https',
   }
-  const [, given] = /^bearer +([^ ].*)$/i.exec(req.headers.authorization ?? '') ?? []
-  if (given === undefined || !isSame(given, ADMIN_TOKEN)) throw unauthorized()
-  return `admin token from ${named}`
 }
 
-function unauthorized(): Refusal {
+/** Lets in who may use the admin API, and says who it is, as the audit names them. Throws a `Refusal`. */
+export function admit(
+  { method, headers }: Pick<IncomingMessage, 'method' | 'headers'>,
+  { author, session }: Caller,
+): string {
+  if (author === undefined) throw unauthorized()
+  const writes = method !== 'GET' && method !== 'HEAD'
+  // What a browser sends by itself proves nothing of who had it sent. (A header that comes twice is joined to one text.)
+  if (session !== undefined && writes && !isSame(String(headers['x-csrf-token']), session.csrf)) {
+    throw new Refusal('csrf', 'Send the header X-CSRF-Token with the csrf of GET /api/session.')
+  }
+  return author
+}
+
+/** The author that came by a session. */
+export function bySession(named: string): string {
+  return `session from ${named}`
+}
+
+/** By what somebody is let in. A token that is brought counts, right or wrong: whoever sends one means it. */
+function shownBy(req: IncomingMessage, token: string | undefined, session: Session | undefined) {
+  // The listener may have been opened when there was a token, and a reload has taken it away.
+  if (token === undefined) return isLoopback(withoutMapping(req.socket.localAddress ?? '')) ? 'loopback' : undefined
+  // Another scheme is the business of a proxy that asks for a password of its own.
+  const [, given] = /^bearer +([^ ].*)$/i.exec(req.headers.authorization ?? '') ?? []
+  if (given === undefined) return session && 'session'
+  return isSame(given, token) ? 'admin token from' : undefined
+}
+
+/** The nearest in the chain of whom no trusted proxy is the next: what stands further away may be made up. */
+function clientOf(forwardedFor: string, proxies: Settings['TRUSTED_PROXIES']): string | undefined {
+  return forwardedFor
+    .split(',')
+    .map((address) => withoutMapping(address.trim()))
+    .findLast((address) => !proxies.trusts(address))
+}
+
+export function unauthorized(): Refusal {
   return new Refusal('unauthorized', 'Send the header Authorization: Bearer and the value of ADMIN_TOKEN.', {
     headers: { 'WWW-Authenticate': 'Bearer realm="silo-gateway"' },
   })
@@ -67,12 +121,6 @@ const loopback = parseTrustedProxies(['127.0.0.0/8', '::1'])
 /** `::ffff:10.0.0.1` is `10.0.0.1` on a socket that takes both families. */
 function withoutMapping(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '')
-}
-
-/** Digests have one length, so that the time it takes says nothing of the token, its length neither. */
-function isSame(given: string, token: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(given), digest(token))
 }
 
 /** For a line of the audit: no controls, no end of it out of sight. */

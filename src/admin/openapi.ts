@@ -1,17 +1,12 @@
 import { z } from 'zod'
 import { catalogue, type ErrorCode } from '../errors.ts'
 import type { Route } from './route.ts'
+import { SESSION_COOKIE } from './session.ts'
 
 type Json = Record<string, unknown>
 
 /** What every route may answer besides its own. */
-const anyRoute: readonly ErrorCode[] = [
-  'unauthorized',
-  'foreign_host',
-  'foreign_origin',
-  'store_unavailable',
-  'internal_error',
-]
+const anyRoute: readonly ErrorCode[] = ['foreign_host', 'foreign_origin', 'store_unavailable', 'internal_error']
 const anyBody: readonly ErrorCode[] = [
   'body_timeout',
   'body_too_large',
@@ -46,23 +41,39 @@ export function openApiOf(routes: readonly Route[]): Json {
     paths,
     components: {
       schemas: { Problem: schemaOf(problem, 'output') },
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'The value of ADMIN_TOKEN.' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'The value of ADMIN_TOKEN.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: SESSION_COOKIE,
+          description: 'Of POST /api/session. What writes needs the header X-CSRF-Token besides.',
+        },
+      },
     },
     // Without a token set, loopback needs none.
-    security: [{ token: [] }, {}],
+    security: [{ token: [] }, { session: [] }, {}],
   }
 }
 
 /** Every code that a route may refuse with. */
-function problemsOf({ body, problems }: Pick<Route, 'body' | 'problems'>): ErrorCode[] {
-  return ['invalid_request', ...anyRoute, ...(body === undefined ? [] : anyBody), ...problems]
+function problemsOf({ method, open, body, problems }: Route): ErrorCode[] {
+  return [
+    'invalid_request',
+    ...(open ? [] : (['unauthorized'] as const)),
+    ...(open || method === 'get' ? [] : (['csrf'] as const)),
+    ...anyRoute,
+    ...(body === undefined ? [] : anyBody),
+    ...problems,
+  ]
 }
 
 function operationOf(route: Route): Json {
-  const { method, path, summary, params, query, body, heeds } = route
+  const { method, path, summary, open, params, query, body, heeds } = route
   return {
     operationId: operationId(method, path),
     summary,
+    ...(open && { security: [{}] }),
     parameters: [
       ...parametersOf(params, 'path'),
       ...parametersOf(query, 'query'),

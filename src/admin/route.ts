@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
 import { Refusal, type ErrorCode, type Fault } from '../errors.ts'
 import { faultsOf } from '../regions/located-yaml.ts'
+import type { Caller } from './guard.ts'
 
 /** What a route answers with one status; without `body` it has none. `headers`: name to description. */
 export interface Response {
@@ -42,6 +43,7 @@ export interface Asked<Params, Query, Body> {
   readonly body: Body
   readonly headers: IncomingHttpHeaders
   readonly author: string
+  readonly caller: Caller
 }
 
 export interface Declaration<
@@ -56,6 +58,8 @@ export interface Declaration<
   readonly summary: string
   /** Whether it changes anything: what does is audited by its handler. */
   readonly writes: boolean
+  /** Answers whoever asks, as far as it does: for this one nobody need have shown who they are. */
+  readonly open?: boolean
   readonly params?: Params
   /** Strict, as `params`: a parameter that is not declared is refused. Values arrive as text. */
   readonly query?: Query
@@ -82,6 +86,7 @@ export interface Route {
   readonly path: string
   readonly summary: string
   readonly writes: boolean
+  readonly open: boolean
   readonly params: z.ZodObject
   readonly query: z.ZodObject
   /** Undefined: a body is not looked at. */
@@ -111,6 +116,7 @@ export function route<
     path,
     summary,
     writes,
+    open: declared.open ?? false,
     params,
     query,
     body,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { eraseIntegration } from '../delivery/erase.ts'
 import type { Gateway } from '../gateway.ts'
+import { packageVersion } from '../version.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
 import { directoryRoutes } from './directory-routes.ts'
@@ -13,14 +14,30 @@ import { pageTokenRoutes } from './page-token-routes.ts'
 import { regionsRoutes } from './regions-routes.ts'
 import { route, type Route } from './route.ts'
 import { secretsRoutes } from './secrets-routes.ts'
+import { sessionRoutes } from './session-routes.ts'
 import { shedRoutes } from './shed-routes.ts'
 
+export interface RoutesOptions {
+  /** Served besides the gateway's own, and described with them. */
+  readonly extraRoutes?: readonly Route[]
+  /** Whether the page is to be told that this is a demo. */
+  readonly demo?: boolean
+}
+
 /** Every route of the admin API, its own description among them. */
-export function adminRoutes(gateway: Gateway, { extraRoutes = [] }: { extraRoutes?: readonly Route[] } = {}): Route[] {
+export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }: RoutesOptions = {}): Route[] {
   const { directory, spool, log, clock, store } = gateway
   const { audit } = store
   const providers = () => gateway.providers()
   const routes: Route[] = [
+    ...sessionRoutes({
+      settings: () => gateway.configuration().settings,
+      clock,
+      ids: gateway.ids,
+      log,
+      version: packageVersion(),
+      demo,
+    }),
     ...directoryRoutes({
       directory,
       topology: () => gateway.topology(),

@@ -37,7 +37,7 @@ const says =
 async function start<Name extends string>(answers: Record<Name, Answer | undefined>, options: SilosOptions = {}) {
   const clock = createManualClock({ now: Date.now() })
   const started = await silos(answers, { clock, ...options })
-  const admin = await openAdmin(started.gateway, [])
+  const admin = await openAdmin(started.gateway)
   closing.push(() => admin.close())
   const scrape = async () => parsePrometheusText((await admin.ask('GET', '/metrics')).text)
   /** The value of a series; undefined: there is none. */

@@ -1,21 +1,27 @@
 import type { IncomingMessage } from 'node:http'
 import { hostname } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { admit } from '../../../src/admin/guard.ts'
+import { admit, callerOf } from '../../../src/admin/guard.ts'
 
-type Settings = Parameters<typeof admit>[1]
+type Settings = Parameters<typeof callerOf>[1]
 
 /** A request as a socket of any interface would have it; servers of tests listen on loopback only. */
 function ask(settings: Partial<Settings>, headers: Record<string, string>, here = '10.0.0.7', there = '10.0.0.9') {
   const headersDistinct = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]))
-  const request = { headers, headersDistinct, socket: { localAddress: here, remoteAddress: there } }
-  return admit(request as unknown as IncomingMessage, {
-    ADMIN_HOST: '0.0.0.0',
-    ADMIN_TOKEN: undefined,
-    TRUSTED_PROXIES: { ranges: [], trusts: () => false },
-    IDENTITY_HEADER: 'X-Forwarded-User',
-    ...settings,
-  })
+  const fields = { method: 'GET', headers, headersDistinct, socket: { localAddress: here, remoteAddress: there } }
+  const request = fields as unknown as IncomingMessage
+  const caller = callerOf(
+    request,
+    {
+      ADMIN_HOST: '0.0.0.0',
+      ADMIN_TOKEN: undefined,
+      TRUSTED_PROXIES: { ranges: [], trusts: () => false },
+      IDENTITY_HEADER: 'X-Forwarded-User',
+      ...settings,
+    },
+    0,
+  )
+  return admit(request, caller)
 }
 
 const withToken = { ADMIN_TOKEN: 'open-sesame' }
