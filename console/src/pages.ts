@@ -16,6 +16,7 @@ export interface PageEntry {
 /** Every page, in the order of the navigation. */
 export const pages: readonly PageEntry[] = [
   { at: '', name: 'Live', load: () => import('./pages/live.tsx') },
+  { at: 'deliveries', name: 'Deliveries', load: () => import('./pages/deliveries.tsx') },
   { at: 'regions', name: 'Regions', load: () => import('./pages/regions.tsx') },
   { at: 'health', name: 'Slack health', load: () => import('./pages/health.tsx') },
 ]

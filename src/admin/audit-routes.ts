@@ -14,6 +14,8 @@ const entryOut = z.object({
   details: z.record(z.string(), z.unknown()).describe('What it was changed from and to.'),
 })
 
+export type AuditEntryOut = z.output<typeof entryOut>
+
 export function auditRoutes({ audit }: { readonly audit: Pick<AuditLog, 'read'> }): Route[] {
   return [
     route({

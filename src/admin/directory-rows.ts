@@ -68,6 +68,10 @@ export const identityOut = z.object({
   user: z.string().describe('The person, as the trusted proxy named them.'),
 })
 
+export type IntegrationOut = z.output<typeof integrationOut>
+export type OrganizationOut = z.output<typeof organizationOut>
+export type LinkOut = z.output<typeof linkOut>
+
 export function integrationFrom(id: string, row: z.output<typeof integrationIn>): Integration {
   return {
     id,
@@ -81,7 +85,7 @@ export function integrationFrom(id: string, row: z.output<typeof integrationIn>)
   }
 }
 
-export function integrationJson(row: Integration): z.output<typeof integrationOut> {
+export function integrationJson(row: Integration): IntegrationOut {
   return {
     id: row.id,
     provider: row.provider,
@@ -101,12 +105,12 @@ export function organizationFrom(
   return { id, slug, name, region, status, held }
 }
 
-export function organizationJson(row: Organization): z.output<typeof organizationOut> {
+export function organizationJson(row: Organization): OrganizationOut {
   const { id, slug, name, region, status, epoch, held } = row
   return { id, slug, name, region, status, epoch, held }
 }
 
-export function linkJson({ integrationId, organizationId, status }: Link): z.output<typeof linkOut> {
+export function linkJson({ integrationId, organizationId, status }: Link): LinkOut {
   return { integration_id: integrationId, organization_id: organizationId, status }
 }
 

@@ -43,6 +43,8 @@ const mailboxOut = z.object({
   dead_letters: z.int(),
 })
 
+export type MailboxNow = z.output<typeof mailboxOut>
+
 const deadLetterOut = z.object({
   id: idOut,
   mailbox_id: idOut,
@@ -53,6 +55,8 @@ const deadLetterOut = z.object({
   received_at: isoTime,
   died_at: isoTime,
 })
+
+export type DeadLetterOut = z.output<typeof deadLetterOut>
 
 const replayedOut = z.object({ replayed: z.int().describe('How many wait again.') })
 
@@ -250,7 +254,7 @@ function whoseJson(address: MailboxAddress) {
   }
 }
 
-function mailboxJson(mailbox: MailboxListing): z.output<typeof mailboxOut> {
+function mailboxJson(mailbox: MailboxListing): MailboxNow {
   const { id, address, depth, bytes, paused, retryAt, oldestAt, headAttempts, deadLetters } = mailbox
   return {
     id: String(id),
@@ -265,7 +269,7 @@ function mailboxJson(mailbox: MailboxListing): z.output<typeof mailboxOut> {
   }
 }
 
-function deadLetterJson(letter: DeadLetter): z.output<typeof deadLetterOut> {
+function deadLetterJson(letter: DeadLetter): DeadLetterOut {
   const { id, mailbox, address, delivery, reason, attempts, receivedAt, diedAt } = letter
   return {
     id: String(id),

@@ -24,6 +24,8 @@ const shedOut = z.object({
   ),
 })
 
+export type ShedOut = z.output<typeof shedOut>
+
 /** Which events are not wanted for now, in the whole fleet. */
 export function shedRoutes({ steering, providers }: ShedRoutesParts): Route[] {
   const path = '/api/shed'

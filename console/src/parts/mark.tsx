@@ -15,8 +15,8 @@ export function Mark({ tone, children }: { tone: Tone; children: ComponentChildr
   )
 }
 
-/** A disc, a triangle, a square, a ring. */
-const shapes: Readonly<Record<Tone, string>> = {
+/** A disc, a triangle, a square, a ring, each in 10 by 10. */
+export const shapes: Readonly<Record<Tone, string>> = {
   good: 'M5 1a4 4 0 1 0 0 8a4 4 0 1 0 0-8z',
   wait: 'M5 .8L9.6 9H.4z',
   bad: 'M1 1h8v8h-8z',

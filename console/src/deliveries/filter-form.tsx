@@ -1,0 +1,141 @@
+import type { ComponentChildren } from 'preact'
+import { queryText } from '../api.ts'
+import { go, href } from '../router.ts'
+import { asQuery, filterOf, localTime, type Filter } from './filter.ts'
+
+const surfaces = ['event', 'command', 'action', 'options', 'page']
+
+/** The common ones; any other can be typed. */
+const outcomes = [
+  'passed_on',
+  'spooled',
+  'late',
+  'told_failure',
+  'silo_client_error',
+  'duplicate',
+  'unknown_integration',
+  'inactive',
+  'invalid_signature',
+  'malformed_request',
+  'rate_limited',
+  'shed',
+  'caller_gone',
+  'internal_error',
+]
+
+/** What is asked for is part of the address, so that it can be sent to somebody. */
+export function FilterForm({ filter, regions }: { filter: Filter; regions: readonly string[] }) {
+  const { q, failed, surface, region, ...others } = filter
+  const isFiltered = Object.keys(filter).length > 0
+  return (
+    // What is filled in begins anew with each address.
+    <form
+      key={queryText(asQuery(filter))}
+      class="delivery-filter"
+      aria-label="Filter"
+      onSubmit={(event) => {
+        event.preventDefault()
+        go(href('deliveries') + queryText(asQuery(filterOf(new FormData(event.currentTarget)))))
+      }}
+    >
+      <div class="filters">
+        <Field name="Search">
+          <input name="q" type="search" defaultValue={q ?? ''} maxLength={200} placeholder="id, type, workspace, …" />
+        </Field>
+        <Field name="Surface">
+          <Choice name="surface" given={surface} among={surfaces} />
+        </Field>
+        <Field name="Region">
+          <Choice name="region" given={region} among={regions} />
+        </Field>
+        <label class="check">
+          <input name="failed" type="checkbox" value="true" defaultChecked={failed === 'true'} />
+          <span>Failed only</span>
+        </label>
+        <button type="submit" class="primary">
+          Show
+        </button>
+        {isFiltered && <a href={href('deliveries')}>All deliveries</a>}
+      </div>
+      <details open={Object.keys(others).length > 0}>
+        <summary>More filters</summary>
+        <div class="filters">
+          <Field name="Type">
+            <input name="type" defaultValue={others.type ?? ''} />
+          </Field>
+          <Field name="Outcome">
+            <input name="outcome" defaultValue={others.outcome ?? ''} list="outcomes" />
+            <datalist id="outcomes">
+              {outcomes.map((outcome) => (
+                <option key={outcome} value={outcome} />
+              ))}
+            </datalist>
+          </Field>
+          <Field name="Status">
+            <input
+              name="status"
+              class="short"
+              defaultValue={others.status ?? ''}
+              inputMode="numeric"
+              pattern="[1-5][0-9]{2}"
+              title="A status of HTTP, such as 200"
+            />
+          </Field>
+          <Field name="Installation">
+            <input name="installation" defaultValue={others.installation ?? ''} placeholder="T0ACME00001" />
+          </Field>
+          <Field name="Integration id">
+            <input
+              name="integration_id"
+              class="short"
+              defaultValue={others.integration_id ?? ''}
+              inputMode="numeric"
+              pattern="[0-9]+"
+              title="Digits"
+            />
+          </Field>
+          <Field name="Organization id">
+            <input
+              name="organization_id"
+              class="short"
+              defaultValue={others.organization_id ?? ''}
+              inputMode="numeric"
+              pattern="[0-9]+"
+              title="Digits"
+            />
+          </Field>
+          <Field name="From">
+            <input name="from" type="datetime-local" step={1} defaultValue={localTime(others.from)} />
+          </Field>
+          <Field name="Until">
+            <input name="until" type="datetime-local" step={1} defaultValue={localTime(others.until)} />
+          </Field>
+        </div>
+      </details>
+    </form>
+  )
+}
+
+function Field({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <label class="field">
+      <span>{name}</span>
+      {children}
+    </label>
+  )
+}
+
+/** One of several, or any; one that the address names is there even if nobody knows it. */
+function Choice({ name, given, among }: { name: string; given: string | undefined; among: readonly string[] }) {
+  const all = given === undefined || among.includes(given) ? among : [...among, given]
+  return (
+    <select name={name} defaultValue={given ?? ''}>
+      <option value="">any</option>
+      {all.map((one) => (
+        <option key={one} value={one} selected={one === given}>
+          {one}
+        </option>
+      ))}
+    </select>
+  )
+}

@@ -1,0 +1,65 @@
+import type { VNode } from 'preact'
+import { words } from '../format.ts'
+import { Mark, outcomeTone } from '../parts/mark.tsx'
+import { Time } from '../parts/time.tsx'
+import { href } from '../router.ts'
+import type { DeliveryListing } from '../shapes.ts'
+
+/** Deliveries, a row each; what is narrow shows less of each. */
+export function DeliveryRows({ rows, caption }: { rows: readonly DeliveryListing[]; caption: string }) {
+  return (
+    <table class="deliveries">
+      <caption class="unseen">{caption}</caption>
+      <thead>
+        <tr>
+          <th scope="col" class="received">
+            Received
+          </th>
+          <th scope="col">Webhook</th>
+          <th scope="col" class="whose">
+            Installation
+          </th>
+          <th scope="col" class="planned">
+            Regions
+          </th>
+          <th scope="col" class="status">
+            Status
+          </th>
+          <th scope="col" class="outcome">
+            Outcome
+          </th>
+        </tr>
+      </thead>
+      <tbody>{rows.map(rowOf)}</tbody>
+    </table>
+  )
+}
+
+/** Those that are as they were are not drawn again: a tail puts dozens before hundreds several times a second. */
+const drawn = new WeakMap<DeliveryListing, VNode>()
+
+function rowOf(one: DeliveryListing): VNode {
+  const before = drawn.get(one)
+  if (before !== undefined) return before
+  const { id, received_at, surface, type, installation, regions, outcome, status, failed } = one
+  const row = (
+    <tr key={id} class={failed ? 'failed' : ''}>
+      <th scope="row" class="received">
+        <a href={href('deliveries', id)} title={id}>
+          <Time at={received_at} exact />
+        </a>
+      </th>
+      <td>
+        {surface} <span class="type">{type}</span>
+      </td>
+      <td class="whose">{installation}</td>
+      <td class="planned">{regions.join(', ')}</td>
+      <td class="status">{status ?? '—'}</td>
+      <td class="outcome">
+        <Mark tone={outcomeTone(outcome, failed)}>{words(outcome)}</Mark>
+      </td>
+    </tr>
+  )
+  drawn.set(one, row)
+  return row
+}
