@@ -18,6 +18,8 @@ const PLACE = 'coalesce(place, id)'
 /** 64 bits, which a JavaScript number has not. */
 export const INTEGRATION = 'CAST(box.integration_id AS text) AS integration'
 
+export type Statements = ReturnType<typeof prepareStatements>
+
 /** Everything that the spool says to SQLite, prepared once. `row` and `box` stand for what waits and its mailbox. */
 export function prepareStatements(database: DatabaseSync) {
   const head = (column: string): string =>

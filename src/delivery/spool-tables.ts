@@ -1,17 +1,14 @@
 import type { DatabaseSync } from '../database/sqlite.ts'
+import { createOwedAnswerRows } from './owed-answer-rows.ts'
 import {
-  allOf,
   columnsOf,
   conditionsOf,
   deadLetterOf,
-  idsOf,
   listingOf,
   openMailboxOf,
-  orphanOf,
   storedId,
   totalsOf,
   waitingRowOf,
-  type AnswerColumns,
   type DeadLetterColumns,
   type LettersColumns,
   type ListingColumns,
@@ -19,12 +16,11 @@ import {
   type RowColumns,
   type TotalsColumns,
 } from './spool-rows.ts'
+import { goodLeases, leaseIsGood, type Moment } from './spool-leases.ts'
 import { restAfter, retryBehindTwins, takesAllAlong, TOO_OLD, type StoredRow } from './spool-rules.ts'
 import { INTEGRATION, all, changes, one, prepareStatements, rowsOf, type Value } from './spool-statements.ts'
 import {
   LEASE_MS,
-  NO_PROGRESS,
-  regionOf,
   type Appended,
   type Claim,
   type DeadLetterFilter,
@@ -33,31 +29,20 @@ import {
   type MailboxListing,
   type MailboxPage,
   type Move,
-  type NewOwedAnswer,
   type NewRow,
   type Next,
   type OpenMailbox,
-  type OrphanedAnswer,
   type RegionTotals,
-  type Sealed,
   type Settlement,
   type WaitingRow,
   type Replayed,
   type ReplayPart,
   type WaitingPage,
 } from './spool.ts'
+import { createWaitingRows, NO_ROW, type Letter, type Sending } from './waiting-rows.ts'
 
 /** As SQLite has it. */
 const NO_LIMIT = -1
-
-/** Who asks, and what time it is there: the tables have no clock of their own. */
-export interface Moment {
-  /** Milliseconds since the machine started. */
-  readonly monotonic: number
-  /** Unix milliseconds. */
-  readonly now: number
-  readonly instance: string
-}
 
 export type SpoolTables = ReturnType<typeof createSpoolTables>
 
@@ -67,6 +52,7 @@ export type SpoolTables = ReturnType<typeof createSpoolTables>
  */
 export function createSpoolTables(database: DatabaseSync) {
   const sql = prepareStatements(database)
+  const { put, remove, bury, revive, replace, isBeingSent } = createWaitingRows(sql)
   // SQLite says what other connections have changed; what other instances have on this one is counted here.
   const writes = new Map<string, number>()
   const seen = new Map<string, string>()
@@ -74,126 +60,6 @@ export function createSpoolTables(database: DatabaseSync) {
   const foreignWrites = ({ instance }: Moment): string => {
     const others = one<{ data_version: number }>(sql.version)?.data_version
     return `${others} ${allWrites - (writes.get(instance) ?? 0)}`
-  }
-
-  // What ends at a time that is further ahead than any lease was given before the machine started again. Twice as far:
-  // the caller's clock may have been read a moment before the lease was given.
-  const leaseIsGood = (instance: string | null, at: Moment): boolean => {
-    if (instance === null) return false
-    if (instance === at.instance) return true
-    const until = one<{ lease_until: number }>(sql.leaseOf, instance)?.lease_until ?? 0
-    return at.monotonic < until && until <= at.monotonic + 2 * LEASE_MS
-  }
-
-  function mailboxFor(address: MailboxAddress): number {
-    const columns = columnsOf(address)
-    const known = one<{ id: number }>(sql.mailboxAt, ...columns)
-    return known?.id ?? Number(sql.newMailbox.run(...columns).lastInsertRowid)
-  }
-
-  function count(mailbox: number, region: string, rows: number, bytes: number): void {
-    sql.countInMailbox.run(rows, bytes, mailbox)
-    sql.countInRegion.run(region, bytes)
-  }
-
-  /** Where neither a twin nor a quota is in the way. `place`: of the row that it comes from; null: behind all others. */
-  function insert(row: NewRow, at: Moment, place: number | null): { id: number; mailbox: number } {
-    const { mailbox: address, state, payload } = row
-    const mailbox = mailboxFor(address)
-    const region = regionOf(address)
-    const { attempts, answeredFailures, failingMs, retryAt } = state.kind === 'waiting' ? state : NO_PROGRESS
-    const { lastInsertRowid } = sql.newRow.run(
-      mailbox,
-      region,
-      place,
-      row.delivery,
-      row.dedupKey,
-      JSON.stringify(row.organizations),
-      row.receivedAt,
-      at.now,
-      state.kind === 'held' ? at.instance : null,
-      attempts,
-      answeredFailures,
-      failingMs,
-      retryAt,
-      payload.bytes.length,
-      payload.keyId ?? null,
-      payload.bytes,
-    )
-    count(mailbox, region, 1, payload.bytes.length)
-    return { id: Number(lastInsertRowid), mailbox }
-  }
-
-  function remove(id: number): void {
-    const row = one<{ mailbox_id: number; region: string; size: number }>(sql.removeRow, id)
-    if (row !== undefined) count(row.mailbox_id, row.region, -1, -row.size)
-  }
-
-  /** One dead letter tells of a webhook that was not delivered as well as two, for the organizations of both. */
-  function bury(id: number, reason: string, attempts: number, at: Moment): number | undefined {
-    const { changes, lastInsertRowid } = sql.bury.run(at.now, reason, attempts, id)
-    const isNew = Number(changes) > 0
-    const twin = isNew ? undefined : one<{ id: number; organizations: string; more: string }>(sql.letterOfRow, id)
-    if (twin !== undefined) sql.letterFor.run(allOf(twin.organizations, idsOf(twin.more)), twin.id)
-    remove(id)
-    return isNew ? Number(lastInsertRowid) : undefined
-  }
-
-  /** Whether it waits again. Where its webhook waits there already it goes with that, but not while that is being sent. */
-  function revive({ id, dedup_key: dedupKey, region, organizations }: Letter, at: Moment): boolean {
-    const twin = one<Twin>(sql.twinOf, dedupKey, region, NO_ROW)
-    if (twin !== undefined && isBeingSent(twin, at)) return false
-    if (twin === undefined) {
-      const revived = one<{ mailbox_id: number; size: number }>(sql.revive, at.now, id)
-      if (revived !== undefined) count(revived.mailbox_id, region, 1, revived.size)
-    } else {
-      sql.organizations.run(allOf(twin.organizations, idsOf(organizations)), twin.id)
-    }
-    sql.removeLetter.run(id)
-    return twin === undefined
-  }
-
-  function put(row: NewRow, at: Moment, quota: number | undefined): Appended {
-    const region = regionOf(row.mailbox)
-    if (one(sql.twin, row.dedupKey, region) !== undefined) return { kind: 'duplicate' }
-    if (row.state.kind === 'dead') {
-      const { id, mailbox } = insert(row, at, null)
-      const letter = bury(id, row.state.reason, row.state.attempts, at)
-      return letter === undefined ? { kind: 'duplicate' } : { kind: 'stored', id: letter, mailbox }
-    }
-    if (quota !== undefined) {
-      const used = one<{ bytes: number }>(sql.usageOf, region)?.bytes ?? 0
-      if (used + row.payload.bytes.length > quota) return { kind: 'full' }
-    }
-    return { kind: 'stored', ...insert(row, at, null) }
-  }
-
-  function twinOf({ dedupKey, mailbox }: NewRow, except: number): Twin | undefined {
-    return one<Twin>(sql.twinOf, dedupKey, regionOf(mailbox), except)
-  }
-
-  /** Then it goes without what is added to it now, and is gone when it has arrived. `idle`: where no head is sent. */
-  function isBeingSent({ mailbox_id: mailbox, held_by, owner, is_head }: Sending, at: Moment, idle?: number): boolean {
-    return leaseIsGood(held_by, at) || (mailbox !== idle && is_head === 1 && leaseIsGood(owner, at))
-  }
-
-  /**
-   * Gives the place of a row that nobody sends to `rows`: those that wait there already take their organizations along.
-   * Nothing is done while one of these is being sent; they are returned.
-   */
-  function replace(id: number, rows: readonly NewRow[], at: Moment, idle?: number): readonly Twin[] {
-    const twins = rows.map((row) => twinOf(row, id))
-    const beingSent = twins.filter((twin): twin is Twin => twin !== undefined && isBeingSent(twin, at, idle))
-    if (beingSent.length > 0) return beingSent
-    const place = one<{ place: number }>(sql.placeOf, id)?.place ?? null
-    // It goes first: it may be its own twin. What waits already is never refused for want of room.
-    remove(id)
-    for (const [index, row] of rows.entries()) {
-      const twin = twins[index]
-      if (twin === undefined) insert(row, at, place)
-      else sql.organizations.run(allOf(twin.organizations, row.organizations), twin.id)
-    }
-    return []
   }
 
   function holds(claim: Claim, at: Moment): boolean {
@@ -242,11 +108,11 @@ export function createSpoolTables(database: DatabaseSync) {
       }
       const box = one<{ paused: string | null; owner: string | null; fence: number }>(sql.mailbox, mailbox)
       if (box === undefined) return { kind: 'empty' }
-      if (box.owner !== at.instance && leaseIsGood(box.owner, at)) return { kind: 'claimed' }
+      if (box.owner !== at.instance && leaseIsGood(box.owner, at, sql)) return { kind: 'claimed' }
       if (box.paused !== null) return release({ kind: 'paused' })
       const head = one<RowColumns>(sql.head, mailbox)
       if (head === undefined) return release({ kind: 'empty' })
-      if (leaseIsGood(head.held_by, at)) return release({ kind: 'held' })
+      if (leaseIsGood(head.held_by, at, sql)) return release({ kind: 'held' })
       if (head.held_by !== null) sql.unhold.run(head.id)
       const fence = box.owner === at.instance ? box.fence : box.fence + 1
       if (box.owner !== at.instance) sql.claim.run(at.instance, fence, mailbox)
@@ -381,42 +247,13 @@ export function createSpoolTables(database: DatabaseSync) {
       at: Moment,
       { waitingSince, diedBefore, limit }: { waitingSince: number; diedBefore: number; limit: number },
     ) {
-      const good = [0, 2 * LEASE_MS].map((ahead) => Math.floor(at.monotonic) + ahead)
+      const good = goodLeases(at)
       const old = all<{ id: number; attempts: number }>(sql.old, waitingSince, ...good, ...good, limit)
       for (const { id, attempts } of old) bury(id, TOO_OLD, attempts, at)
       return { died: old.length, removed: Number(sql.removeLetters.run(diedBefore, limit).changes) }
     },
 
-    owe(at: Moment, { delivery, provider, integration, receivedAt, request, message }: NewOwedAnswer): void {
-      sql.owe.run(
-        delivery,
-        provider,
-        storedId(integration),
-        receivedAt,
-        at.instance,
-        message === undefined ? 'waiting' : 'ready',
-        request.keyId ?? null,
-        request.bytes,
-        message?.keyId ?? null,
-        message?.bytes ?? null,
-      )
-    },
-
-    posting: (at: Moment, delivery: string, { keyId, bytes }: Sealed): boolean =>
-      changes(sql.posting.run(keyId ?? null, bytes, delivery, at.instance)),
-
-    unposted(at: Moment, delivery: string): void {
-      sql.unposted.run(delivery, at.instance)
-    },
-
-    paid(at: Moment, delivery: string): void {
-      sql.paid.run(delivery, at.instance)
-    },
-
-    takeOver(at: Moment): OrphanedAnswer[] {
-      const good = [0, 2 * LEASE_MS].map((ahead) => Math.floor(at.monotonic) + ahead)
-      return all<AnswerColumns>(sql.takeOver, at.instance, at.instance, ...good).map(orphanOf)
-    },
+    ...createOwedAnswerRows(sql),
 
     /** Forgets everything, down to the ids that were given: as new. */
     clear(): void {
@@ -430,31 +267,6 @@ export function createSpoolTables(database: DatabaseSync) {
     },
   }
 }
-
-/** What tells whether a row is on its way: a held one, or the head of a mailbox that somebody works on. */
-interface Sending {
-  readonly mailbox_id: number
-  readonly held_by: string | null
-  readonly owner: string | null
-  readonly is_head: 0 | 1
-}
-
-/** The same webhook, waiting for the same region for other organizations. */
-interface Twin extends Sending {
-  readonly id: number
-  readonly organizations: string
-}
-
-interface Letter {
-  readonly id: number
-  readonly came: number
-  readonly dedup_key: string
-  readonly region: string
-  readonly organizations: string
-}
-
-/** No row has this id. */
-const NO_ROW = -1
 
 interface MailboxTotals {
   readonly id: number

@@ -1,5 +1,6 @@
 import { openExisting, type DatabaseSync } from '../database/sqlite.ts'
-import { createSpoolTables, type Moment, type SpoolTables } from './spool-tables.ts'
+import type { Moment } from './spool-leases.ts'
+import { createSpoolTables, type SpoolTables } from './spool-tables.ts'
 
 export type Operation = keyof SpoolTables
 type Rest<Parameters> = Parameters extends [Moment, ...infer Others] ? Others : []
