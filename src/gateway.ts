@@ -36,6 +36,7 @@ import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters, type CountersKept } from './telemetry/counters.ts'
 import { createHistograms } from './telemetry/histograms.ts'
 import { createLog, type Log } from './telemetry/log.ts'
+import { createOnlookers, type Onlookers } from './telemetry/onlookers.ts'
 import { createScrape } from './telemetry/scrape.ts'
 import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
 import { packageVersion } from './version.ts'
@@ -106,13 +107,19 @@ export interface Gateway {
   directoryChanged(change: DirectoryChange): void
   /** What would become of a webhook, and why; nothing of it is carried out. */
   explain(asked: ExplainIn): Promise<Explanation>
+  /** Who sees what happens to webhooks as it does. */
+  readonly onlookers: Pick<Onlookers, 'add'>
   /** Keeps `close` and `reload` waiting for what is under way. */
   track(work: Promise<void>): void
   /** How many webhooks have not come to their end. */
   underWay(): number
+  /** How many answers are still owed to whoever sent a webhook. */
+  lateAnswersOwed(): number
   /** False while draining, and when neither the directory nor its cache can answer. */
   ready(): Promise<boolean>
   draining(): boolean
+  /** Aborted when it begins to drain. */
+  readonly stopping: AbortSignal
   /**
    * Reads the configuration again and swaps regions, rules, secrets and limits at once; requests under way finish on
    * the old ones. Returns the faults, and with any of them changes nothing. Never throws.
@@ -223,7 +230,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counts: redis && createRedisCounts(redis),
   })
   const underWay = new Set<Promise<void>>()
-  let draining = false
+  const stopping = new AbortController()
+  const draining = () => stopping.signal.aborted
+  const onlookers = createOnlookers()
   let closed: Promise<void> | undefined
 
   await steering.start()
@@ -239,7 +248,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     identities: store.identities,
     webhooksEnded: () => Promise.all(underWay),
     onWebhook: options.onWebhook,
-    record: (happened) => recorder.record(happened),
+    record(happened) {
+      recorder.record(happened)
+      onlookers.tell(happened)
+    },
     log,
     alarms,
     counters,
@@ -254,7 +266,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     topology,
     client: (name) => live.now().clients.byName.get(name),
     spool,
-    draining: () => draining,
+    draining,
     underWay: () => underWay.size,
     lateAnswersOwed: () => late.owed(),
     cacheEntries: () => directory.size(),
@@ -342,15 +354,16 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       })
       underWay.add(tracked)
     },
+    onlookers,
     underWay: () => underWay.size,
-    ready: async () => !draining && (await directory.usable()),
-    draining: () => draining,
+    lateAnswersOwed: () => late.owed(),
+    ready: async () => !draining() && (await directory.usable()),
+    draining,
+    stopping: stopping.signal,
     reload: () => live.reload(),
-    startDraining() {
-      draining = true
-    },
+    startDraining: () => stopping.abort(),
     close() {
-      draining = true
+      stopping.abort()
       closed ??= shutDown()
       return closed
     },

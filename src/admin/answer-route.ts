@@ -15,14 +15,18 @@ export function answerRoute(
   route: Route,
   { clock, caller: callerOf }: { clock: Clock; caller: (req: IncomingMessage) => Caller },
 ): RequestHandler {
+  const isAdmitted = (req: IncomingMessage): boolean => {
+    try {
+      admit(req, callerOf(req))
+      return true
+    } catch {
+      return false
+    }
+  }
   return async (req, res) => {
     const caller = callerOf(req)
     const author = route.open ? (caller.author ?? 'nobody') : admit(req, caller)
-    const {
-      status,
-      headers = {},
-      body,
-    } = await route.answer({
+    const answer = await route.answer({
       params: req.params,
       query: queryIn(req),
       body: route.body === undefined ? undefined : await jsonIn(req, res, { limit: route.bodyLimit, clock }),
@@ -30,6 +34,13 @@ export function answerRoute(
       author,
       caller,
     })
+    const { status, headers = {}, body, listen } = answer
+    if (listen !== undefined) {
+      res.writeHead(status, EVENT_STREAM)
+      if (req.method === 'HEAD') res.end()
+      else listen(res, () => isAdmitted(req))
+      return
+    }
     const own = [...Object.entries(headers).flat(), ...(body === undefined ? [] : JSON_TYPE)]
     const bytes = Buffer.from(body === undefined ? '' : `${JSON.stringify(body)}\n`)
     sendReply(res, { status, rawHeaders: own, body: bytes }, [])
@@ -37,6 +48,9 @@ export function answerRoute(
 }
 
 const JSON_TYPE = ['Content-Type', 'application/json; charset=utf-8']
+
+/** A connection that ends with it holds up nobody who waits for all of them; a proxy is not to wait for more of it. */
+const EVENT_STREAM = { 'Content-Type': 'text/event-stream', Connection: 'close', 'X-Accel-Buffering': 'no' }
 
 function queryIn(req: Request): Record<string, string> {
   const given = new URLSearchParams(/\?(.*)$/s.exec(req.url)?.[1])

@@ -8,7 +8,8 @@ import { cursorTo, flag, idOut, idText, isoTime, pageOf, paging, positionIn } fr
 import { fromStore } from './from-store.ts'
 import { invalidRequest, route, type Route } from './route.ts'
 
-const listingOut = z.object({
+/** A delivery as a list shows it. */
+export const listingOut = z.object({
   id: z.string().describe('The delivery id, which is also the X-Request-Id of its answer.'),
   received_at: isoTime,
   surface: z.string(),
@@ -89,7 +90,7 @@ export function deliveryRoutes({ list, read }: Deliveries): Route[] {
   ]
 }
 
-function listingJson(row: RecordListing): z.output<typeof listingOut> {
+export function listingJson(row: RecordListing): z.output<typeof listingOut> {
   const { delivery, received_at, failed, organizations, regions, ...rest } = row
   return {
     ...rest,

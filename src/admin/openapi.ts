@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { catalogue, type ErrorCode } from '../errors.ts'
-import type { Route } from './route.ts'
+import type { Response, Route } from './route.ts'
 import { SESSION_COOKIE } from './session.ts'
 
 type Json = Record<string, unknown>
@@ -97,7 +97,7 @@ function operationOf(route: Route): Json {
 
 function ownResponses({ responses }: Route): Json {
   return Object.fromEntries(
-    Object.entries(responses).map(([status, { description, body, headers = {} }]) => [
+    Object.entries(responses).map(([status, { description, body, events, headers = {} }]) => [
       status,
       {
         description,
@@ -107,9 +107,16 @@ function ownResponses({ responses }: Route): Json {
           ),
         }),
         ...(body !== undefined && { content: { 'application/json': { schema: schemaOf(body, 'output') } } }),
+        ...(events !== undefined && { content: { 'text/event-stream': eventStream(events) } }),
       },
     ]),
   )
+}
+
+/** OpenAPI 3.1 has no word for events yet: what the data of each is, by its name, is said in an extension. */
+function eventStream(events: NonNullable<Response['events']>): Json {
+  const data = Object.entries(events).map(([name, schema]) => [name, schemaOf(schema, 'output')] as const)
+  return { schema: { type: 'string' }, 'x-events': Object.fromEntries(data) }
 }
 
 function problemResponses(codes: readonly ErrorCode[]): Json {

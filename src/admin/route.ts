@@ -1,13 +1,17 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { Refusal, type ErrorCode, type Fault } from '../errors.ts'
 import { faultsOf } from '../regions/located-yaml.ts'
 import type { Caller } from './guard.ts'
 
-/** What a route answers with one status; without `body` it has none. `headers`: name to description. */
+/**
+ * What a route answers with one status; without `body` it has none. `events`: it is a stream of server-sent events, of
+ * these names, with JSON data. `headers`: name to description.
+ */
 export interface Response {
   readonly description: string
   readonly body?: z.ZodType
+  readonly events?: Readonly<Record<string, z.ZodType>>
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -20,7 +24,9 @@ export type AnswerOf<Declared extends Responses> = {
     readonly headers?: Readonly<Record<string, string>>
   } & (Declared[Status] extends { readonly body: infer Body extends z.ZodType }
     ? { readonly body: Frozen<z.output<Body>> }
-    : { readonly body?: undefined })
+    : Declared[Status] extends { readonly events: object }
+      ? { readonly listen: Listen }
+      : { readonly body?: undefined })
 }[keyof Declared & number]
 
 /** Nobody changes what is answered, so that what may not be changed can be. */
@@ -30,10 +36,14 @@ type Frozen<Value> = Value extends readonly (infer Item)[]
     ? { readonly [Key in keyof Value]: Frozen<Value[Key]> }
     : Value
 
+/** Is given what it may write events to, and whether whoever asked would still be let in. */
+export type Listen = (to: ServerResponse, isAdmitted: () => boolean) => void
+
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
+  readonly listen?: Listen
 }
 
 /** What a handler is given: everything checked, and who asks, as the audit names them. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { eraseIntegration } from '../delivery/erase.ts'
 import type { Gateway } from '../gateway.ts'
+import { totalsInTime } from '../telemetry/totals-in-time.ts'
 import { packageVersion } from '../version.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
@@ -11,11 +12,13 @@ import { instanceRoutes } from './instance-routes.ts'
 import { mailboxRoutes } from './mailbox-routes.ts'
 import { openApiOf } from './openapi.ts'
 import { pageTokenRoutes } from './page-token-routes.ts'
+import { describeRegions, regionNames } from './regions-now.ts'
 import { regionsRoutes } from './regions-routes.ts'
 import { route, type Route } from './route.ts'
 import { secretsRoutes } from './secrets-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { shedRoutes } from './shed-routes.ts'
+import { streamRoutes, type standingOut } from './stream/stream-routes.ts'
 
 export interface RoutesOptions {
   /** Served besides the gateway's own, and described with them. */
@@ -29,6 +32,13 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
   const { directory, spool, log, clock, store } = gateway
   const { audit } = store
   const providers = () => gateway.providers()
+  const regions = {
+    steering: gateway.steering,
+    file: () => gateway.configuration().topology,
+    topology: () => gateway.topology(),
+    client: (name: string) => gateway.regionClient(name),
+    totals: totalsInTime(spool, clock),
+  }
   const routes: Route[] = [
     ...sessionRoutes({
       settings: () => gateway.configuration().settings,
@@ -49,13 +59,8 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
     ...deliveryRoutes(gateway.deliveries),
     ...pageTokenRoutes({ directory, providers, audit, clock }),
     ...auditRoutes({ audit }),
-    ...regionsRoutes({
-      steering: gateway.steering,
-      file: () => gateway.configuration().topology,
-      topology: () => gateway.topology(),
-      client: (name) => gateway.regionClient(name),
-      spool,
-    }),
+    ...regionsRoutes(regions),
+    ...streamRoutes({ clock, onlookers: gateway.onlookers, stopping: gateway.stopping, standing }),
     ...shedRoutes({ steering: gateway.steering, providers }),
     ...secretsRoutes({ secrets: () => gateway.secrets() }),
     ...explainRoutes({ explain: (asked) => gateway.explain(asked) }),
@@ -75,6 +80,25 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
     }),
   ]
   return routes
+
+  async function standing(): Promise<z.input<typeof standingOut>> {
+    const [described, ready] = await Promise.all([describeRegions(regionNames(regions), regions), gateway.ready()])
+    return {
+      regions: described.map(({ name, state, breaker, in_flight, queued, latency, mailboxes }) => ({
+        name,
+        state,
+        breaker,
+        in_flight,
+        queued,
+        latency,
+        mailboxes,
+      })),
+      under_way: gateway.underWay(),
+      late_answers_owed: gateway.lateAnswersOwed(),
+      ready,
+      draining: gateway.draining(),
+    }
+  }
 
   async function erase(id: string): Promise<number | undefined> {
     const integration = await fromStore(directory.integration(id))

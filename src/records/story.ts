@@ -76,22 +76,26 @@ export type RecordBodies = 'off' | 'failures' | 'all'
 
 /** Puts into words what has happened to a webhook. What a request knows of secrets stays out of it. */
 export function recordOf(happened: Happened, of: { gateway: string; bodies: RecordBodies }): RecordRow {
-  const story = storyOf(happened, of)
-  const { record, idempotencyKey, request: asked, receivedAt } = happened
+  const story = JSON.stringify(storyOf(happened, of))
+  return { ...listingOf(happened), dedup_key: happened.idempotencyKey ?? null, story }
+}
+
+/** What a list shows of it. */
+export function listingOf(happened: Happened): Omit<RecordRow, 'story' | 'dedup_key'> {
+  const { record, request: asked, receivedAt, resolution, plan, failed } = happened
+  const organizations = resolution?.kind === 'routed' ? resolution.route.organizations : []
   return {
     delivery: record.delivery,
     received_at: receivedAt,
-    surface: story.surface,
-    type: story.type,
+    surface: record.surface,
+    type: asked === undefined ? null : short(clean(asked.type, happened)),
     installation: asked === undefined ? null : short(nameOf(asked)),
     integration_id: record.integration ?? null,
-    outcome: story.outcome,
-    status: story.status,
-    failed: story.failed ? 1 : 0,
-    dedup_key: idempotencyKey ?? null,
-    organizations: listed(story.organizations.map(({ id }) => id)),
-    regions: listed(happened.plan?.regions.map(({ name }) => name) ?? []),
-    story: JSON.stringify(story),
+    outcome: record.outcome,
+    status: record.status ?? null,
+    failed: failed ? 1 : 0,
+    organizations: listed(organizations.map(({ id }) => id)),
+    regions: listed(plan?.regions.map(({ name }) => name) ?? []),
   }
 }
 

@@ -15,9 +15,7 @@ import {
 import { createProcessReadings } from './process-readings.ts'
 import { regionLabel } from './region-label.ts'
 import { textFormat, type Family, type Sample } from './text-format.ts'
-
-/** A scrape that takes longer than its interval is worth less than one without the store. */
-const STORE_MS = 1000
+import { totalsInTime } from './totals-in-time.ts'
 
 export interface ScrapeParts {
   readonly clock: Clock
@@ -46,21 +44,7 @@ type Readings = { [Name in ReadingName]?: readonly Sample[] }
 export function createScrape(parts: ScrapeParts): Scrape {
   const { clock, counters, histograms, topology, client, spool } = parts
   const ofProcess = createProcessReadings(clock)
-  let asking: ReturnType<typeof spool.totals> | undefined
-
-  /** Undefined: the store is away. It is asked by one at a time, so that those who ask again make nothing worse. */
-  async function askStore(): Promise<ReadonlyMap<string, RegionTotals> | undefined> {
-    asking ??= spool.totals().finally(() => (asking = undefined))
-    const late = Promise.withResolvers<undefined>()
-    const cancel = clock.after(STORE_MS, () => late.resolve(undefined))
-    try {
-      return await Promise.race([asking, late.promise])
-    } catch {
-      return undefined
-    } finally {
-      cancel()
-    }
-  }
+  const askStore = totalsInTime(spool, clock)
 
   function ofThisProcess(): Readings {
     const read: Readings = {}

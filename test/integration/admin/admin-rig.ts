@@ -97,8 +97,13 @@ function askAt(port: number, method: string, path: string, { body, text, headers
       },
       (response) => {
         const chunks: Buffer[] = []
-        response.on('error', reject).on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () => {
+        // A stream has no end of its own.
+        const isStream = response.headers['content-type'] === 'text/event-stream'
+        response.on('error', reject).on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          if (isStream) response.destroy()
+        })
+        response.on(isStream ? 'close' : 'end', () => {
           const said = Buffer.concat(chunks).toString()
           const isJson = /json/.test(response.headers['content-type'] ?? '')
           resolve({
