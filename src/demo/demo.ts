@@ -1,19 +1,18 @@
 import type { ExitCode, Process } from '../cli/process.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { Region } from '../region/region.ts'
+import { demoRoutes } from './demo-routes.ts'
+import { endHanging, SLOW_MS } from './faults.ts'
 import { readKeys } from './keyboard.ts'
 import { createLineWriter, isSuccess, milliseconds, type LineWriter } from './lines.ts'
 import { listenAtResponseUrls } from './response-urls.ts'
-import { organizations, regionNames, startSilos, type Silos } from './silos.ts'
-import { createSlack, everySending, retryOf, type Hearing, type Sending } from './slack-simulator.ts'
+import { CONSOLE_PORT, organizations, regionNames, startSilos, type Silos, type SilosParts } from './silos.ts'
+import { createSlack, everySending, type Hearing } from './slack-simulator.ts'
 import { createStories } from './stories.ts'
+import { startTraffic, type Traffic, type TrafficParts } from './traffic.ts'
 
-/** Slow enough to be seen, and well within Slack's three seconds. */
-const SLOW_MS = 400
 /** Longer than Slack waits, and within what the gateway gives a region whose answer is owed. */
 const LATE_MS = 4000
-/** A pace that can be read, and a whole round every two seconds. */
-const PACE_MS = 250
 /** Time enough to see what waits for a region that is off. */
 const DOWN_FOR_MS = 15_000
 
@@ -46,6 +45,7 @@ export async function demo(
   io.onInterrupt(ended.resolve)
 
   const lines = createLineWriter(io.stdout)
+  const note = (what: string): void => lines.text(`── ${what}`, 'bold')
   const stories = createStories(lines, clock)
   const heard: Hearing[] = []
   {
@@ -53,51 +53,45 @@ export async function demo(
     const orEnd = (work: Promise<void>): void => void work.catch(ended.reject)
     const responseUrls = await listenAtResponseUrls(clock, (answer) => orEnd(stories.onLateAnswer(answer)))
     stack.defer(() => responseUrls.close())
-    const silos = await startSilos(stack, { clock, responseHost: responseUrls.host, ...stories })
+    // The gateway listens before there is anything to be sent to it.
+    const sent: { traffic?: Traffic } = {}
+    const routes: SilosParts['routes'] = (regions) => demoRoutes({ regions, traffic: () => sent.traffic, tell: note })
+    const silos = await startSilos(stack, { clock, responseHost: responseUrls.host, routes, ...stories })
     silos.regions.us.behave({ delayMs: SLOW_MS })
     if (offFirst !== undefined) await silos.regions[offFirst].switchOff()
     introduce(lines, silos, { downForMs, hasKeys: io.stdin.isTTY })
     const slack = stack.adopt(createSlack({ ...silos, url: silos.publicUrl, clock }), (opened) => opened.close())
 
-    let lastEvent: Sending | undefined
-    const send = (sending: Sending): void => {
+    const send: TrafficParts['send'] = (sending, options) => {
       const hearing = slack.post(sending)
-      orEnd(stories.tell(sending, hearing))
+      orEnd(stories.tell(sending, hearing, options))
       void hearing.then((one) => heard.push(one))
-      if (sending.kind === 'event') lastEvent = sending
+      return hearing
     }
-    const sendAgain = (): void => {
-      if (lastEvent !== undefined) send(retryOf(lastEvent))
-    }
-
-    const onKey = keysFor(silos, lines, { sendAgain, end: ended.resolve })
+    const sendings = everySending(clock, [organizations.eu, organizations.ap], responseUrls)
+    const floodSendings = everySending(clock, [organizations.eu, organizations.ap], {
+      issue: (surface) => responseUrls.issue(surface),
+    })
+    const onFlooded = (answers: readonly Hearing[]): void => note(`the flood is over: ${summaryOf(answers)}`)
+    const traffic = startTraffic({ clock, sendings, floodSendings, send, onFlooded })
+    sent.traffic = traffic
+    const onKey = keysFor(silos, lines, { sendAgain: () => void traffic.sendAgain(1), end: ended.resolve })
     stack.defer(readKeys(io.stdin, (key) => orEnd(onKey(key))))
     const switchOn = async (): Promise<void> => {
       if (offFirst !== undefined && !silos.regions[offFirst].isOn) await toggle(silos.regions[offFirst], lines)
     }
     stack.defer(clock.after(downForMs, () => orEnd(switchOn())))
     if (forMs !== undefined) stack.defer(clock.after(forMs, ended.resolve))
-    const stopSending = everySoOften(clock, everySending(clock, organizations.eu, responseUrls), send)
     try {
       await ended.promise
     } finally {
-      stopSending()
+      traffic.stop()
     }
+    await Promise.all(regionNames.map((name) => endHanging(silos.regions[name])))
     await stories.allTold()
   }
   summarize(lines, heard, stories.waiting())
   return 0
-}
-
-/** Hands each of the sendings to `then`, at the demo's pace, until told to stop. */
-function everySoOften(clock: Clock, sendings: Iterator<Sending, never>, then: (sending: Sending) => void): () => void {
-  let cancel = (): void => undefined
-  const next = (): void => {
-    cancel = clock.after(PACE_MS, next)
-    then(sendings.next().value)
-  }
-  next()
-  return () => cancel()
 }
 
 async function toggle(region: Region, lines: LineWriter): Promise<void> {
@@ -141,7 +135,7 @@ function keysFor(
 
 function introduce(
   lines: LineWriter,
-  { publicUrl, regions }: Silos,
+  { publicUrl, consoleUrl, regions }: Silos,
   { downForMs, hasKeys }: { downForMs: number; hasKeys: boolean },
 ): void {
   const lives = regionNames.map((name) => {
@@ -151,6 +145,9 @@ function introduce(
     return `${organizations[name].slug} in ${name} (${address}${state})`
   })
   lines.text(`silo-gateway demo: Slack → ${publicUrl} → regions`, 'bold')
+  const moved = new URL(consoleUrl).port === String(CONSOLE_PORT) ? '' : ` (${CONSOLE_PORT}, its own, is taken)`
+  lines.text(`Console: ${consoleUrl}/${moved}`, 'bold')
+  lines.text('  Open it, break a region there, and see what becomes of its webhooks.')
   lines.text('One workspace, three organizations:')
   for (const line of lives) lines.text(`  ${line}`)
   lines.text('local: no region is asked. first: one is. all: every one, the first 2xx answers.')
@@ -165,14 +162,17 @@ function introduce(
 }
 
 function summarize(lines: LineWriter, heard: readonly Hearing[], waiting: number): void {
+  lines.text('')
+  if (waiting > 0) lines.text(`${waiting} still waiting for a region; only a demo forgets them at its end`)
+  lines.text(summaryOf(heard), 'bold')
+}
+
+function summaryOf(heard: readonly Hearing[]): string {
   const answered = heard.filter((hearing) => hearing.kind === 'answered' && isSuccess(hearing.status)).length
   const times = heard.map(({ ms }) => ms).sort((a, b) => a - b)
   const median = times[Math.floor(times.length / 2)] ?? 0
-  lines.text('')
-  if (waiting > 0) lines.text(`${waiting} still waiting for a region; only a demo forgets them at its end`)
-  lines.text(
+  return (
     `${heard.length} sent, ${answered} answered with 2xx, ${heard.length - answered} errors; ` +
-      `median ${milliseconds(median)}, longest ${milliseconds(times.at(-1) ?? 0)}`,
-    'bold',
+    `median ${milliseconds(median)}, longest ${milliseconds(times.at(-1) ?? 0)}`
   )
 }

@@ -20,8 +20,8 @@ export interface LateAnswer {
 export interface ResponseUrls {
   /** `host:port`, the same for all of them. */
   readonly host: string
-  /** A new one, to be sent along with a command or a click. */
-  issue(surface: 'commands' | 'actions', what: string): string
+  /** A new one, to be sent along with a command or a click. Without `what`, nobody is told of what is posted there. */
+  issue(surface: 'commands' | 'actions', what?: string): string
   close(): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export async function listenAtResponseUrls(
   clock: Clock,
   onAnswer: (answer: LateAnswer) => void,
 ): Promise<ResponseUrls> {
-  const issued = new Map<string, { what: string; at: number }>()
+  const issued = new Map<string, { what: string | undefined; at: number }>()
   const forgetOld = (): void => {
     for (const [path, { at }] of issued) {
       if (clock.monotonic() - at < HEARD_FOR_MS) return
@@ -49,7 +49,7 @@ export async function listenAtResponseUrls(
     const hear = async (): Promise<void> => {
       const body = await text(req)
       res.end('ok')
-      onAnswer({ url: base + path, what: known.what, body, ms })
+      if (known.what !== undefined) onAnswer({ url: base + path, what: known.what, body, ms })
     }
     // It went away in the middle of what it said.
     hear().catch(() => res.destroy())

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Clock } from '../clock.ts'
-import { createGateway } from '../gateway.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
+import type { Route } from '../admin/route.ts'
 import { startRegion, type Region, type RegionOptions } from '../region/region.ts'
-import { serve } from '../serve.ts'
+import { serve, type Serving } from '../serve.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { WebhookRecord } from '../telemetry/trace.ts'
 import { workspace } from './slack-simulator.ts'
@@ -21,8 +22,15 @@ export const organizations = {
   ap: { id: 30, slug: 'initech' },
 } as const satisfies Record<RegionName, { id: number; slug: string }>
 
+/**
+ * Where the console is, so that a page that stays open finds it again. Not where `serve` has it by default: the demo
+ * gets in nobody's way.
+ */
+export const CONSOLE_PORT = 8090
+
 export interface Silos {
   readonly publicUrl: string
+  readonly consoleUrl: string
   readonly signingSecret: string
   readonly regions: Readonly<Record<RegionName, Region>>
 }
@@ -31,6 +39,8 @@ export interface SilosParts {
   readonly clock: Clock
   /** `host:port` at which late answers are heard. */
   readonly responseHost: string
+  /** What the admin listener serves besides. */
+  readonly routes: (regions: Silos['regions']) => readonly Route[]
   readonly onWebhook: (record: WebhookRecord) => void
   /** Never to reject. */
   readonly onAnswer: (
@@ -45,12 +55,12 @@ export interface SilosParts {
  */
 export async function startSilos(
   stack: AsyncDisposableStack,
-  { clock, responseHost, onWebhook, onAnswer }: SilosParts,
+  { clock, responseHost, routes, onWebhook, onAnswer }: SilosParts,
 ): Promise<Silos> {
   const folder = stack.adopt(await mkdtemp(join(tmpdir(), 'silo-gateway-demo-')), (path) =>
     rm(path, { recursive: true }),
   )
-  const start = async (name: RegionName): Promise<{ region: Region; key: string }> => {
+  const startOne = async (name: RegionName): Promise<{ region: Region; key: string }> => {
     const key = `${name}-demo:${randomBytes(32).toString('base64')}`
     const started = await startRegion({
       name,
@@ -60,9 +70,9 @@ export async function startSilos(
     })
     return { region: stack.adopt(started, (region) => region.close()), key }
   }
-  const us = await start('us')
-  const eu = await start('eu')
-  const ap = await start('ap')
+  const us = await startOne('us')
+  const eu = await startOne('eu')
+  const ap = await startOne('ap')
   const regions = { us: us.region, eu: eu.region, ap: ap.region }
 
   const regionsFile = join(folder, 'regions.yaml')
@@ -74,6 +84,7 @@ export async function startSilos(
         name,
         address: regions[name].address,
         signing_key: `${name}-demo`,
+        breaker: BREAKER,
       })),
       slack: { links: ['https?://[^/]+/organizations/(?<org>[a-z0-9-]+)/'] },
     }),
@@ -82,27 +93,44 @@ export async function startSilos(
   await writeFile(directoryFile, JSON.stringify(directory()))
 
   const signingSecret = randomBytes(16).toString('hex')
-  const gateway = await createGateway({
-    env: {
-      HOST: '127.0.0.1',
-      PORT: '0',
-      ADMIN_PORT: '0',
-      DATABASE_URL: `sqlite:${join(folder, 'demo.db')}`,
-      REGIONS_FILE: regionsFile,
-      REGION_SIGNING_KEYS: [us, eu, ap].map(({ key }) => key).join(','),
-      SLACK_SIGNING_SECRETS: signingSecret,
-      SLACK_RESPONSE_HOSTS: responseHost,
-      SPOOL_KEYS: `demo:${randomBytes(32).toString('base64')}`,
-    },
-    clock,
-    // Its lines would stand between the demo's own, which tell the same.
-    log: silentLog,
-    onWebhook,
+  const start = async (adminPort: number): Promise<{ gateway: Gateway; serving: Serving }> => {
+    const gateway = await createGateway({
+      env: {
+        HOST: '127.0.0.1',
+        PORT: '0',
+        ADMIN_PORT: String(adminPort),
+        DATABASE_URL: `sqlite:${join(folder, 'demo.db')}`,
+        REGIONS_FILE: regionsFile,
+        REGION_SIGNING_KEYS: [us, eu, ap].map(({ key }) => key).join(','),
+        SLACK_SIGNING_SECRETS: signingSecret,
+        SLACK_RESPONSE_HOSTS: responseHost,
+        SPOOL_KEYS: `demo:${randomBytes(32).toString('base64')}`,
+        // There is nobody's data in them, and the console has something to show.
+        RECORD_BODIES: 'all',
+      },
+      clock,
+      // Its lines would stand between the demo's own, which tell the same.
+      log: silentLog,
+      onWebhook,
+    })
+    return { gateway, serving: await serve(gateway, { extraRoutes: routes(regions), demo: true }) }
+  }
+  const { gateway, serving } = await start(CONSOLE_PORT).catch((error: unknown) => {
+    if (isTaken(error)) return start(0)
+    throw error
   })
-  const serving = await serve(gateway)
   stack.defer(async () => void (await serving.drain()))
   await gateway.store.importFile(directoryFile, { author: 'demo', knownRegions: new Set(regionNames) })
-  return { publicUrl: serving.publicUrl, signingSecret, regions }
+  return { publicUrl: serving.publicUrl, consoleUrl: serving.adminUrl, signingSecret, regions }
+}
+
+/** Opens and closes while somebody watches: a region of the demo is asked twice a second. */
+const BREAKER = { minimum_calls: 10, open_ms: 1000 }
+
+/** Another demo has the port, or anybody. */
+function isTaken(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE'
 }
 
 function directory() {

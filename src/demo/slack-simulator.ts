@@ -106,15 +106,15 @@ const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 /**
- * Everything Slack sends an app, over and over, each made when it is asked for. `hinted` is the organization that some
- * of it means.
+ * Everything Slack sends an app, over and over, each made when it is asked for. There are links to what belongs to each
+ * of the organizations; an options load means the first.
  */
 export function* everySending(
   clock: Clock,
-  hinted: { readonly id: number; readonly slug: string },
+  linked: readonly [Linked, ...Linked[]],
   responseUrls: Pick<ResponseUrls, 'issue'>,
 ): Generator<Sending, never> {
-  const link = `https://app.example.com/organizations/${hinted.slug}/issues/7/`
+  const [{ id, slug }] = linked
   for (;;) {
     yield { ...challenge(), kind: 'challenge', what: 'setup check', signed: true }
     yield { ...sslCheck(), kind: 'ssl_check', what: 'certificate', signed: false }
@@ -129,9 +129,17 @@ export function* everySending(
     const click = buttonClick(clock.now(), responseUrls.issue('actions', 'button Resolve'))
     yield { ...click, kind: 'action', what: 'button Resolve', signed: true }
     yield { ...viewSubmission(clock.now()), kind: 'view', what: 'modal New issue', signed: true }
-    yield { ...event(clock.now(), linkShared(link)), kind: 'event', what: `link to ${hinted.slug}`, signed: true }
-    yield { ...suggestion(hinted.id), kind: 'options', what: `users of ${hinted.slug}`, signed: true }
+    for (const to of linked) {
+      const link = `https://app.example.com/organizations/${to.slug}/issues/7/`
+      yield { ...event(clock.now(), linkShared(link)), kind: 'event', what: `link to ${to.slug}`, signed: true }
+    }
+    yield { ...suggestion(id), kind: 'options', what: `users of ${slug}`, signed: true }
   }
+}
+
+interface Linked {
+  readonly id: number
+  readonly slug: string
 }
 
 /** The same event once more, as when Slack has missed the answer: the body is the same, the signature is made anew. */

@@ -7,8 +7,11 @@ import { SLACK_WAITS_MS, type Hearing, type Sending } from './slack-simulator.ts
 
 /** Brings together what Slack, the gateway and the regions know of each webhook, and tells it in that order. */
 export interface Stories {
-  /** Tells of a sending when its last region has come to its end, which may be long after Slack was answered. */
-  tell(sending: Sending, heard: Promise<Hearing>): Promise<void>
+  /**
+   * Tells of a sending when its last region has come to its end, which may be long after Slack was answered. Quietly:
+   * only counts it.
+   */
+  tell(sending: Sending, heard: Promise<Hearing>, options: { quietly: boolean }): Promise<void>
   /** For the gateway, the regions and the response_urls. */
   readonly onWebhook: SilosParts['onWebhook']
   readonly onAnswer: SilosParts['onAnswer']
@@ -23,22 +26,22 @@ export function createStories(lines: LineWriter, clock: Clock): Stories {
   const records = createRecords()
   const underWay = new Map<Sending, Promise<void>>()
   /** Events under way and those that wait, by their bodies: a region gets the same bytes. */
-  const events = new Map<string, { readonly what: string; readonly told: Promise<void> }>()
+  const events = new Map<string, { readonly what: string; readonly told: Promise<void>; readonly quietly: boolean }>()
 
-  const story = async (sending: Sending, hearing: Promise<Hearing>): Promise<void> => {
+  const story = async (sending: Sending, hearing: Promise<Hearing>, quietly: boolean): Promise<void> => {
     const heard = await hearing
     const requestId = heard.kind === 'answered' ? heard.requestId : undefined
     const record = requestId === undefined ? undefined : await records.take(requestId)
-    lines.story(sending, heard, record)
+    if (!quietly) lines.story(sending, heard, record)
     const waits = record !== undefined && waitsFor(record).length > 0
     if (sending.kind === 'event' && !waits) events.delete(sending.body)
   }
 
   return {
-    tell(sending, hearing) {
-      const told = story(sending, hearing).finally(() => underWay.delete(sending))
+    tell(sending, hearing, { quietly }) {
+      const told = story(sending, hearing, quietly).finally(() => underWay.delete(sending))
       underWay.set(sending, told)
-      if (sending.kind === 'event') events.set(sending.body, { what: sending.what, told })
+      if (sending.kind === 'event') events.set(sending.body, { what: sending.what, told, quietly })
       return told
     },
     onWebhook: records.put,
@@ -50,7 +53,7 @@ export function createStories(lines: LineWriter, clock: Clock): Stories {
       const ms = clock.now() - silo.receivedAt
       await event.told
       events.delete(bytes)
-      lines.delivered(event.what, { region, attempt: silo.attempt, ms })
+      if (!event.quietly) lines.delivered(event.what, { region, attempt: silo.attempt, ms })
     },
     async onLateAnswer({ url, what, body, ms }) {
       await underWay.entries().find(([{ responseUrl }]) => responseUrl === url)?.[1]

@@ -6,7 +6,7 @@ import { answerTo, type Answer } from './answer.ts'
 
 /** How a region serves what it is asked. */
 export interface Behaviour {
-  /** Milliseconds between a verified request and its answer. */
+  /** Milliseconds between a verified request and its answer. Infinity: there is none until it behaves otherwise. */
   readonly delayMs: number
   /** The status of every answer, instead of a real one. */
   readonly failWith: number | undefined
@@ -18,7 +18,7 @@ export interface Region {
   readonly address: string
   readonly behaviour: Behaviour
   readonly isOn: boolean
-  /** Holds for requests that are verified from now on. */
+  /** Holds for requests that are verified from now on, and for those that have hung until now. */
   behave(change: Partial<Behaviour>): void
   /** Breaks every connection; new ones are refused. */
   switchOff(): Promise<void>
@@ -51,12 +51,15 @@ export async function startRegion({
   onAnswer,
 }: RegionOptions): Promise<Region> {
   let behaviour: Behaviour = { delayMs: 0, failWith: undefined, ...given }
+  const hanging = new Set<NextFunction>()
 
   const app = express().disable('x-powered-by').disable('etag')
   app.use(regionMiddleware({ keys, region: name, now: () => clock.now() }))
   app.use((_req: Request, res: Response, next: NextFunction) => {
     if (behaviour.delayMs === 0) return next()
-    res.once('close', clock.after(behaviour.delayMs, next))
+    if (behaviour.delayMs < Infinity) return void res.once('close', clock.after(behaviour.delayMs, next))
+    hanging.add(next)
+    res.once('close', () => hanging.delete(next))
   })
   app.use((req, res) => {
     if (!isForwarded(req)) throw new TypeError('Only verified requests are answered')
@@ -104,6 +107,9 @@ export async function startRegion({
     },
     behave(change) {
       behaviour = { ...behaviour, ...change }
+      if (behaviour.delayMs === Infinity) return
+      for (const answer of hanging) answer()
+      hanging.clear()
     },
     switchOff: off,
     switchOn: () => inTurn(async () => void (server.listening || (await listen(taken.port)))),

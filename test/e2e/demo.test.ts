@@ -2,10 +2,9 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { demo, type DemoOptions } from '../../src/demo/demo.ts'
+import { openDemo } from '../support/open-demo.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -39,45 +38,6 @@ function runDemo(
     child.on('error', reject)
     child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }))
   })
-}
-
-/** The demo in this process, at a terminal of 80 columns. `seen` resolves with the next line that is like this. */
-function openDemo(options: DemoOptions) {
-  const stdin = Object.assign(new PassThrough(), { isTTY: true, isRaw: false, setRawMode: () => undefined })
-  let output = ''
-  let searched = 0
-  let look = (): void => undefined
-  const write = (chunk: Buffer, _: string, done: () => void): void => {
-    output += chunk.toString()
-    look()
-    done()
-  }
-  const stdout = Object.assign(new Writable({ write }), { columns: 80 })
-  const exitCode = demo(
-    {
-      stdin: stdin as unknown as NodeJS.ReadStream,
-      stdout: stdout as unknown as NodeJS.WriteStream,
-      stderr: process.stderr,
-      onInterrupt: () => undefined,
-    },
-    options,
-  )
-  return {
-    exitCode,
-    output: () => output,
-    press: (key: string): void => void stdin.write(key),
-    seen: (line: RegExp): Promise<string> =>
-      new Promise((resolve) => {
-        look = () => {
-          const found = new RegExp(`^${line.source}`, 'm').exec(output.slice(searched))
-          if (found === null) return
-          searched += found.index + found[0].length
-          look = () => undefined
-          resolve(found[0])
-        }
-        look()
-      }),
-  }
 }
 
 describe('demo --for 3s --down eu', () => {
@@ -144,6 +104,16 @@ describe('demo', () => {
     expect(stdout).toContain(', 0 errors;')
   })
 
+  it('says where its console is, and takes another port when that is taken', async () => {
+    const first = openDemo()
+    const second = openDemo()
+    const urls = [await first.consoleUrl(), await second.consoleUrl()]
+    const sessions = await Promise.all(urls.map(async (url) => (await fetch(`${url}/api/session`)).json()))
+    expect(sessions).toEqual([expect.objectContaining({ demo: true }), expect.objectContaining({ demo: true })])
+    for (const { press } of [first, second]) press('q')
+    await Promise.all([first.exitCode, second.exitCode])
+  })
+
   it('knows its regions: another name for --down is one line on stderr and exit code 2', async () => {
     const { exitCode, stdout, stderr } = await runDemo(['--down', 'mars'])
     expect([exitCode, stdout]).toEqual([2, ''])
@@ -156,7 +126,7 @@ describe('the keys of the demo', () => {
   let exitCode: number
 
   beforeAll(async () => {
-    const terminal = openDemo({})
+    const terminal = openDemo()
     const { press, seen } = terminal
     await seen(/kind/)
     press('2')

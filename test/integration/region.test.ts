@@ -166,6 +166,18 @@ describe('the behaviour of the reference region', () => {
     expect((await search(gateway)).status).toBe(200)
   })
 
+  it('hangs without an answer until it behaves otherwise, and then answers what it has kept waiting', async () => {
+    const { gateway, region, clock } = await startSilo({ behaviour: { delayMs: Infinity } })
+    let answered = false
+    const reply = search(gateway).finally(() => (answered = true))
+    // Others come and go meanwhile.
+    for (let visits = 0; visits < 20; visits++) await reach(region)
+    clock.advance(60_000)
+    expect(answered).toBe(false)
+    region.behave({ delayMs: 0 })
+    expect((await reply).status).toBe(200)
+  })
+
   it('tells of every request that it has answered, and the status', async () => {
     const told: unknown[] = []
     const { gateway, region } = await startSilo({
