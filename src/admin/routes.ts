@@ -18,7 +18,7 @@ import { route, type Route } from './route.ts'
 import { secretsRoutes } from './secrets-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { shedRoutes } from './shed-routes.ts'
-import { streamRoutes, type standingOut } from './stream/stream-routes.ts'
+import { streamRoutes, type Standing } from './stream/stream-routes.ts'
 
 export interface RoutesOptions {
   /** Served besides the gateway's own, and described with them. */
@@ -81,7 +81,7 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
   ]
   return routes
 
-  async function standing(): Promise<z.input<typeof standingOut>> {
+  async function standing(): Promise<Standing> {
     const [described, ready] = await Promise.all([describeRegions(regionNames(regions), regions), gateway.ready()])
     return {
       regions: described.map(({ name, state, breaker, in_flight, queued, latency, mailboxes }) => ({

@@ -29,6 +29,8 @@ const sessionOut = z.object({
   demo: z.boolean(),
 })
 
+export type SessionNow = z.output<typeof sessionOut>
+
 const cookieSet = { 'Set-Cookie': 'The session, for 12 hours' } as const
 const noCookie = { 'Set-Cookie': 'Takes the session’s cookie away' } as const
 
@@ -37,7 +39,7 @@ export function sessionRoutes({ settings, clock, ids, log, version, demo }: Sess
   const path = '/api/session'
   const limit = createLoginLimit(clock)
 
-  const describe = ({ author, session }: Pick<Caller, 'author' | 'session'>): z.input<typeof sessionOut> => ({
+  const describe = ({ author, session }: Pick<Caller, 'author' | 'session'>): SessionNow => ({
     login: settings().ADMIN_TOKEN === undefined ? 'none' : 'token',
     authenticated: author !== undefined,
     author: author ?? null,

@@ -7,7 +7,7 @@ import { createLiveStream, type LiveStreamParts } from './live-stream.ts'
 import { secondOut } from './second.ts'
 
 /** How things stand, besides the second. */
-export const standingOut = z.object({
+const standingOut = z.object({
   regions: z.array(
     regionOut.pick({
       name: true,
@@ -25,6 +25,8 @@ export const standingOut = z.object({
   draining: z.boolean(),
 })
 
+export type Standing = z.output<typeof standingOut>
+
 const events = {
   now: standingOut.extend({ at: isoTime, second: secondOut }),
   deliveries: z.object({
@@ -35,6 +37,9 @@ const events = {
   }),
   bye: z.object({}),
 }
+
+export type StreamNow = z.output<typeof events.now>
+export type StreamDeliveries = z.output<typeof events.deliveries>
 
 /** What happens, as it happens: what the console shows without asking for it over and over. */
 export function streamRoutes(parts: LiveStreamParts): Route[] {
