@@ -184,7 +184,25 @@ export default {
       '^src/fleet/',
       'Whoever shares something through Redis says what through a port, and can do without it.',
     ),
-    onlyIn('pino-in-telemetry', '(?:^|/)node_modules/pino/', '^src/telemetry/', 'The rest logs through an interface.'),
+    onlyIn(
+      'pino-in-telemetry',
+      '(?:^|/)node_modules/pino(?:-pretty)?/',
+      '^src/telemetry/',
+      'The rest logs through an interface.',
+    ),
+    onlyIn(
+      'opentelemetry-in-one-file',
+      '(?:^|/)node_modules/@opentelemetry/',
+      '^src/telemetry/open-telemetry\\.ts$',
+      'It is optional: loaded where traces are exported, and nowhere else.',
+    ),
+    {
+      name: 'opentelemetry-when-needed',
+      comment: 'Who does not export traces does without the packages, and does not wait for them to be loaded.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/telemetry/open-telemetry\\.ts$', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
     onlyIn('commander-in-cli', '(?:^|/)node_modules/commander/', '^src/cli/', 'Options are parsed once.'),
     onlyIn(
       'process-is-global',

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
-import { coreVariables, notBuiltYet } from '../src/config/environment.ts'
+import { coreVariables } from '../src/config/environment.ts'
 import type { ProviderDefinition } from '../src/provider.ts'
 import { regionsFileSchema } from '../src/regions/regions.ts'
 import { markdownTable } from './markdown-table.ts'
@@ -25,10 +25,6 @@ export function renderConfigurationReference(definitions: readonly Definition[])
     'its end is dropped). Both at once, and an empty value, are faults.',
     '',
     table('variable', variables),
-    '',
-    `Not supported yet, and refused when set: ${Object.keys(notBuiltYet)
-      .map((name) => `\`${name}\``)
-      .join(', ')}.`,
     '',
     table('key in `regions.yaml`', keys),
   ].join('\n')

@@ -35,7 +35,8 @@ import { createSteering, type Steering } from './steering/steering.ts'
 import { createAlarms } from './telemetry/alarm.ts'
 import { createCounters, type CountersKept } from './telemetry/counters.ts'
 import { createHistograms } from './telemetry/histograms.ts'
-import { createLog, type Log } from './telemetry/log.ts'
+import { openLog, type Log } from './telemetry/log.ts'
+import { openTracing } from './telemetry/open-tracing.ts'
 import { createOnlookers, type Onlookers } from './telemetry/onlookers.ts'
 import { createScrape } from './telemetry/scrape.ts'
 import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
@@ -46,7 +47,7 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly clock?: Clock
   readonly ids?: Ids
-  /** Default: JSON lines on stdout, at `LOG_LEVEL`. */
+  /** Default: stdout, at `LOG_LEVEL`: JSON lines, and in a terminal what is easier to read. */
   readonly log?: Log
   /** Told of every webhook once its last region has come to its end. */
   readonly onWebhook?: (record: WebhookRecord) => void
@@ -153,7 +154,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? createIds()
-  const log = options.log ?? createLog(atStart.LOG_LEVEL)
+  const log = options.log ?? (await openLog(atStart.LOG_LEVEL))
   // What is opened first may count before anything is in effect.
   let topology = (): Topology => first.configuration.topology
   const counters = createCounters({ isRegion: (name) => topology().byName.has(name) })
@@ -161,8 +162,12 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const alarms = createAlarms({ clock, log })
   const instance = ids.hex(8)
   const { REDIS_URL: redisUrl } = atStart
+  const version = packageVersion()
   // What is opened is closed the other way round: here, if one of the next steps fails, or when all is over.
   await using opened = new AsyncDisposableStack()
+  // First, to be closed last: until then there is something to be told of.
+  const tracing = await openTracing(atStart, { ids, instance, version, clock, counters, alarms })
+  opened.defer(() => tracing?.close())
   const redis = redisUrl === undefined ? undefined : await openRedis({ url: redisUrl, clock, alarms, log, counters })
   opened.defer(() => redis?.close())
   const news = redis === undefined ? noNews : createRedisNews({ redis, instance, counters })
@@ -210,6 +215,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     },
     now: () => live.now().delivery,
     note: (...what) => recorder.note(...what),
+    tracing,
     clock,
     log,
     alarms,
@@ -248,6 +254,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     identities: store.identities,
     webhooksEnded: () => Promise.all(underWay),
     onWebhook: options.onWebhook,
+    tracing,
     record(happened) {
       recorder.record(happened)
       onlookers.tell(happened)
@@ -270,7 +277,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     underWay: () => underWay.size,
     lateAnswersOwed: () => late.owed(),
     cacheEntries: () => directory.size(),
-    version: packageVersion(),
+    version,
   })
   opened.defer(() => scrape.stop())
   secretUses.start()

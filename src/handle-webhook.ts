@@ -132,7 +132,12 @@ interface Task {
 /** What a webhook asks for, done the first time it comes: resolve → plan → dispatch → respond. */
 async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, request, webhook } = task
-  const kept = { what: forwardable(webhook, task, rooms.ids), signedBy: request.signedBy }
+  const { idempotencyKey, cookies } = task
+  const { traceparent } = trace
+  const kept = {
+    what: forwardable(webhook, { idempotencyKey, cookies, traceparent }, rooms.ids),
+    signedBy: request.signedBy,
+  }
   const directory = askUntil(knownBy(task), rooms.directory, rooms.clock)
   const { promised, fanOut, resolution, course } = await decide(provider, request, { ...rooms, directory })
   if (resolution !== undefined) trace.resolved(resolution)

@@ -16,6 +16,7 @@ import type { Counters } from './telemetry/counters.ts'
 import type { Histograms } from './telemetry/histograms.ts'
 import type { Log } from './telemetry/log.ts'
 import { measureAttempt } from './telemetry/measure-attempt.ts'
+import { traceAttempts } from './telemetry/trace-attempts.ts'
 import type { TraceParts } from './telemetry/trace.ts'
 
 /** What a reload replaces as a whole: whoever holds it goes on with it, whatever is in effect by then. */
@@ -43,6 +44,7 @@ export interface LiveParts {
   /** Resolves when the webhooks that are under way now have come to their end. */
   readonly webhooksEnded: () => Promise<unknown>
   readonly onWebhook: TraceParts['onWebhook']
+  readonly tracing: TraceParts['tracing']
   readonly record: TraceParts['record']
   readonly log: Log
   readonly alarms: Alarms
@@ -133,7 +135,7 @@ export function createLive(first: Configuration, parts: LiveParts): Live {
 }
 
 function build(configuration: Configuration, before: InEffect | undefined, parts: LiveParts): InEffect {
-  const { standing, mailboxes, log, alarms, counters, histograms } = parts
+  const { standing, mailboxes, log, alarms, counters, histograms, tracing } = parts
   const { clock, ids, random } = standing
   const { settings, warnings } = configuration
   for (const warning of warnings) log.warn({}, warning)
@@ -153,12 +155,13 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
     watch: (region) => mailboxes.watch(region),
     onAttempt: (region, ms, outcome) => measureAttempt(region, ms, outcome, { counters, histograms }),
   })
-  const forward = createForward({
+  const untraced = createForward({
     clock,
     ids,
     client: ({ name }) => clients.byName.get(name),
     signed: (keyId) => signed(keyId, clock.now()),
   })
+  const forward = tracing === undefined ? untraced : traceAttempts(untraced, tracing, clock)
   const sealer = createSealer(settings.SPOOL_KEYS)
   return {
     configuration,
@@ -173,6 +176,7 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
       client: (name) => clients.byName.get(name),
       forward,
       sealer,
+      logSample: settings.LOG_SAMPLE,
       maxAgeMs: settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
       deadLetterMs: settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
     },
@@ -184,6 +188,7 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
       alarms,
       logSample: settings.LOG_SAMPLE,
       random,
+      tracing,
       onWebhook: parts.onWebhook,
       record: parts.record,
     },

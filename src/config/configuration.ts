@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ProviderDefinition } from '../provider.ts'
 import { readRegions, type RegionsReading, type Topology } from '../regions/regions.ts'
 import type { SigningKey } from '../wire/signature.ts'
-import { coreEnvironment, coreVariables, notBuiltYet, type Settings } from './environment.ts'
+import { coreEnvironment, coreVariables, type Settings } from './environment.ts'
 import { readNamedFile, readVariables, textIn, variableFiles, type Environment } from './read-variables.ts'
 
 /** A provider and what it is told: `definition.create({ environment, rules }, parts)`. */
@@ -48,10 +48,7 @@ export function readConfiguration(source: {
   }
   const regions = readRegionsFile(definitions, env, readFile, keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined)
 
-  const faults = [
-    ...refusals(env),
-    ...[core, ...environments, regions].flatMap((reading) => (reading?.ok === false ? reading.faults : [])),
-  ]
+  const faults = [core, ...environments, regions].flatMap((reading) => (reading?.ok === false ? reading.faults : []))
   if (!core.ok || regions?.ok !== true || faults.length > 0) return { ok: false, faults: faults.map(onOneLine) }
   return {
     ok: true,
@@ -127,14 +124,6 @@ function weakKeys(keys: readonly SigningKey[]): string[] {
 
 const UNENCRYPTED = 'SPOOL_KEYS is not set: what waits for a region is stored unencrypted'
 
-function refusals(env: Environment): string[] {
-  return Object.entries(notBuiltYet).flatMap(([name, consequence]) =>
-    [name, `${name}_FILE`]
-      .filter((given) => env[given] !== undefined)
-      .map((given) => `${given} is not supported yet: ${consequence}; take it out`),
-  )
-}
-
 /** Names and paths come from outside, and a fault is promised to be one line. */
 function onOneLine(fault: string): string {
   return fault.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
@@ -153,6 +142,9 @@ const fixedAtStart = [
   'CACHE_HARD_MS',
   'CACHE_STALE_MS',
   'DEDUP_MAX_ENTRIES',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_SERVICE_NAME',
   'SILO_MODE',
   'LOG_LEVEL',
 ] as const satisfies readonly (keyof Settings)[]
@@ -163,7 +155,7 @@ export function changedButFixed(atStart: Settings, now: Settings): string[] {
 }
 
 // By name rather than by a mark in the schema, which a provider could forget to set.
-const secret = /(?:SECRET|TOKEN|KEY|PASSWORD)S?$/
+const secret = /(?:SECRET|TOKEN|KEY|PASSWORD)S?$|_HEADERS$/
 
 /** The effective configuration for the log line of a start or reload; of a secret only whether it is set. */
 export function describeConfiguration({ settings, topology, providers }: Configuration): Record<string, unknown> {

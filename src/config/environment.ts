@@ -96,6 +96,17 @@ export const coreVariables = z.object({
   RECORD_MAX_MB: wholeNumber(1, 1_000_000)
     .prefault('1024')
     .describe('Space for records of deliveries; beyond it the oldest are removed.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .refine(isBaseUrl, 'must be http:// or https:// and a host, without credentials, query or fragment')
+    .optional()
+    .describe('Where traces are exported to: a collector that takes OTLP over HTTP, at `v1/traces` below this URL.'),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .transform(toHeaders)
+    .optional()
+    .describe('Headers of each export, such as a key: `name=value`, comma separated, values percent-encoded.'),
+  OTEL_SERVICE_NAME: z.string().prefault('silo-gateway').describe('What the gateway is called in traces.'),
   DRAIN_DELAY_MS: wholeNumber(0, 600_000)
     .prefault('0')
     .describe(
@@ -147,11 +158,6 @@ export const coreEnvironment = coreVariables
     when: whenSound('DRAIN_DELAY_MS', 'DRAIN_TIMEOUT_MS'),
   })
 
-/** Variables of the contract whose part is not built: set, they are refused rather than ignored. */
-export const notBuiltYet: Readonly<Record<string, string>> = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'traces are not exported',
-}
-
 function wholeNumber(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`
   return z
@@ -187,6 +193,33 @@ function host() {
       (text) => isIP(text) !== 0 || /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(text),
       'must be an IP address or a host name',
     )
+}
+
+function isBaseUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) return false
+  return `${url.username}${url.password}${url.search}${url.hash}` === ''
+}
+
+/** As OpenTelemetry writes them. A fault names an entry by its place, for what it holds may be a secret. */
+function toHeaders(text: string, context: z.RefinementCtx): Readonly<Record<string, string>> {
+  const entries = entriesOf(text).map((entry, at) => {
+    const [, name = '', value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(.*)$/s.exec(entry) ?? []
+    const decoded = percentDecoded(value)
+    if (name === '' || decoded === undefined) context.addIssue(`entry ${at + 1} must be name=value, percent-encoded`)
+    return [name, decoded ?? ''] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Undefined: it is not percent-encoded, or nothing that may stand in a header. */
+function percentDecoded(text: string): string | undefined {
+  try {
+    const decoded = decodeURIComponent(text)
+    return /^[\x20-\x7e]*$/.test(decoded) ? decoded : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function isLoopback(name: string): boolean {

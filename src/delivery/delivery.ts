@@ -11,7 +11,10 @@ import { attemptOf } from '../records/story.ts'
 import { resolve } from '../resolve/resolve.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
-import type { Log } from '../telemetry/log.ts'
+import { didFail, logAttempt } from '../telemetry/log-attempt.ts'
+import { isSampled, type Log } from '../telemetry/log.ts'
+import type { Tracing } from '../telemetry/span.ts'
+import { traceLateAnswer } from '../telemetry/trace-late-answer.ts'
 import { regionRecord } from '../telemetry/trace.ts'
 import { attempt, isHeld } from './attempt.ts'
 import { fetchEarlier, followOrganization, type Followed, type MovedOrganization } from './follow.ts'
@@ -29,6 +32,8 @@ export interface DeliveryNow {
   client(region: string): Pick<RegionClient, 'breaker'> | undefined
   readonly forward: Forward
   readonly sealer: Sealer
+  /** Share of what went well that is logged. */
+  readonly logSample: number
   /** How long something may wait, and how long what has died is kept. */
   readonly maxAgeMs: number
   readonly deadLetterMs: number
@@ -42,6 +47,7 @@ export interface DeliveryParts {
   readonly now: () => DeliveryNow
   /** Told what becomes of a delivery that was answered. Never throws. */
   readonly note: (delivery: string, note: Note) => void
+  readonly tracing?: Tracing | undefined
   readonly clock: Clock
   readonly log: Log
   readonly alarms: Alarms
@@ -66,9 +72,10 @@ const TAKE_OVER_MS = 500
 
 /** Puts together what delivers: mailboxes and late answers share a store, and with it one lease. */
 export function createDelivery(parts: DeliveryParts): Delivery {
-  const { spool, poster, directory, now, note, clock, log, alarms, counters, random } = parts
+  const { spool, poster, directory, now, note, tracing, clock, log, alarms, counters, random } = parts
   const regionNamed = (name: string) => now().topology.byName.get(name)
   const sealer = (): Sealer => now().sealer
+  const isLogged = (): boolean => isSampled(now().logSample, random)
   const provider = (name: string): Provider | undefined => now().provider(name)
   let cancelTakeOver = (): void => {}
   let stopping = false
@@ -77,7 +84,9 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     const result = await now().forward(what, to, attempt)
     // Of a region that nothing is sent to there would be one each second.
     if (attempt.kind === 'deferred' && result.kind !== 'refused') {
-      note(what.delivery, { kind: 'attempt', attempt: attemptOf(regionRecord(result), attempt.number) })
+      const record = regionRecord(result)
+      note(what.delivery, { kind: 'attempt', attempt: attemptOf(record, attempt.number) })
+      if (didFail(record) || isLogged()) logAttempt(log, what.delivery, attempt.number, record)
     }
     return result
   }
@@ -131,7 +140,12 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     provider,
     idempotent: (name) => regionNamed(name)?.idempotent === true,
     ask: askAgain,
-    onEnd: (delivery, result, reason) => note(delivery, { kind: 'late_answer', result, reason: reason ?? null }),
+    onEnd(ended) {
+      const { delivery, result, reason = null } = ended
+      note(delivery, { kind: 'late_answer', result, reason })
+      if (tracing !== undefined) traceLateAnswer(ended, tracing)
+    },
+    isLogged,
     clock,
     log,
     alarms,

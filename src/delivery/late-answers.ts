@@ -71,7 +71,9 @@ export interface LateAnswersParts {
   /** Whether the region may be sent the same request twice. */
   readonly idempotent: (regionName: string) => boolean
   /** Told how an owed answer of this instance ended. */
-  readonly onEnd: (delivery: string, result: string, reason: string | undefined) => void
+  readonly onEnd: (ended: EndedAnswer) => void
+  /** Asked of each that went well; the others always are. */
+  readonly isLogged: () => boolean
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
@@ -103,8 +105,21 @@ type Ending =
   | 'not_allowed'
   | 'internal_error'
 
+export interface EndedAnswer {
+  readonly delivery: string
+  readonly provider: string
+  readonly integration: Id
+  readonly result: Ending
+  readonly reason: string | undefined
+  /** Unix milliseconds: since when it was this instance's to give, and when that ended. */
+  readonly owedAt: number
+  readonly endedAt: number
+  /** What was kept of the webhook, as far as that could be read. */
+  readonly what: LateCase | undefined
+}
+
 /** An owed answer as long as it is this process's to give. */
-interface Debt extends Turn {
+interface Debt extends Turn, Pick<EndedAnswer, 'owedAt'> {
   readonly delivery: string
   readonly provider: string
   readonly integration: Id
@@ -115,6 +130,8 @@ interface Debt extends Turn {
   stored: Promise<boolean>
   /** Whether nobody else can have taken it over. Whether somebody has, the store tells when something is to be said. */
   isOurs: () => boolean
+  /** Undefined until it has been read. */
+  what: LateCase | undefined
   /** All is said that this process has to say of it. */
   isOver: boolean
   /** A region was not asked again, since nobody whom it was asked for is there any more. */
@@ -197,16 +214,18 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     },
   }
 
-  function debtOf({ provider, integration, kept }: LateCase): Debt {
+  function debtOf(what: LateCase): Debt {
+    const { provider, integration, kept } = what
     const { delivery, receivedAt } = kept.what
-    return debts.get(delivery) ?? begin({ delivery, provider, integration }, Math.min(ageOf(receivedAt), JUST_NOW_MS))
+    const known = debts.get(delivery)
+    return known ?? begin({ delivery, provider, integration, what }, Math.min(ageOf(receivedAt), JUST_NOW_MS))
   }
 
   function ageOf(receivedAt: number): number {
     return Math.max(0, clock.now() - receivedAt)
   }
 
-  function begin(of: Pick<Debt, 'delivery' | 'provider' | 'integration'>, ageMs: number): Debt {
+  function begin(of: Pick<Debt, 'delivery' | 'provider' | 'integration' | 'what'>, ageMs: number): Debt {
     const stop = new AbortController()
     if (stopping) stop.abort()
     const startedAt = clock.monotonic() - ageMs
@@ -214,6 +233,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     const debt: Debt = {
       ...of,
       startedAt,
+      owedAt: clock.now(),
       stop,
       stored: Promise.resolve(true),
       isOurs,
@@ -270,7 +290,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       before.lost = true
       before.stop.abort()
     }
-    const debt = begin({ delivery, provider, integration }, ageOf(receivedAt))
+    const debt = begin({ delivery, provider, integration, what: undefined }, ageOf(receivedAt))
     void run(debt, () => finish(debt, orphan))
   }
 
@@ -280,6 +300,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     if (ageOf(receivedAt) >= ANSWERABLE_MS) return await conclude(debt, 'too_late')
     const what = read(debt, request, SEALED_FOR.request, unpackCase)
     if (what.kind === 'unreadable') return await conclude(debt, 'unreadable', what.reason)
+    debt.what = what.value
     const provider = parts.provider(what.value.provider)
     if (provider === undefined) return await conclude(debt, 'provider_gone')
     if (!provider.mayPostTo(what.value.to)) return await conclude(debt, 'not_allowed')
@@ -370,9 +391,14 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     debt.isOver = true
     counters.count('late_answers_total', { result })
     // Whoever has taken it over tells how it ends.
-    if (result !== 'taken_over') parts.onEnd(debt.delivery, result, reason)
-    if (result === 'posted' || result === 'nothing_to_say') log.debug(lineOf(debt, { result }), 'late answer')
-    else log.warn(lineOf(debt, { result, reason }), 'late answer')
+    if (result !== 'taken_over') {
+      const { delivery, provider, integration, owedAt, what } = debt
+      parts.onEnd({ delivery, provider, integration, result, reason, owedAt, endedAt: clock.now(), what })
+    }
+    const wentWell = result === 'posted' || result === 'nothing_to_say'
+    const endedMs = Math.round(clock.monotonic() - debt.startedAt)
+    if (!wentWell) log.warn(lineOf(debt, { result, reason, endedMs }), 'late answer')
+    else if (parts.isLogged()) log.info(lineOf(debt, { result, endedMs }), 'late answer')
     // What somebody else has taken over is theirs to tell and to remove.
     if (result === 'taken_over') forget(debt)
     else await pay(debt)
@@ -422,7 +448,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
 
 function lineOf(
   { delivery, provider, integration }: Debt,
-  more: { result?: Ending; reason?: string | undefined },
+  more: { result?: Ending; reason?: string | undefined; endedMs?: number },
 ): Record<string, unknown> {
   return { delivery, provider, integration, ...more }
 }

@@ -33,11 +33,15 @@ export interface Forwardable {
 /**
  * What a region gets of a webhook: its method, path, query and body as they came, its headers without what only
  * concerned the connection or could have been forged, and what the gateway adds (section "Between gateway and region"
- * of the README).
+ * of the README). `traceparent`: of the gateway's own span, where it has one; else the caller's passes.
  */
 export function forwardable(
   webhook: ReceivedWebhook,
-  { idempotencyKey, cookies }: { idempotencyKey: string; cookies: boolean },
+  {
+    idempotencyKey,
+    cookies,
+    traceparent,
+  }: { idempotencyKey: string; cookies: boolean; traceparent?: string | undefined },
   ids: Ids,
 ): Forwardable {
   const { delivery, method, target, body, receivedAt, peer, requestId } = webhook
@@ -54,12 +58,16 @@ export function forwardable(
     'idempotency-key',
     idempotencyKey,
   )
-  if (!headers.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')) {
-    // Flags 00: nobody has recorded anything of this trace yet, a region may still begin to.
-    const id = ids.hex(24)
-    headers.push('traceparent', `00-${id.slice(0, 32)}-${id.slice(32)}-00`)
-  }
+  const traced = headers.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === 'traceparent')
+  if (traced === -1) headers.push('traceparent', traceparent ?? newTraceparent(ids))
+  else if (traceparent !== undefined) headers[traced + 1] = traceparent
   return { delivery, method, target, headers, body, digest: contentDigest(body), receivedAt, cookies }
+}
+
+/** Flags 00: nobody has recorded anything of this trace yet, a region may still begin to. */
+function newTraceparent(ids: Ids): string {
+  const id = ids.hex(24)
+  return `00-${id.slice(0, 32)}-${id.slice(32)}-00`
 }
 
 export type Attempt =

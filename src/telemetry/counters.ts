@@ -6,7 +6,7 @@ export type CounterName = keyof typeof declared
 export type LabelsOf<Name extends CounterName> = Record<(typeof declared)[Name]['labels'][number], string>
 
 export interface Counters {
-  count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): void
+  count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, times?: number): void
 }
 
 /** One count of a counter, by the values of its labels in their order. */
@@ -50,11 +50,11 @@ export function createCounters({ isRegion = () => true }: { isRegion?: (name: st
   }
 
   return {
-    count(name: CounterName, labels: Readonly<Record<string, string>>) {
+    count(name: CounterName, labels: Readonly<Record<string, string>>, times = 1) {
       let tally = tallies.get(name)
       if (tally === undefined) tallies.set(name, (tally = newTally()))
       for (const label of declared[name].labels) tally = below(tally, label, labels[label] ?? '')
-      tally.count += 1
+      tally.count += times
     },
     series,
     read: () =>

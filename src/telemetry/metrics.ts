@@ -15,7 +15,7 @@ export const labelValues = {
   region:
     'a name in `regions.yaml`; `other`: any that is not there; of what waits also `@held` (an organization that is being moved), `@unresolved` (nobody could say whose it is) and `@any` (not told apart)',
   result: 'how it ended: `answered`, `delivered`, `http_200`, … or the reason why not',
-  reason: 'what a delivery died of; why a record was not kept',
+  reason: 'what a delivery died of; why a record or a span was not kept',
   use: '`used` or `ignored`',
   kind: '`joined` one under way, `stored` answer given again, `undecided` in another gateway of the fleet',
   provider: 'whose events they are',
@@ -72,6 +72,11 @@ export const counters = {
   directory_cache_misses_total: { help: 'Look-ups that were not.', labels: [] },
   directory_cache_evictions_total: { help: 'Entries that made room for others: CACHE_ENTRIES is small.', labels: [] },
   records_dropped_total: { help: 'Records of deliveries that could not be kept.', labels: ['reason'] },
+  spans_exported_total: { help: 'Spans that the collector of traces has taken.', labels: [] },
+  spans_dropped_total: {
+    help: 'Spans that were lost: the collector was away, slow or refused them.',
+    labels: ['reason'],
+  },
   redis_failures_total: { help: 'Times that Redis did not answer.', labels: [] },
   news_malformed_total: { help: 'Messages of the fleet that could not be read.', labels: [] },
   config_reload_failed_total: { help: 'Reloads with a fault, after which the old configuration stayed.', labels: [] },

@@ -9,11 +9,16 @@ import type { Alarms } from './alarm.ts'
 import type { Counters } from './counters.ts'
 import { levelOf, outcomeOf, type Ending } from './ending.ts'
 import type { Histograms } from './histograms.ts'
-import type { Log, LogLevel } from './log.ts'
+import { didFail, logAttempt } from './log-attempt.ts'
+import { isSampled, type Log, type LogLevel } from './log.ts'
 import { measureAnswer } from './measure-answer.ts'
+import { traceparentOf, type Tracing } from './span.ts'
+import { beginWebhookSpan, webhookSpan, type WebhookAt } from './webhook-span.ts'
 
 /** What a webhook tells of itself on its way; each step is told at most once, in the order of the journey. */
 export interface WebhookTrace {
+  /** Of the webhook's span, for regions to continue. Undefined: it has none that is recorded. */
+  readonly traceparent: string | undefined
   received(webhook: ReceivedWebhook): void
   identified(identified: Identified<RoutableRequest>): void
   /** What is the same for a webhook that comes again. */
@@ -33,6 +38,8 @@ export interface WebhookTrace {
 export interface WebhookRecord {
   delivery: string
   requestId: string
+  /** Where traces are exported and this one is recorded. */
+  traceId?: string
   surface: string
   type?: string
   /** The installation's key, and where in the request it was found. */
@@ -107,6 +114,7 @@ export interface TraceParts {
   /** Share of the webhooks that went well to be logged; those that did not always are. */
   readonly logSample: number
   readonly random: () => number
+  readonly tracing?: Tracing | undefined
   /** Told of every webhook, logged or not. */
   readonly onWebhook?: ((record: WebhookRecord) => void) | undefined
   /** Takes down what is to be found again afterwards. Never throws. */
@@ -114,22 +122,22 @@ export interface TraceParts {
 }
 
 export function traceWebhook(
-  arrival: {
+  arrival: WebhookAt & {
     delivery: string
     requestId: string
     startedAt: number
     deadline: number
-    receivedAt: number
-    door: Door
     provider: Happened['provider']
   },
-  { clock, counters, histograms, log, alarms, logSample, random, onWebhook, record: takeDown }: TraceParts,
+  { clock, counters, histograms, log, alarms, logSample, random, tracing, onWebhook, record: takeDown }: TraceParts,
 ): WebhookTrace {
+  const span = tracing && beginWebhookSpan(arrival.head.rawHeaders, tracing)
   const story: Omit<WebhookRecord, 'answeredMs' | 'outcome'> = {
     delivery: arrival.delivery,
     requestId: arrival.requestId,
     surface: arrival.door.surface,
   }
+  if (span !== undefined) story.traceId = span.context.traceId
   const { provider, door, receivedAt } = arrival
   let allSettled: Promise<readonly RegionResult[]> = Promise.resolve([])
   let isOver = true
@@ -155,6 +163,7 @@ export function traceWebhook(
   })
 
   return {
+    traceparent: span && traceparentOf(span.context),
     received(whole) {
       webhook = whole
     },
@@ -243,6 +252,7 @@ export function traceWebhook(
         { counters, histograms },
       )
 
+      if (span !== undefined) tracing?.ended(webhookSpan(span, arrival, record))
       if (!isOver) takeDown?.(happened({ ...record }, levelOf(ending)))
       const results = await allSettled
       if (results.length > 0) record.regions = results.map(regionRecord)
@@ -251,7 +261,12 @@ export function traceWebhook(
       const isWhole = results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
       const level = levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
       takeDown?.(happened(record, level))
-      if (level !== 'info' || random() < logSample) {
+      const isLogged = level !== 'info' || isSampled(logSample, random)
+      for (const attempt of record.regions ?? []) {
+        if (attempt.result === 'spooled') continue
+        if (isLogged || didFail(attempt)) logAttempt(log, record.delivery, 1, attempt)
+      }
+      if (isLogged) {
         log[level](ending.kind === 'internal_error' ? { ...record, err: ending.error } : { ...record }, 'webhook')
       }
     },

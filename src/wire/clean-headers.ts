@@ -37,7 +37,7 @@ const neverOutwards: ReadonlySet<string> = new Set(['content-length', 'server', 
  */
 export function headersForRegion(rawHeaders: readonly string[], options: { cookies: boolean }): string[] {
   const ofTheConnection = namedByConnection(rawHeaders)
-  const traced = hasOneTraceparent(rawHeaders, ofTheConnection)
+  const traced = oneTraceparent(rawHeaders, ofTheConnection) !== undefined
   return kept(rawHeaders, (spelled) => {
     // To whatever reads headers as CGI variables (RFC 3875 section 4.1.18, WSGI) `Silo_Region` is `Silo-Region`.
     const name = spelled.includes('_') ? spelled.replaceAll('_', '-') : spelled
@@ -63,6 +63,11 @@ export function headersForCaller(rawHeaders: readonly string[], options: { cooki
     if (headers[i]?.toLowerCase() === 'location') headers[i + 1] = fromOutside(headers[i + 1] ?? '', options.address)
   }
   return headers
+}
+
+/** The caller's `traceparent`, where it would pass on to a region. */
+export function traceparentIn(rawHeaders: readonly string[]): string | undefined {
+  return oneTraceparent(rawHeaders, namedByConnection(rawHeaders))
 }
 
 /** W3C Trace Context section 3.2. Versions above 00 may carry more fields behind the known ones; ff is not one. */
@@ -92,11 +97,10 @@ function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> {
   return names
 }
 
-function hasOneTraceparent(rawHeaders: readonly string[], ofTheConnection: ReadonlySet<string>): boolean {
+function oneTraceparent(rawHeaders: readonly string[], ofTheConnection: ReadonlySet<string>): string | undefined {
   const [value, another] = valuesOf(rawHeaders, 'traceparent')
-  return (
-    value !== undefined && another === undefined && !ofTheConnection.has('traceparent') && isValidTraceparent(value)
-  )
+  if (value === undefined || another !== undefined || ofTheConnection.has('traceparent')) return undefined
+  return isValidTraceparent(value) ? value : undefined
 }
 
 function valuesOf(rawHeaders: readonly string[], lowerCaseName: string): string[] {

@@ -148,6 +148,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
         sealer,
         maxAgeMs: around.maxAgeMs,
         deadLetterMs: 30 * 86_400_000,
+        logSample: 1,
       }),
       clock,
       log,

@@ -382,6 +382,7 @@ export async function simulate(
     }
     let settled: Promise<unknown> = Promise.resolve()
     const trace: WebhookTrace = {
+      traceparent: undefined,
       received() {},
       once() {},
       identified() {},

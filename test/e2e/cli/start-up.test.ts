@@ -65,18 +65,6 @@ describe('what stops the start: exit 2, one line a fault', () => {
     expect(faults).toEqual([expect.stringMatching(/^regions\.yaml:\d+:\d+ \S/)])
   })
 
-  it.each(['serve', 'check-config'])(
-    '%s: every setting whose part is not built yet, named and refused',
-    async (command) => {
-      const notBuilt = {
-        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
-      }
-      const faults = await faultsOf(command, { ...env, ...notBuilt })
-      expect(faults.map(subjectOf).toSorted()).toEqual(Object.keys(notBuilt).toSorted())
-      for (const fault of faults) expect(fault).toContain('not supported yet')
-    },
-  )
-
   it.each<[string, Variables, RegExp]>([
     ['no signing secret', { SLACK_SIGNING_SECRETS: undefined }, /^SLACK_SIGNING_SECRETS is required$/],
     ['an empty signing secret', { SLACK_SIGNING_SECRETS: '' }, /^SLACK_SIGNING_SECRETS is empty/],

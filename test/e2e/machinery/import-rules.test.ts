@@ -36,6 +36,8 @@ const violations: Readonly<Record<string, readonly [file: string, source: string
   'kysely-at-the-database': ['src/resolve/b.ts', "import type { Kysely } from 'kysely'"],
   'ioredis-in-the-fleet': ['src/dedup/b.ts', "import type { Redis } from 'ioredis'"],
   'pino-in-telemetry': ['src/resolve/c.ts', "import 'pino'"],
+  'opentelemetry-in-one-file': ['src/telemetry/a.ts', "import type { Span } from '@opentelemetry/api'"],
+  'opentelemetry-when-needed': ['src/telemetry/b.ts', "import './open-telemetry.ts'"],
   'commander-in-cli': ['src/regions/options.ts', "import 'commander'"],
   'process-is-global': ['src/regions/process.ts', "import { env } from 'node:process'"],
 }
@@ -51,6 +53,8 @@ const lawful: Readonly<Record<string, string>> = {
     "import 'undici'\nimport type { A } from '../resolve/resolve.ts'\nimport '../wire/b.ts'",
   'src/delivery/post-answer.ts': "import 'undici'",
   'src/public-listener.ts': "import 'express'",
+  'src/telemetry/open-telemetry.ts': "import '@opentelemetry/api'",
+  'src/telemetry/open-tracing.ts': "export const load = () => import('./open-telemetry.ts')",
   'src/database/sqlite.ts': "import 'node:sqlite'\nimport 'kysely'",
   'src/directory/store.ts': "import 'kysely'",
   'console/src/lawful.tsx':

@@ -5,7 +5,6 @@ import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { describeConfiguration, readConfiguration } from '../../../src/config/configuration.ts'
-import { notBuiltYet } from '../../../src/config/environment.ts'
 import type { Environment } from '../../../src/config/read-variables.ts'
 import type { ProviderDefinition } from '../../../src/provider.ts'
 import { providers as registered } from '../../../src/providers/index.ts'
@@ -114,8 +113,7 @@ describe('the configuration', () => {
 describe('faults', () => {
   it('of the environment, of providers and of the regions file come all at once', () => {
     const path = regionsFile(good.replace('http://', 'ftp://'))
-    expect(faultsOf({ PORT: 'x', REGIONS_FILE: path, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' })).toEqual([
-      'OTEL_EXPORTER_OTLP_ENDPOINT is not supported yet: traces are not exported; take it out',
+    expect(faultsOf({ PORT: 'x', REGIONS_FILE: path })).toEqual([
       'PORT must be a whole number from 0 to 65535',
       'ACME_SECRET is required: it is on the app’s page',
       `${path}:4:14 regions[0].address must be a URL that begins with http:// or https://`,
@@ -139,14 +137,6 @@ describe('faults', () => {
   it('stay on one line whatever a name holds', () => {
     expect(faultsOf({ ACME_SECRET: 'hush', REGIONS_FILE: 'two\nlines\u2028' })).toEqual([
       'REGIONS_FILE cannot read two lines : ENOENT: no such file or directory',
-    ])
-  })
-
-  it.each(Object.entries(notBuiltYet))('refuse %s, also as a file, rather than ignore it', (name, consequence) => {
-    const env = { ACME_SECRET: 'hush', REGION_SIGNING_KEYS: signingKey, REGIONS_FILE: regionsFile(good) }
-    expect(faultsOf({ ...env, [name]: '1' })).toEqual([`${name} is not supported yet: ${consequence}; take it out`])
-    expect(faultsOf({ ...env, [`${name}_FILE`]: '/run/secrets/it' })).toEqual([
-      `${name}_FILE is not supported yet: ${consequence}; take it out`,
     ])
   })
 })

@@ -56,6 +56,7 @@ describe('the environment', () => {
       RECORD_BODIES: 'off',
       RECORD_DAYS: 7,
       RECORD_MAX_MB: 1024,
+      OTEL_SERVICE_NAME: 'silo-gateway',
       DRAIN_DELAY_MS: 0,
       DRAIN_TIMEOUT_MS: 10_000,
       SILO_MODE: 'CONTROL',

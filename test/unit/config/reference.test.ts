@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { renderConfigurationReference, withReference } from '../../../scripts/config-reference.ts'
-import { coreVariables, notBuiltYet } from '../../../src/config/environment.ts'
+import { coreVariables } from '../../../src/config/environment.ts'
 import { providers } from '../../../src/providers/index.ts'
 
 const reference = renderConfigurationReference(providers)
@@ -17,10 +17,6 @@ describe('the configuration reference', () => {
     ...providers.flatMap(({ environment }) => Object.keys(environment.shape)),
   ])('describes %s', (name) => {
     expect(rows.get(`\`${name}\``)?.[3]).toMatch(/\w/)
-  })
-
-  it.each(Object.keys(notBuiltYet))('says that %s is refused', (name) => {
-    expect(reference).toMatch(new RegExp(`^Not supported yet.*\`${name}\``, 'm'))
   })
 
   it('tells the default, none, or that there must be a value', () => {

@@ -276,6 +276,7 @@ export function createWorld(
     }
     const late = createLateAnswers({
       onEnd() {},
+      isLogged: () => true,
       owed,
       sealer: () => world.config.sealer,
       poster: { post },
