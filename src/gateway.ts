@@ -38,6 +38,7 @@ import { createHistograms } from './telemetry/histograms.ts'
 import { openLog, type Log } from './telemetry/log.ts'
 import { openTracing } from './telemetry/open-tracing.ts'
 import { createOnlookers, type Onlookers } from './telemetry/onlookers.ts'
+import { createProviderHealth, type ProviderHealth } from './telemetry/provider-health.ts'
 import { createScrape } from './telemetry/scrape.ts'
 import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
 import { packageVersion } from './version.ts'
@@ -108,6 +109,8 @@ export interface Gateway {
   directoryChanged(change: DirectoryChange): void
   /** What would become of a webhook, and why; nothing of it is carried out. */
   explain(asked: ExplainIn): Promise<Explanation>
+  /** How near each provider's events are to where it steps in. */
+  readonly providerHealth: Pick<ProviderHealth, 'read'>
   /** Who sees what happens to webhooks as it does. */
   readonly onlookers: Pick<Onlookers, 'add'>
   /** Keeps `close` and `reload` waiting for what is under way. */
@@ -239,6 +242,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const stopping = new AbortController()
   const draining = () => stopping.signal.aborted
   const onlookers = createOnlookers()
+  const providerHealth = createProviderHealth({
+    clock,
+    limitsOf: (provider) => live.now().providers.find(({ name }) => name === provider)?.limits,
+  })
   let closed: Promise<void> | undefined
 
   await steering.start()
@@ -257,6 +264,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     tracing,
     record(happened) {
       recorder.record(happened)
+      providerHealth.count(happened)
       onlookers.tell(happened)
     },
     log,
@@ -361,6 +369,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       })
       underWay.add(tracked)
     },
+    providerHealth,
     onlookers,
     underWay: () => underWay.size,
     lateAnswersOwed: () => late.owed(),

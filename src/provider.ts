@@ -187,11 +187,27 @@ export interface Provider<Request extends RoutableRequest = RoutableRequest> {
   pageToken?(claims: PageClaims, expiresInSeconds: number): Promise<string>
   /** What a record may show of its webhooks' headers and bodies. */
   readonly disclosure: Disclosure
+  /** Where the provider itself steps in; absent where it says of no such line. */
+  readonly limits?: ProviderLimits
   /** What its signed pages go by: its own word for the user in a token, and the paths of a token's pages, by name. */
   readonly pages?: {
     readonly userField: string
     readonly paths: (token: string) => Readonly<Record<string, string>>
   }
+}
+
+/** The lines at which a provider sends less, or nothing more. Its events count, within an hour, and no other webhooks. */
+export interface ProviderLimits {
+  /** An answer later than this many milliseconds after the first byte is none. */
+  readonly waitsMs: number
+  /** The share of failed events, 0 to 1, beyond which it sends none any more. */
+  readonly failedShare: number
+  /** How many events of an installation it sends. */
+  readonly deliveriesPerHour: number
+  /** The rule by which `identify` answers its word that it leaves events out. */
+  readonly throttledRule: string
+  /** The same for whoever operates the gateway. */
+  readonly says: string
 }
 
 /** What may be shown of a webhook: of its headers only those that are named, of its body all but its secrets. */

@@ -12,6 +12,7 @@ import { instanceRoutes } from './instance-routes.ts'
 import { mailboxRoutes } from './mailbox-routes.ts'
 import { openApiOf } from './openapi.ts'
 import { pageTokenRoutes } from './page-token-routes.ts'
+import { providerHealthRoutes } from './provider-health-routes.ts'
 import { describeRegions, regionNames } from './regions-now.ts'
 import { regionsRoutes } from './regions-routes.ts'
 import { route, type Route } from './route.ts'
@@ -61,6 +62,7 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
     ...auditRoutes({ audit }),
     ...regionsRoutes(regions),
     ...streamRoutes({ clock, onlookers: gateway.onlookers, stopping: gateway.stopping, standing }),
+    ...providerHealthRoutes({ providers, health: gateway.providerHealth }),
     ...shedRoutes({ steering: gateway.steering, providers }),
     ...secretsRoutes({ secrets: () => gateway.secrets() }),
     ...explainRoutes({ explain: (asked) => gateway.explain(asked) }),

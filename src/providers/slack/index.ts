@@ -8,6 +8,7 @@ import { identifyWebhook, readWebhook } from './identify.ts'
 import { signPageToken } from './page-token.ts'
 import { answerIdentityPage, errorPage, identifyPage, type PageParts } from './pages.ts'
 import { apology, lateMessage } from './late-message.ts'
+import { limits, SLACK_WAITS_MS } from './limits.ts'
 import { fanOut, planRule } from './plan.ts'
 import { promise } from './promise.ts'
 import { emptyReply, replyToInactive, replyToUnknown, respond } from './reply.ts'
@@ -16,9 +17,6 @@ import { mayPostTo } from './response-url.ts'
 import { environment, rules } from './settings.ts'
 import { signAgain } from './sign-again.ts'
 import { importSecrets } from './verify.ts'
-
-/** https://docs.slack.dev/apis/events-api#error-handling, and the same for interactivity and commands. */
-const SLACK_WAITS_MS = 3000
 
 /** Everything the gateway knows of Slack. */
 export const slack = defineProvider({
@@ -62,6 +60,7 @@ export const slack = defineProvider({
       fanOut: (request) => fanOut(request, settings.rules),
       planRule: (request) => planRule(request, settings.rules),
       disclosure,
+      limits,
       unknownIntegration: (request, { headers }) => replyToUnknown(request, headers),
       inactive: replyToInactive,
       respond,
