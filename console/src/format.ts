@@ -30,6 +30,12 @@ export function duration(ms: number): string {
   return two(Math.floor(hours / 24), 'd', hours % 24, 'h')
 }
 
+/** How long something has been so, in whole seconds: `0 s`, `4 s`, `3 min 20 s`. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  return seconds < 60 ? `${seconds} s` : duration(seconds * 1000)
+}
+
 function two(large: number, unit: string, small: number, smaller: string): string {
   return small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smaller}`
 }

@@ -1,6 +1,7 @@
 import type { ComponentType } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
+import { Brand } from './parts/brand.tsx'
 import { Mark } from './parts/mark.tsx'
 import { notifyFailure } from './parts/notices.tsx'
 import { Empty, Failure, Loading } from './parts/states.tsx'
@@ -32,7 +33,10 @@ export function Layout() {
         Skip to the page
       </a>
       <div class="rail">
-        <p class="brand">silo-gateway</p>
+        <div class="rail-head">
+          <Brand />
+          <LiveState />
+        </div>
         <nav aria-label="Pages">
           <ul>
             {pages.map((entry) => (
@@ -48,14 +52,16 @@ export function Layout() {
           </ul>
         </nav>
         <footer class="rail-foot">
-          <LiveState />
           <ThemeChoice />
           <Who />
         </footer>
       </div>
-      <main id="page" ref={main} tabIndex={-1}>
-        {page === undefined ? <Empty>There is no such page.</Empty> : <Opened key={page.at} page={page} />}
-      </main>
+      <div class="stage">
+        {session.value?.demo === true && <Demo />}
+        <main id="page" ref={main} tabIndex={-1}>
+          {page === undefined ? <Empty>There is no such page.</Empty> : <Opened key={page.at} page={page} />}
+        </main>
+      </div>
     </div>
   )
 }
@@ -74,6 +80,13 @@ function Opened({ page }: { page: PageEntry }) {
   if (error !== undefined) return <Failure error={error} retry={() => location.reload()} />
   if (opened === undefined) return <Loading what={page.name} />
   return <opened.Page place={place.value} />
+}
+
+/** What a demo has above every page. Nobody else loads it. */
+function Demo() {
+  const [loaded, setLoaded] = useState<{ DemoPanel: ComponentType }>()
+  useEffect(() => void import('./demo/panel.tsx').then(setLoaded), [])
+  return loaded === undefined ? null : <loaded.DemoPanel />
 }
 
 function LiveState() {

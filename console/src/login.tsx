@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
+import { Brand } from './parts/brand.tsx'
 import { Failure } from './parts/states.tsx'
 import { session, signIn } from './session.ts'
 import { asApiError } from './use-resource.ts'
@@ -28,7 +29,9 @@ export function Login() {
   return (
     <main class="alone">
       <form class="login" onSubmit={(event) => void submit(event)}>
-        <h1 class="brand">silo-gateway</h1>
+        <h1>
+          <Brand />
+        </h1>
         <label for="token">Admin token</label>
         <input
           id="token"

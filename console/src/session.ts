@@ -1,18 +1,7 @@
 import { signal } from '@preact/signals'
 import { ApiError, get, post, remove } from './api.ts'
 import { atSignOut, useCsrf } from './csrf.ts'
-
-/** As `GET /api/session` tells it. */
-export interface Session {
-  /** `none`: no ADMIN_TOKEN is set, and whoever reaches the listener is in. */
-  readonly login: 'none' | 'token'
-  readonly authenticated: boolean
-  readonly author: string | null
-  readonly csrf: string | null
-  readonly expires_at: string | null
-  readonly version: string
-  readonly demo: boolean
-}
+import type { Session } from './shapes.ts'
 
 /** Undefined until it was asked for. */
 export const session = signal<Session | undefined>(undefined)

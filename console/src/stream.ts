@@ -1,32 +1,6 @@
 import { batch, signal } from '@preact/signals'
-import type { DeliveryListing, RegionNow } from './shapes.ts'
 import { askSession } from './session.ts'
-
-/** How quickly webhooks were answered, in milliseconds. */
-export interface AnswerTimes {
-  readonly p50: number
-  readonly p95: number
-  readonly p99: number
-  readonly max: number
-}
-
-/** What the gateway tells of one second, and of itself as it is. */
-export interface Now {
-  readonly at: string
-  readonly second: {
-    readonly webhooks: number
-    readonly failed: number
-    readonly by_surface: Readonly<Record<string, number>>
-    readonly by_outcome: Readonly<Record<string, number>>
-    readonly by_status: Readonly<Record<string, number>>
-    readonly answer_ms: AnswerTimes | null
-  }
-  readonly regions: readonly RegionNow[]
-  readonly under_way: number
-  readonly late_answers_owed: number
-  readonly ready: boolean
-  readonly draining: boolean
-}
+import type { DeliveriesTold, DeliveryListing, Now } from './shapes.ts'
 
 /** `bye`: the gateway drains and has said so. */
 export type StreamState = 'connecting' | 'live' | 'lost' | 'bye'
@@ -66,7 +40,7 @@ export function followStream(): () => void {
     })
     source.addEventListener('deliveries', ({ data }) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same
-      came(JSON.parse(String(data)) as { items: DeliveryListing[]; left_out: number })
+      came(JSON.parse(String(data)) as DeliveriesTold)
     })
     source.addEventListener('bye', () => (streamState.value = 'bye'))
     source.addEventListener('error', () => {
@@ -95,7 +69,7 @@ function took(told: Now): void {
   })
 }
 
-function came({ items, left_out }: { items: readonly DeliveryListing[]; left_out: number }): void {
+function came({ items, left_out }: DeliveriesTold): void {
   // One whose last region comes to its end later is told again.
   const again = new Set(items.map(({ id }) => id))
   const older = (list: readonly DeliveryListing[]) => list.filter(({ id }) => !again.has(id))

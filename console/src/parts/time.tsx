@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { duration } from '../format.ts'
+import { age } from '../format.ts'
 
 /** The time of this machine, once a second, for everything that says how long ago something was. */
 export const tick = signal(Date.now())
@@ -27,7 +27,7 @@ export function Time({ at, exact = false }: { at: string; exact?: boolean }) {
 export function Ago({ at }: { at: string }) {
   return (
     <time class="time" dateTime={at} title={at}>
-      {duration(Math.max(0, Math.round((tick.value - Date.parse(at)) / 1000) * 1000)).replace(/^0 ms$/, '0 s')} ago
+      {age(tick.value - Date.parse(at))} ago
     </time>
   )
 }
@@ -36,7 +36,7 @@ export function Ago({ at }: { at: string }) {
 export function Since({ at }: { at: string }) {
   return (
     <time class="time" dateTime={at} title={`since ${at}`}>
-      {duration(Math.max(0, Math.round((tick.value - Date.parse(at)) / 1000) * 1000)).replace(/^0 ms$/, '0 s')}
+      {age(tick.value - Date.parse(at))}
     </time>
   )
 }
