@@ -216,6 +216,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       find: (key) => directory.ask(key),
       forgetFormerHomes: (...which) => editor.forgetFormerHomes(...which),
     },
+    unheardMs: atStart.CACHE_HARD_MS,
     now: () => live.now().delivery,
     note: (...what) => recorder.note(...what),
     tracing,

@@ -45,6 +45,8 @@ export interface DeliveryParts {
   /** For what is late already: it may wait, but must not go where an organization has been, whatever is remembered. */
   readonly directory: Pick<Directory, 'find'> & Pick<DirectoryEditor, 'forgetFormerHomes'>
   readonly now: () => DeliveryNow
+  /** For how long any gateway may not have heard of a change of the directory: `CACHE_HARD_MS`. */
+  readonly unheardMs: number
   /** Told what becomes of a delivery that was answered. Never throws. */
   readonly note: (delivery: string, note: Note) => void
   readonly tracing?: Tracing | undefined
@@ -113,6 +115,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
             spool,
             sealer: sealer(),
             now: clock.now(),
+            unheardMs: parts.unheardMs,
             forgetFormerHomes: (...which) => directory.forgetFormerHomes(...which),
             lookInto: (left) => mailboxes.lookInto(left),
           }),

@@ -7,11 +7,8 @@ import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool, ty
 const PAGE = 50
 /** Gateways that have not heard of the move yet may go on storing: what comes after so many rounds follows when tried. */
 const ROUNDS = 10
-/**
- * By then no gateway stores anything where an organization has lived: what each remembers of the directory is older than
- * `CACHE_HARD_MS` by default, and what it had planned before is answered.
- */
-const SETTLED_MS = 300_000
+/** What a gateway had planned before it heard of a move is answered by then, though its clock may not agree with ours. */
+const PLANNED_MS = 240_000
 
 /** Where an organization's webhooks go. */
 type Whereabouts = Pick<Organization, 'region' | 'held'>
@@ -77,6 +74,8 @@ export type Fetched = 'nothing' | 'some' | 'busy'
 interface FetchParts extends FollowParts {
   /** Unix milliseconds. */
   readonly now: number
+  /** For how long a gateway may not have heard of a move. */
+  readonly unheardMs: number
   /** As the directory's editor has it. */
   readonly forgetFormerHomes: (id: Id, until: number) => Promise<void>
   /** Whoever works here on mailboxes that something was fetched from has to know of it. */
@@ -91,11 +90,11 @@ export async function fetchEarlier(
   organization: Organization,
   home: MailboxAddress & { kind: 'region' },
   row: WaitingRow,
-  { now, forgetFormerHomes, lookInto, ...parts }: FetchParts,
+  { now, unheardMs, forgetFormerHomes, lookInto, ...parts }: FetchParts,
 ): Promise<Fetched> {
   const { id, formerly } = organization
   if (formerly === undefined) return 'nothing'
-  const isSettled = now >= formerly.until + SETTLED_MS
+  const isSettled = now >= formerly.until + unheardMs + PLANNED_MS
   const total = { moved: 0, busy: 0 }
   for (const from of formerHomesOf(organization, home)) {
     const { moved, busy } = await followOnce(id, from, home, parts, { head: row.id, isSettled })

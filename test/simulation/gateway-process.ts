@@ -139,6 +139,7 @@ export async function startGateway(name: string, around: Surroundings, watcher: 
         },
       },
       poster,
+      unheardMs: around.cacheMs,
       directory: { ...asking, forgetFormerHomes: (...which) => store.forgetFormerHomes(...which) },
       now: () => ({
         topology: topology(),

@@ -29,7 +29,7 @@ const fails: Answer = (res) => res.writeHead(503).end()
 const asksForPatience: Answer = (res) => res.writeHead(503, { 'retry-after': '300' }).end()
 
 /** An organization that lives in `us`, with another one beside it where that is said. */
-async function setUp({ both = false, us }: { both?: boolean; us?: Answer } = {}) {
+async function setUp({ both = false, us, env }: { both?: boolean; us?: Answer; env?: Record<string, string> } = {}) {
   const clock = createManualClock({ now: Date.now() })
   const answers: { us: Answer | undefined; eu: Answer | undefined } = { us, eu: undefined }
   const started = await silos(
@@ -45,6 +45,7 @@ async function setUp({ both = false, us }: { both?: boolean; us?: Answer } = {})
         REGION_SIGNING_KEYS: Object.entries(KEYS)
           .map(([id, key]) => `${id}:${key.toString('base64')}`)
           .join(),
+        ...env,
       },
     },
   )
@@ -139,6 +140,28 @@ describe('what waits for an organization that moves', () => {
     await event('3')
     await passTime({ clock, gateway }, 5)
     expect(texts('us')).toEqual(['1', '3'])
+  })
+
+  it('is looked for where it has lived until every gateway has heard of the move, however long that takes', async () => {
+    const { event, write, texts, clock, gateway, answers } = await setUp({ env: { CACHE_HARD_MS: '600000' } })
+    const isLookedFor = async (): Promise<boolean> => {
+      const { installation } = await gateway.store.find({ by: 'id', provider: 'slack', id: '1' })
+      return installation?.organizations[0]?.formerly !== undefined
+    }
+    /** One that waits for a moment, as everything that may be behind something does. */
+    const late = async (text: string): Promise<void> => {
+      answers.eu = fails
+      await event(text)
+      answers.eu = undefined
+      await until(clock, () => texts('eu').at(-1) === text && texts('eu').length % 2 === 0)
+    }
+    await write({ region: 'eu' })
+    clock.advance(600_000)
+    await late('1')
+    expect(await isLookedFor()).toBe(true)
+    clock.advance(240_000)
+    await late('2')
+    expect(await isLookedFor()).toBe(false)
   })
 
   it('stays for those who stay', async () => {

@@ -148,7 +148,8 @@ describe('what waits for an organization that has moved', () => {
 
 describe('what goes before a row that is to be sent where an organization lives now', () => {
   const MOVED_AT = 1_700_000_000_000
-  const SETTLED_AT = MOVED_AT + 300_000
+  const UNHEARD_MS = 3_600_000
+  const SETTLED_AT = MOVED_AT + UNHEARD_MS + 240_000
   const organization = {
     id: '10',
     slug: 'x',
@@ -181,7 +182,8 @@ describe('what goes before a row that is to be sent where an organization lives 
       return isLocked ? Promise.reject(new Error('the directory is locked')) : Promise.resolve()
     }
     const lookInto = (left: readonly MailboxAddress[]) => Promise.resolve(void looked.push(...left))
-    const fetched = await fetchEarlier(one, eu, next.row, { spool, sealer, now, forgetFormerHomes, lookInto })
+    const asked = { spool, sealer, now, unheardMs: UNHEARD_MS, forgetFormerHomes, lookInto }
+    const fetched = await fetchEarlier(one, eu, next.row, asked)
     return [fetched, ...(await contentOf(eu)).map((text) => text.split(' ')[1])]
   }
 
@@ -232,7 +234,7 @@ describe('what goes before a row that is to be sent where an organization lives 
     expect(await fetch()).toEqual(['nothing', '2'])
   })
 
-  it('is all that is left, once nothing is stored there any more, and then it is forgotten', async () => {
+  it('is all that is left, once every gateway has heard of the move, and then it is forgotten', async () => {
     await append(row('1', eu), row('2', us))
     expect(await fetch(moved, SETTLED_AT - 1)).toEqual(['nothing', '1'])
     expect(await fetch(moved, SETTLED_AT)).toEqual(['some', '1', '2'])
