@@ -65,7 +65,7 @@ const remember = (error: unknown) => {
 process.on('unhandledRejection', remember)
 process.on('uncaughtException', remember)
 // Node opens the standard streams at their first use, which may be in a test; they stay open for all.
-void [process.stdout, process.stderr]
+void [process.stdin, process.stdout, process.stderr]
 hook.enable()
 
 beforeEach(failOnUncaught)
