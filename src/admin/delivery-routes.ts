@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { word } from '../directory/row-fields.ts'
 import { Refusal } from '../errors.ts'
 import type { Deliveries } from '../gateway.ts'
-import type { RecordListing } from '../records/record-store.ts'
+import type { Entry } from '../records/story.ts'
 import { deliveryOut } from '../records/told.ts'
 import { cursorTo, flag, idOut, idText, isoTime, pageOf, paging, positionIn } from './fields.ts'
 import { fromStore } from './from-store.ts'
@@ -90,18 +90,20 @@ export function deliveryRoutes({ list, read }: Deliveries): Route[] {
   ]
 }
 
-export function listingJson(row: RecordListing): z.output<typeof listingOut> {
-  const { delivery, received_at, failed, organizations, regions, ...rest } = row
+/** An entry as a list has it. */
+export function listingJson({ story, installation, way }: Entry): z.output<typeof listingOut> {
+  const { id, received_at, surface, type, outcome, status, failed, plan } = story
   return {
-    ...rest,
-    id: delivery,
-    received_at: new Date(received_at).toISOString(),
-    organizations: listed(organizations),
-    regions: listed(regions),
-    failed: failed === 1,
+    id,
+    received_at,
+    surface,
+    type,
+    installation,
+    integration_id: way.integration?.id ?? null,
+    organizations: way.organizations.map((one) => one.id),
+    regions: plan?.regions ?? [],
+    outcome,
+    status,
+    failed,
   }
-}
-
-function listed(names: string): string[] {
-  return names.split(' ').filter((name) => name !== '')
 }

@@ -301,40 +301,33 @@ const migrations: Record<string, Migration> = {
       await db.schema.alterTable('organizations').addColumn('moved_at', 'bigint').execute()
     },
   },
-  '0005_deliveries': {
+  '0005_delivery_records': {
     async up(db) {
+      const isSqlite = db.getExecutor().adapter instanceof SqliteAdapter
+      const bytes: ColumnDataType = isSqlite ? 'blob' : 'bytea'
+      // Compared by their letters alone, whatever language the database speaks: ids, which begin with their time.
+      const id = isSqlite ? sql`text` : sql`text collate "C"`
       await db.schema
-        .createTable('deliveries')
-        // A ULID: in the order of these they came, from all gateways of a fleet.
-        .addColumn('delivery', 'text', (column) => column.notNull().primaryKey())
-        .addColumn('received_at', 'bigint', (column) => column.notNull())
-        .addColumn('surface', 'text', (column) => column.notNull())
-        .addColumn('type', 'text')
-        .addColumn('installation', 'text')
-        .addColumn('integration_id', 'bigint')
-        .addColumn('outcome', 'text', (column) => column.notNull())
-        .addColumn('status', 'bigint')
-        .addColumn('failed', 'bigint', (column) => column.notNull())
-        .addColumn('dedup_key', 'text')
-        // Each between blanks, so that one can be looked for.
-        .addColumn('organizations', 'text', (column) => column.notNull())
-        .addColumn('regions', 'text', (column) => column.notNull())
+        .createTable('delivery_blocks')
+        .addColumn('block', id, (column) => column.notNull().primaryKey())
+        .addColumn('first', id, (column) => column.notNull())
+        .addColumn('last', id, (column) => column.notNull())
+        .addColumn('sealed', 'bigint', (column) => column.notNull().defaultTo(0))
         .addColumn('size', 'bigint', (column) => column.notNull())
-        .addColumn('story', 'text', (column) => column.notNull())
+        .addColumn('words', bytes, (column) => column.notNull())
+        .addColumn('body', bytes, (column) => column.notNull())
         .execute()
-      for (const column of ['installation', 'integration_id', 'dedup_key']) {
-        await db.schema
-          .createIndex(`deliveries_${column}`)
-          .on('deliveries')
-          .columns([column, 'delivery'])
-          .where(sql.ref(column), 'is not', null)
-          .execute()
-      }
-      await sql`create index deliveries_failed on deliveries (delivery) where failed = 1`.execute(db)
+      await db.schema
+        .createIndex('delivery_blocks_span')
+        .on('delivery_blocks')
+        .columns(['last', 'block', 'first'])
+        .execute()
+      // It is compressed already.
+      if (!isSqlite) await sql`alter table delivery_blocks alter column body set storage external`.execute(db)
       // What has become of a webhook since it was answered, told by whichever gateway it became of.
       await db.schema
         .createTable('delivery_notes')
-        .addColumn('delivery', 'text', (column) => column.notNull())
+        .addColumn('delivery', id, (column) => column.notNull())
         .addColumn('at', 'bigint', (column) => column.notNull())
         .addColumn('size', 'bigint', (column) => column.notNull())
         .addColumn('note', 'text', (column) => column.notNull())

@@ -5,7 +5,10 @@ import type { Batch, Limits } from './record-tables.ts'
 export type ToThread =
   | { readonly kind: 'write'; readonly id: number; readonly batch: Batch }
   | { readonly kind: 'sweep'; readonly id: number; readonly limits: Limits }
+  | { readonly kind: 'erase'; readonly id: number; readonly integration: string }
   | { readonly kind: 'end' }
+
+type Call = { kind: 'write'; batch: Batch } | { kind: 'sweep'; limits: Limits } | { kind: 'erase'; integration: string }
 
 export type FromThread = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string })
 
@@ -38,24 +41,22 @@ export function createFileWriter(path: string): RecordWriter & { close(): Promis
     return begun
   }
 
-  function ask(call: { kind: 'write'; batch: Batch } | { kind: 'sweep'; limits: Limits }): Promise<unknown> {
+  /** What the thread answers is what the writer it stands for would. */
+  function ask<Result>(call: Call): Promise<Result> {
     const to = started()
     const asked = Promise.withResolvers<unknown>()
     const id = (lastId += 1)
     pending.set(id, asked)
     to.ref()
     send(to, { ...call, id })
-    return asked.promise
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+    return asked.promise as Promise<Result>
   }
 
   return {
-    async write(batch) {
-      await ask({ kind: 'write', batch })
-    },
-    async sweep(limits) {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the thread answers to this
-      return (await ask({ kind: 'sweep', limits })) as { removed: number }
-    },
+    write: (batch) => ask({ kind: 'write', batch }),
+    sweep: (limits) => ask({ kind: 'sweep', limits }),
+    erase: (integration) => ask({ kind: 'erase', integration }),
     async close() {
       const ending = thread
       if (ending === undefined) return

@@ -1,47 +1,30 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { encodeTime } from 'ulid'
 import type { Connections } from '../database/connections.ts'
-import { toStored } from '../directory/id.ts'
+import { unpackBlock } from './block.ts'
+import { mayHold } from './bloom.ts'
 import {
+  BLOCKS_AT_A_TIME,
+  eraseRecords,
   removeOldest,
   writeBatch,
   type Batch,
   type Limits,
-  type RecordRow,
   type RecordSchema,
 } from './record-tables.ts'
-
-/** Which records are wanted; all that is given has to be so. */
-export interface RecordFilter {
-  readonly surface?: string | undefined
-  readonly type?: string | undefined
-  readonly outcome?: string | undefined
-  readonly status?: number | undefined
-  readonly failed?: boolean | undefined
-  readonly installation?: string | undefined
-  readonly integration?: string | undefined
-  readonly organization?: string | undefined
-  readonly region?: string | undefined
-  /** Unix milliseconds: received at or after, and before. */
-  readonly from?: number | undefined
-  readonly until?: number | undefined
-  /** Occurs in what a record is found by. */
-  readonly text?: string | undefined
-}
-
-/** What a list shows of a record. */
-export interface RecordListing extends Omit<RecordRow, 'story' | 'dedup_key'> {}
+import { wholeStory, type Entry, type Story } from './story.ts'
+import { isWanted, wordsFor, type RecordFilter } from './words.ts'
 
 export interface RecordPage {
   /** The newest first. */
-  readonly rows: readonly RecordListing[]
+  readonly rows: readonly Entry[]
   /** Before which delivery to go on; undefined: there are no more. A page may be short, or empty, before that. */
   readonly next: string | undefined
 }
 
 export interface StoredRecord {
-  /** JSON. */
-  readonly story: string
+  readonly story: Story
   readonly notes: readonly { readonly at: number; readonly note: string }[]
   /** Others that were the same request: how many were answered as duplicates, and when the last of them came. */
   readonly duplicates: { readonly count: number; readonly lastAt: number | undefined }
@@ -56,13 +39,16 @@ export interface RecordStore extends RecordWriter {
 }
 
 export interface RecordWriter {
-  write(batch: Batch): Promise<void>
-  /** Removes some of what is beyond the limits. Returns how many records: fewer than `limit` are the last for now. */
+  /** `isTaken` is false where the block is not to grow any more: the same entries belong into a new one. */
+  write(batch: Batch): Promise<{ isTaken: boolean }>
+  /** Removes some of what is beyond the limits. Returns how many blocks: fewer than `limit` are the last for now. */
   sweep(limits: Limits): Promise<{ removed: number }>
+  /** Removes what is recorded of an integration. Returns how many records that were. */
+  erase(integration: string): Promise<{ removed: number }>
 }
 
-/** So many records are looked at for one page, and then it is answered with what was found: nobody else has to wait. */
-const LOOKED_AT = 2000
+/** So many blocks are opened for one page, and then it is answered with what was found: nobody else has to wait. */
+const MOST_OPENED = 30
 /** What a delivery can have lived through in the time that anything waits, many times over. */
 const MOST_NOTES = 1000
 
@@ -72,30 +58,56 @@ export function createRecordStore<Schema>(
   writer?: RecordWriter,
 ): RecordStore {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of the same database, whose migrations made them
-  const { lookUps, writes } = connections as unknown as Connections<RecordSchema>
+  const { lookUps: db, writes } = connections as unknown as Connections<RecordSchema>
+  const ownWriter: RecordWriter = {
+    write: (batch) => writeBatch(writes, batch),
+    sweep: (limits) => removeOldest(writes, limits),
+    erase: (integration) => eraseRecords(writes, integration),
+  }
   return {
-    ...(writer ?? { write: (batch) => writeBatch(writes, batch), sweep: (limits) => removeOldest(writes, limits) }),
+    ...(writer ?? ownWriter),
 
     async list(filter, { limit, before }) {
-      const recent = newest(lookUps, filter, before).limit(LOOKED_AT)
-      const found = await wanted(lookUps, recent, filter).limit(limit).execute()
-      const rows = found.map(listingFrom)
-      if (rows.length === limit) return { rows, next: rows.at(-1)?.delivery }
-      const [last] = await newest(lookUps, filter, before)
-        .offset(LOOKED_AT - 1)
-        .limit(1)
-        .execute()
-      return { rows, next: last?.delivery }
+      const wanted = new Map<string, Entry>()
+      const until = filter.until === undefined ? undefined : encodeTime(Math.max(0, filter.until))
+      const upTo = [before, until].filter((one) => one !== undefined).toSorted()[0]
+      const from = filter.from === undefined ? undefined : encodeTime(Math.max(0, filter.from))
+      let opened = 0
+      for await (const { block, last } of blocksWith(filter, { upTo, from })) {
+        // What is newer than every block that has not been opened is in its place; an older one may yet come between.
+        const settled = newestOf(wanted).filter(([delivery]) => delivery > last)
+        const hasEnough = settled.length >= limit || (opened >= MOST_OPENED && (before === undefined || last < before))
+        if (hasEnough) {
+          const rows = settled.slice(0, limit)
+          // A longer text comes after the one that it begins with: the next page begins with that very delivery.
+          return await page(rows, rows.length === limit ? rows.at(-1)?.[0] : `${last}0`)
+        }
+        opened += 1
+        for (const entry of await opening(block)) {
+          const { id } = entry.story
+          if ((before !== undefined && id >= before) || !isWanted(entry, filter)) continue
+          if (wanted.get(id)?.story.running !== false) wanted.set(id, entry)
+        }
+      }
+      const all = newestOf(wanted)
+      const rows = all.slice(0, limit)
+      return await page(rows, all.length > limit ? rows.at(-1)?.[0] : undefined)
+
+      /** What was still running when it was written may have been written again, so that it is not wanted any more. */
+      async function page(rows: readonly [string, Entry][], next: string | undefined): Promise<RecordPage> {
+        const now: Entry[] = []
+        for (const [id, entry] of rows) {
+          const latest = entry.story.running ? await find(id) : entry
+          if (latest !== undefined && isWanted(latest, filter)) now.push(latest)
+        }
+        return { rows: now, next }
+      }
     },
 
     async read(delivery) {
-      const record = await lookUps
-        .selectFrom('deliveries')
-        .select(['story', 'dedup_key', 'outcome', 'received_at'])
-        .where('delivery', '=', delivery)
-        .executeTakeFirst()
-      if (record === undefined) return undefined
-      const notes = await lookUps
+      const entry = await find(delivery)
+      if (entry === undefined) return undefined
+      const notes = await db
         .selectFrom('delivery_notes')
         .select(['at', 'note'])
         .where('delivery', '=', delivery)
@@ -103,88 +115,100 @@ export function createRecordStore<Schema>(
         .limit(MOST_NOTES)
         .execute()
       return {
-        story: record.story,
+        story: wholeStory(entry),
         notes: notes.map(({ at, note }) => ({ at: Number(at), note })),
-        ...(await kin(delivery, record)),
+        ...(await kin(entry)),
       }
     },
   }
 
-  async function kin(delivery: string, { dedup_key, outcome, received_at }: Kin) {
-    if (dedup_key === null) return { duplicates: { count: 0, lastAt: undefined }, original: undefined }
-    const same = lookUps.selectFrom('deliveries').where('dedup_key', '=', dedup_key).where('delivery', '<>', delivery)
-    if (outcome === DUPLICATE) {
-      const before = await same
-        .select('delivery')
-        .where('outcome', '<>', DUPLICATE)
-        .where('received_at', '<=', BigInt(received_at))
-        .orderBy('delivery', 'desc')
-        .limit(1)
-        .executeTakeFirst()
-      return { duplicates: { count: 0, lastAt: undefined }, original: before?.delivery }
+  /** A delivery as it was written last. */
+  async function find(delivery: string): Promise<Entry | undefined> {
+    let found: Entry | undefined
+    for await (const { block } of blocksWith({ delivery }, { upTo: `${delivery}0`, from: delivery })) {
+      const entry = (await opening(block)).find(({ story }) => story.id === delivery)
+      if (entry?.story.running === false) return entry
+      found ??= entry
     }
-    const { count, last } = await same
-      .select(({ fn }) => [fn.countAll().as('count'), fn.max('received_at').as('last')])
-      .where('outcome', '=', DUPLICATE)
-      .executeTakeFirstOrThrow()
-    const lastAt = Number(count) === 0 ? undefined : Number(last)
-    return { duplicates: { count: Number(count), lastAt }, original: undefined }
+    return found
+  }
+
+  async function kin({ story, dedupKey }: Entry): Promise<Pick<StoredRecord, 'duplicates' | 'original'>> {
+    let count = 0
+    let lastAt: number | undefined
+    if (dedupKey === null) return { duplicates: { count, lastAt }, original: undefined }
+    const isDuplicate = story.outcome === DUPLICATE
+    const at = encodeTime(Date.parse(story.received_at))
+    const within = isDuplicate ? { upTo: story.id, from: undefined } : { upTo: undefined, from: at }
+    for await (const { block } of blocksWith({ dedupKey }, within)) {
+      const same = (await opening(block)).filter((one) => one.dedupKey === dedupKey && one.story.id !== story.id)
+      if (isDuplicate) {
+        const earlier = same.filter((one) => one.story.outcome !== DUPLICATE && one.story.id < story.id)
+        const original = earlier.toSorted((a, b) => (a.story.id < b.story.id ? 1 : -1))[0]
+        if (original !== undefined) return { duplicates: { count, lastAt }, original: original.story.id }
+        continue
+      }
+      for (const one of same) {
+        if (one.story.outcome !== DUPLICATE) continue
+        count += 1
+        lastAt = Math.max(lastAt ?? 0, Date.parse(one.story.received_at))
+      }
+    }
+    return { duplicates: { count, lastAt }, original: undefined }
+  }
+
+  async function opening(block: string): Promise<Entry[]> {
+    const stored = await db.selectFrom('delivery_blocks').select('body').where('block', '=', block).executeTakeFirst()
+    // It has been swept meanwhile.
+    return stored === undefined ? [] : await unpackBlock(stored.body)
+  }
+
+  /** The blocks that may hold what is wanted, those that end with the newest delivery first. */
+  async function* blocksWith(
+    filter: RecordFilter,
+    { upTo, from }: { upTo: string | undefined; from: string | undefined },
+  ): AsyncGenerator<{ block: string; last: string }> {
+    const words = wordsFor(filter)
+    let after: { block: string; last: string } | undefined
+    do {
+      const some = await someBlocks(db, { upTo, from, after })
+      for (const { block, last, words: held } of some) {
+        if (words.every((word) => mayHold(held, word))) yield { block, last }
+      }
+      after = some.length < BLOCKS_AT_A_TIME ? undefined : some.at(-1)
+      // An embedded database answers without a pause, and there are webhooks to be answered.
+      await nextTurn()
+    } while (after !== undefined)
   }
 }
-
-type Kin = { dedup_key: string | null; outcome: string; received_at: bigint | string | number }
 
 const DUPLICATE = 'duplicate'
 
-/** The newest records that an index finds: ULIDs begin with their time. */
-function newest(db: Kysely<RecordSchema>, filter: RecordFilter, before: string | undefined) {
-  const { failed, installation, integration, from, until } = filter
+function newestOf(entries: ReadonlyMap<string, Entry>): [string, Entry][] {
+  return [...entries].toSorted(([a], [b]) => (a < b ? 1 : -1))
+}
+
+async function someBlocks(
+  db: Kysely<RecordSchema>,
+  {
+    upTo,
+    from,
+    after,
+  }: { upTo: string | undefined; from: string | undefined; after: { block: string; last: string } | undefined },
+) {
   let query = db
-    .selectFrom('deliveries')
-    .select(['delivery', 'received_at', 'surface', 'type', 'installation', 'integration_id', 'outcome', 'status'])
-    .select(['failed', 'organizations', 'regions'])
-    .orderBy('delivery', 'desc')
-  if (before !== undefined) query = query.where('delivery', '<', before)
-  if (from !== undefined) query = query.where('delivery', '>=', encodeTime(from))
-  if (until !== undefined) query = query.where('delivery', '<', encodeTime(until))
-  if (installation !== undefined) query = query.where('installation', '=', installation)
-  // What no row can have as its id names none of them; ids count from 1.
-  if (integration !== undefined) query = query.where('integration_id', '=', toStored(integration) ?? 0n)
-  if (failed === true) query = query.where('failed', '=', 1n)
-  return query
-}
-
-function wanted(db: Kysely<RecordSchema>, recent: ReturnType<typeof newest>, filter: RecordFilter) {
-  const { surface, type, outcome, status, failed, organization, region, text } = filter
-  let query = db.selectFrom(recent.as('recent')).selectAll().orderBy('delivery', 'desc')
-  if (surface !== undefined) query = query.where('surface', '=', surface)
-  if (type !== undefined) query = query.where('type', '=', type)
-  if (outcome !== undefined) query = query.where('outcome', '=', outcome)
-  if (status !== undefined) query = query.where('status', '=', BigInt(status))
-  if (failed === false) query = query.where('failed', '=', 0n)
-  if (organization !== undefined) query = query.where('organizations', 'like', containing(` ${organization} `))
-  if (region !== undefined) query = query.where('regions', 'like', containing(` ${region} `))
-  if (text !== undefined) {
-    const pattern = containing(text.toLowerCase())
-    const searched = ['delivery', 'surface', 'type', 'installation', 'outcome', 'regions'] as const
-    query = query.where((eb) => eb.or(searched.map((name) => eb(eb.fn('lower', [name]), 'like', pattern))))
+    .selectFrom('delivery_blocks')
+    .select(['block', 'last', 'words'])
+    .orderBy('last', 'desc')
+    .orderBy('block', 'desc')
+    .limit(BLOCKS_AT_A_TIME)
+  if (upTo !== undefined) query = query.where('first', '<', upTo)
+  if (from !== undefined) query = query.where('last', '>=', from)
+  if (after !== undefined) {
+    const { last, block } = after
+    query = query.where((eb) =>
+      eb.or([eb('last', '<', last), eb.and([eb('last', '=', last), eb('block', '<', block)])]),
+    )
   }
-  return query
-}
-
-/** Both databases take a backslash for what makes the next character stand for itself only where that is said. */
-function containing(text: string): string {
-  return `%${text.replace(/[%_]/g, '_')}%`
-}
-
-type Found = Awaited<ReturnType<ReturnType<typeof newest>['execute']>>[number]
-
-function listingFrom({ received_at, integration_id, status, failed, ...row }: Found): RecordListing {
-  return {
-    ...row,
-    received_at: Number(received_at),
-    integration_id: integration_id === null ? null : String(integration_id),
-    status: status === null ? null : Number(status),
-    failed: Number(failed) === 1 ? 1 : 0,
-  }
+  return await query.execute()
 }

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import { openExisting, type DatabaseSync } from '../database/sqlite.ts'
 import { kyselyOver } from '../database/sqlite-connections.ts'
 import type { FromThread, ToThread } from './file-writer.ts'
-import { removeOldest, writeBatch, type RecordSchema } from './record-tables.ts'
+import { eraseRecords, removeOldest, writeBatch, type RecordSchema } from './record-tables.ts'
 
 /*
  * The thread that writes records to a file: it may wait for the spool's thread, another process or the disk, where the
@@ -34,13 +34,22 @@ async function carryOut(message: ToThread): Promise<void> {
   const { id } = message
   try {
     const { db } = (opened ??= connect())
-    const result =
-      message.kind === 'write' ? await writeBatch(db, message.batch) : await removeOldest(db, message.limits)
-    post({ id, result })
+    post({ id, result: await resultOf(message, db) })
   } catch (error) {
     // The file may have been replaced, or put right.
     disconnect()
     post({ id, error: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+function resultOf(message: Exclude<ToThread, { kind: 'end' }>, db: Kysely<RecordSchema>): Promise<unknown> {
+  switch (message.kind) {
+    case 'write':
+      return writeBatch(db, message.batch)
+    case 'sweep':
+      return removeOldest(db, message.limits)
+    case 'erase':
+      return eraseRecords(db, message.integration)
   }
 }
 

@@ -3,15 +3,23 @@ import type { Clock } from '../clock.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Happened } from '../telemetry/trace.ts'
+import { packBlock } from './block.ts'
 import type { Note } from './notes.ts'
 import type { RecordWriter } from './record-store.ts'
-import type { NoteRow, RecordRow } from './record-tables.ts'
-import { recordOf, type RecordBodies } from './story.ts'
+import type { NoteRow } from './record-tables.ts'
+import { entryOf, type Entry, type RecordBodies } from './story.ts'
 
 /** How often what has come is written. */
 const FLUSH_MS = 200
-/** What is written in one transaction; when so much has come it is written at once. */
-const BATCH = 250
+/**
+ * A block is written again while it grows: until it holds so many webhooks, which is when it is written at once, or so
+ * much of them, or until it is so old. To put a block into words takes half a millisecond, and webhooks wait for it.
+ */
+const BLOCK_ENTRIES = 128
+const BLOCK_CHARACTERS = 256 * 1024
+const BLOCK_MS = 10_000
+/** Written in one transaction. */
+const NOTES = 250
 /** What waits to be written, each for a webhook: some seconds of a gateway under full load, a few MB. */
 const MOST_WAITING = 10_000
 const MOST_WAITING_BYTES = 32 * 1024 * 1024
@@ -23,7 +31,7 @@ const AGAIN_MS = 1000
  */
 const UNPROVEN_PER_SECOND = 50
 const SWEEP_MS = 10_000
-const SWEEP_ROWS = 500
+const SWEEP_BLOCKS = 50
 const DAY_MS = 24 * 3_600_000
 
 export interface RecorderParts {
@@ -53,11 +61,20 @@ export interface Recorder {
   stop(): Promise<void>
 }
 
+/** The block that was written last, and is written again with what comes. */
+interface Growing {
+  readonly name: string
+  readonly begunAt: number
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
 export function createRecorder(parts: RecorderParts): Recorder {
   const { store, clock, counters, alarms, gateway, settings } = parts
   /** By delivery: one whose regions come to their end before it is written is written once. */
   let records = new Map<string, Happened>()
   let notes: NoteRow[] = []
+  let growing: Growing | undefined
+  let blocks = 0
   let bytes = 0
   let unproven = { second: 0, count: 0 }
   let notBefore = 0
@@ -104,32 +121,53 @@ export function createRecorder(parts: RecorderParts): Recorder {
 
   async function writeAll(): Promise<void> {
     // No more than there is now: whoever waits for it does not wait for what comes meanwhile.
-    for (let left = Math.max(records.size, notes.length); left > 0; left -= BATCH) {
-      const happened = [...records.values().take(BATCH)]
-      const noted = notes.slice(0, BATCH)
-      const rows = happened.flatMap(rowOf)
+    let left = records.size
+    let notesLeft = notes.length
+    while (left > 0 || notesLeft > 0) {
+      growing = roomIn(growing)
+      const happened = [...records.values().take(Math.min(left, BLOCK_ENTRIES - growing.entries.size))]
+      const noted = notes.slice(0, NOTES)
+      const entries = new Map(growing.entries)
+      for (const one of happened) for (const entry of entryFrom(one)) entries.set(entry.story.id, entry)
       try {
-        await store.write({ records: rows, notes: noted })
+        const block = happened.length === 0 ? undefined : await packBlock(growing.name, [...entries.values()])
+        const { isTaken } = await store.write({ block, notes: noted })
+        notes = notes.slice(noted.length)
+        notesLeft -= noted.length
+        if (!isTaken) {
+          growing = undefined
+          continue
+        }
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
         alarms.raise('warn', 'records', { reason }, 'Records of deliveries cannot be written; they wait')
         notBefore = clock.monotonic() + AGAIN_MS
         return
       }
+      growing = { ...growing, entries }
+      left -= happened.length
       for (const one of happened) {
         // What has been told again meanwhile is to be written again.
         if (records.get(one.record.delivery) !== one) continue
         records.delete(one.record.delivery)
         bytes -= heldBytes(one)
       }
-      notes = notes.slice(noted.length)
       await nextTurn()
     }
   }
 
-  function rowOf(happened: Happened): RecordRow[] {
+  function roomIn(block: Growing | undefined): Growing {
+    if (block !== undefined && block.entries.size < BLOCK_ENTRIES && clock.monotonic() - block.begunAt < BLOCK_MS) {
+      let characters = 0
+      for (const { story } of block.entries.values()) characters += story.content?.body?.length ?? 0
+      if (characters < BLOCK_CHARACTERS) return block
+    }
+    return { name: `${gateway}.${(blocks += 1)}`, begunAt: clock.monotonic(), entries: new Map() }
+  }
+
+  function entryFrom(happened: Happened): Entry[] {
     try {
-      return [recordOf(happened, { gateway, bodies: settings().RECORD_BODIES })]
+      return [entryOf(happened, { gateway, bodies: settings().RECORD_BODIES })]
     } catch {
       drop('fault')
       return []
@@ -141,8 +179,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
     try {
       for (;;) {
         const before = clock.now() - days * DAY_MS
-        const { removed } = await store.sweep({ before, maxBytes: megabytes * 1024 * 1024, limit: SWEEP_ROWS })
-        if (removed < SWEEP_ROWS || stopped) return
+        const { removed } = await store.sweep({ before, maxBytes: megabytes * 1024 * 1024, limit: SWEEP_BLOCKS })
+        if (removed < SWEEP_BLOCKS || stopped) return
         await nextTurn()
       }
     } catch (error) {
@@ -170,7 +208,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (before !== undefined) bytes -= heldBytes(before)
       letGo(happened)
       records.set(delivery, happened)
-      if (records.size >= BATCH && writing === undefined && clock.monotonic() >= notBefore) void write()
+      if (records.size >= BLOCK_ENTRIES && writing === undefined && clock.monotonic() >= notBefore) void write()
     },
     note(delivery, note) {
       if (notes.length >= MOST_WAITING) return drop('queue_full')

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { describeIntegration, describeOrganization, hintOf, installationOf, lookupOf } from '../explain/describe.ts'
 import { explanationOut } from '../explain/explanation.ts'
+import type { Integration } from '../directory/directory.ts'
 import type { RoutableRequest } from '../provider.ts'
+import type { Route } from '../resolve/route.ts'
 import { keyText, type Happened, type RegionRecord } from '../telemetry/trace.ts'
-import type { RecordRow } from './record-tables.ts'
 import { redacted, REDACTED } from './redact.ts'
 
 const { door, request, installation, lookup, integration, organizations, hint, plan } = explanationOut.shape
@@ -72,45 +73,85 @@ export const storyOut = z.object({
 
 export type Story = z.output<typeof storyOut>
 
-export type RecordBodies = 'off' | 'failures' | 'all'
-
-/** Puts into words what has happened to a webhook. What a request knows of secrets stays out of it. */
-export function recordOf(happened: Happened, of: { gateway: string; bodies: RecordBodies }): RecordRow {
-  const story = JSON.stringify(storyOf(happened, of))
-  return { ...listingOf(happened), dedup_key: happened.idempotencyKey ?? null, story }
+/** Where a webhook led, which is the same for all that go there. */
+export interface Way extends Pick<Story, 'integration' | 'organizations'> {
+  readonly regions: readonly Omit<Story['regions'][number], 'planned'>[]
 }
 
-/** What a list shows of it. */
-export function listingOf(happened: Happened): Omit<RecordRow, 'story' | 'dedup_key'> {
-  const { record, request: asked, receivedAt, resolution, plan, failed } = happened
-  const organizations = resolution?.kind === 'routed' ? resolution.route.organizations : []
+export type OwnStory = Omit<Story, keyof Way>
+
+/** A webhook as it is written down. */
+export interface Entry {
+  readonly story: OwnStory
+  /** The installation's key. */
+  readonly installation: string | null
+  readonly dedupKey: string | null
+  readonly way: Way
+}
+
+/** The story as it is told, of its two parts. */
+export function wholeStory({ story, way }: Pick<Entry, 'story' | 'way'>): Story {
+  const planned = new Set(story.plan?.regions)
   return {
-    delivery: record.delivery,
-    received_at: receivedAt,
-    surface: record.surface,
-    type: asked === undefined ? null : short(clean(asked.type, happened)),
-    installation: asked === undefined ? null : short(nameOf(asked)),
-    integration_id: record.integration ?? null,
-    outcome: record.outcome,
-    status: record.status ?? null,
-    failed: failed ? 1 : 0,
-    organizations: listed(organizations.map(({ id }) => id)),
-    regions: listed(plan?.regions.map(({ name }) => name) ?? []),
+    ...story,
+    ...way,
+    regions: way.regions.map((region) => ({ ...region, planned: planned.has(region.name) })),
   }
 }
 
-function storyOf(happened: Happened, { gateway, bodies }: { gateway: string; bodies: RecordBodies }): Story {
-  const { provider, door, receivedAt, webhook, request: asked, resolution, plan: chosen, record, failed } = happened
+export type RecordBodies = 'off' | 'failures' | 'all'
+
+/** Puts into words what has happened to a webhook. What a request knows of secrets stays out of it. */
+export function entryOf(happened: Happened, of: { gateway: string; bodies: RecordBodies }): Entry {
+  const { request: asked, idempotencyKey, resolution } = happened
   const route = resolution?.kind === 'routed' ? resolution.route : undefined
   const known = route?.integration ?? (resolution?.kind === 'inactive' ? resolution.integration : undefined)
-  const planned = chosen?.regions ?? []
+  return {
+    story: storyOf(happened, of),
+    installation: asked === undefined ? null : short(nameOf(asked)),
+    dedupKey: idempotencyKey ?? null,
+    way: known === undefined ? nowhere : wayTo(route ?? known),
+  }
+}
+
+/** What is known of a way has been put into words once: nearly every webhook goes one that others have gone. */
+const ways = new WeakMap<Route | Integration, Way>()
+const nowhere: Way = { integration: null, organizations: [], regions: [] }
+
+function wayTo(to: Route | Integration): Way {
+  const before = ways.get(to)
+  if (before !== undefined) return before
+  const way: Way =
+    'regions' in to
+      ? {
+          integration: describeIntegration(to.integration),
+          organizations: to.organizations.map((one) => ({
+            ...describeOrganization({ ...one, linkStatus: 'active' }),
+            included: true,
+            why_not: null,
+          })),
+          regions: to.regions.map(({ name, region, organizations }) => ({
+            name,
+            state: region?.state ?? null,
+            organizations: organizations.map(({ id }) => id),
+          })),
+        }
+      : { ...nowhere, integration: describeIntegration(to) }
+  ways.set(to, way)
+  return way
+}
+
+function storyOf(happened: Happened, { gateway, bodies }: { gateway: string; bodies: RecordBodies }): OwnStory {
+  const { provider, door, receivedAt, webhook, request: asked, resolution, plan: chosen, record, failed } = happened
+  const hintUse = resolution?.kind === 'routed' ? resolution.route.hint : undefined
   const isShown = door.kind === 'webhook' && (bodies === 'all' || (bodies === 'failures' && failed))
+  const type = asked === undefined ? null : short(clean(asked.type, happened))
   return {
     id: record.delivery,
     gateway,
     received_at: new Date(receivedAt).toISOString(),
     surface: record.surface,
-    type: asked === undefined ? null : short(clean(asked.type, happened)),
+    type,
     outcome: record.outcome,
     rule: record.rule ?? null,
     code: record.code ?? null,
@@ -122,29 +163,17 @@ function storyOf(happened: Happened, { gateway, bodies }: { gateway: string; bod
     running: !happened.isOver,
     door: { provider: provider.name, kind: door.kind, surface: door.surface },
     request:
-      asked === undefined
+      asked === undefined || type === null
         ? null
-        : { surface: asked.surface, type: short(clean(asked.type, happened)), promised: provider.promise(asked).kind },
+        : { surface: asked.surface, type, promised: provider.promise(asked).kind },
     installation: asked === undefined ? null : installationOf(asked),
     verified_by: asked === undefined ? null : { app_id: asked.signedBy || null, fingerprint: asked.verifiedBy ?? null },
     lookup: lookupOf(resolution),
-    integration: known === undefined ? null : describeIntegration(known),
-    organizations: (route?.organizations ?? []).map((one) => ({
-      ...describeOrganization({ ...one, linkStatus: 'active' }),
-      included: true,
-      why_not: null,
-    })),
-    hint: asked === undefined || route === undefined ? null : hintShown(asked, route.hint),
+    hint: asked === undefined || hintUse === undefined ? null : hintShown(asked, hintUse),
     plan:
       chosen === undefined || asked === undefined
         ? null
-        : { kind: chosen.kind, rule: provider.planRule(asked), regions: planned.map(({ name }) => name) },
-    regions: (route?.regions ?? []).map((region) => ({
-      name: region.name,
-      state: region.region?.state ?? null,
-      organizations: region.organizations.map(({ id }) => id),
-      planned: planned.includes(region),
-    })),
+        : { kind: chosen.kind, rule: provider.planRule(asked), regions: chosen.regions.map(({ name }) => name) },
     attempts: (record.regions ?? []).map((result) => attemptOf(result, 1)),
     content: isShown && webhook !== undefined ? redacted(webhook, provider.disclosure) : null,
   }
@@ -183,10 +212,6 @@ function clean(text: string, { provider }: Happened): string {
 /** What a database takes as a text, and no more of it than anybody reads. */
 function short(text: string): string {
   return text.slice(0, 200).replaceAll('\0', '\uFFFD').toWellFormed()
-}
-
-function listed(names: readonly string[]): string {
-  return names.length === 0 ? '' : ` ${names.join(' ')} `
 }
 
 const round = (ms: number): number => Math.round(ms * 100) / 100

@@ -36,7 +36,7 @@ export function deliveryFrom({ story, notes, duplicates, original }: StoredRecor
   })
   const late = told.findLast(({ note }) => note.kind === 'late_answer')
   const facts: DeliveryFacts = {
-    ...storyOut.parse(JSON.parse(story)),
+    ...storyOut.parse(story),
     later: of(told, 'attempt').map(({ at, note }) => ({ ...note.attempt, at })),
     dead: of(told, 'dead').map(({ at, note: { region, reason } }) => ({ region, reason, at })),
     late_answer:

@@ -1,8 +1,10 @@
 import type { z } from 'zod'
-import { listingOf } from '../../records/story.ts'
+import { entryOf } from '../../records/story.ts'
 import type { Happened } from '../../telemetry/trace.ts'
 import { listingJson, type listingOut } from '../delivery-routes.ts'
 
+/** What a list does not show. */
+const NOT_SHOWN = { gateway: '', bodies: 'off' } as const
 /** What somebody can look at before the next ones come. */
 const MOST = 50
 
@@ -19,7 +21,7 @@ export function keepNewest(): Newest {
   let leftOut = 0
   return {
     add(happened) {
-      const item = listingJson(listingOf(happened))
+      const item = listingJson(entryOf(happened, NOT_SHOWN))
       kept.delete(item.id)
       kept.set(item.id, item)
       const [oldest] = kept.keys()

@@ -4,7 +4,9 @@ import { systemClock } from '../../../src/clock.ts'
 import type { Database, DirectoryStore } from '../../../src/directory/store.ts'
 import { openDirectory } from '../../../src/directory/store.ts'
 import type { RecordStore } from '../../../src/records/record-store.ts'
-import type { RecordRow } from '../../../src/records/record-tables.ts'
+import { packBlock } from '../../../src/records/block.ts'
+import type { NoteRow } from '../../../src/records/record-tables.ts'
+import type { Entry, OwnStory } from '../../../src/records/story.ts'
 
 const NOW = 1_750_000_000_000
 const NO_LIMITS = { before: 0, maxBytes: 1e12, limit: 100 }
@@ -22,103 +24,139 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
 
     let made = 0
     /** A record of its own second. */
-    const record = (fields: Partial<RecordRow> = {}): RecordRow => {
-      const received_at = fields.received_at ?? NOW + (made += 1) * 1000
+    const record = (fields: Fields = {}): Entry => {
+      const { receivedAt = NOW + (made += 1) * 1000, installation = 'T1', dedupKey = null, integration = '1' } = fields
+      const { organization = '10', regions = ['us', 'eu'], id = ulid(receivedAt), ...story } = fields
       return {
-        delivery: ulid(received_at),
-        received_at,
-        surface: 'event',
-        type: 'app_mention',
-        installation: 'T1',
-        integration_id: '1',
-        outcome: 'passed_on',
-        status: 200,
-        failed: 0,
-        dedup_key: null,
-        organizations: ' 10 11 ',
-        regions: ' us eu ',
-        story: '{}',
-        ...fields,
+        installation,
+        dedupKey,
+        way: {
+          integration: { ...INTEGRATION, id: integration },
+          organizations: [{ ...ORGANIZATION, id: organization }],
+          regions: [{ name: 'us', state: 'active', organizations: [organization] }],
+        },
+        story: {
+          ...STORY,
+          ...pick(story),
+          id,
+          received_at: new Date(receivedAt).toISOString(),
+          plan: { kind: 'all', rule: 'test', regions },
+        },
       }
     }
-    const write = (...rows: RecordRow[]) => records.write({ records: rows, notes: [] })
+    let blocks = 0
+    const writeBlock = async (name: string, entries: readonly Entry[], notes: readonly NoteRow[] = []) =>
+      await records.write({ block: await packBlock(name, entries), notes })
+    const write = (...entries: Entry[]) => writeBlock(`test.${(blocks += 1)}`, entries)
+    const idOf = ({ story }: Entry) => story.id
     const found = async (filter: Parameters<RecordStore['list']>[0]) =>
-      (await records.list(filter, { limit: 100, before: undefined })).rows.map(({ delivery }) => delivery)
+      (await records.list(filter, { limit: 10_000, before: undefined })).rows.map(idOf)
+    const pages = async (filter: Parameters<RecordStore['list']>[0], limit: number) => {
+      const all: string[][] = []
+      let before: string | undefined
+      do {
+        const page = await records.list(filter, { limit, before })
+        all.push(page.rows.map(idOf))
+        before = page.next
+      } while (before !== undefined)
+      return all
+    }
 
-    it('are read as they were written', async () => {
-      const story = JSON.stringify({ says: 'ä\0"\\\ud83d', deep: [null, 1.5] })
-      const row = record({ story, integration_id: '9223372036854775807', type: 'grüß "dich"' })
-      await write(row)
-      expect(await records.read(row.delivery)).toMatchObject({ story, notes: [] })
-      const { rows } = await records.list({}, { limit: 1, before: undefined })
-      const { story: _, dedup_key: __, ...listed } = row
-      expect(rows).toEqual([listed])
+    it('are read as they were written, and listed', async () => {
+      const entry = record({ integration: '9223372036854775807', type: 'grüß "dich" \0\ud83d' })
+      await write(entry)
+      const { id, plan } = entry.story
+      expect((await records.read(id))?.story).toEqual({
+        ...entry.story,
+        ...entry.way,
+        regions: [{ ...entry.way.regions[0], planned: plan?.regions.includes('us') }],
+      })
+      expect((await records.list({}, { limit: 1, before: undefined })).rows).toEqual([entry])
     })
 
     it('know nothing of a delivery that was never written', async () => {
+      await write(record(), record())
       expect(await records.read('01NEVER')).toBeUndefined()
+      expect(await records.read(ulid(NOW + 1500))).toBeUndefined()
     })
 
-    it('are replaced when they are told again', async () => {
-      const row = record({ story: '{"running":true}' })
-      await write(row)
-      await write({ ...row, outcome: 'late', story: '{}' })
-      expect(await records.read(row.delivery)).toMatchObject({ story: '{}' })
-      expect(await found({ outcome: 'late' })).toEqual([row.delivery])
+    it('are written again with those that came since, as one block', async () => {
+      const [first, second] = [record(), record()]
+      await writeBlock('grows', [first])
+      await writeBlock('grows', [first, second])
+      expect(await found({})).toEqual([idOf(second), idOf(first)])
     })
 
-    it('are listed from the newest on, page by page', async () => {
-      const rows = [record(), record(), record()]
-      await write(...rows)
-      const newest = rows.map(({ delivery }) => delivery).toReversed()
-      const first = await records.list({}, { limit: 2, before: undefined })
-      expect(first.rows.map(({ delivery }) => delivery)).toEqual(newest.slice(0, 2))
-      const second = await records.list({}, { limit: 2, before: first.next })
-      expect(second.rows.map(({ delivery }) => delivery)).toEqual(newest.slice(2))
-      expect(second.next).toBeUndefined()
+    it.each(['in the block that it was written in', 'in a later block', 'in a block with younger ones'])(
+      'are replaced once what was running is over, %s',
+      async (where) => {
+        const running = record({ running: true, outcome: 'late' })
+        const over: Entry = { ...running, story: { ...running.story, running: false, failed: true } }
+        const younger = record()
+        await writeBlock('one', where.includes('younger') ? [running, younger] : [running])
+        await writeBlock(where.includes('that it') ? 'one' : 'two', [over])
+        expect((await records.read(idOf(running)))?.story).toMatchObject({ running: false, failed: true })
+        expect(await found({ outcome: 'late' })).toEqual([idOf(running)])
+        expect(await found({ failed: true })).toEqual([idOf(running)])
+        expect(await found({ failed: false, outcome: 'late' })).toEqual([])
+      },
+    )
+
+    it('are listed from the newest on, page by page, however they lie in blocks of several gateways', async () => {
+      const all = Array.from({ length: 30 }, () => record())
+      await write(...all.filter((_, at) => at % 3 === 0))
+      await write(...all.filter((_, at) => at % 3 === 1 && at < 20))
+      await write(...all.filter((_, at) => (at % 3 === 1 && at >= 20) || at % 3 === 2))
+      const newest = all.map(idOf).toReversed()
+      const inPages = await pages({}, 7)
+      expect(inPages.flat()).toEqual(newest)
+      expect(inPages.map(({ length }) => length)).toEqual([7, 7, 7, 7, 2])
     })
 
-    it.each<[string, Partial<RecordRow>, Parameters<RecordStore['list']>[0]]>([
+    it.each<[string, Fields, Parameters<RecordStore['list']>[0]]>([
       ['surface', { surface: 'command' }, { surface: 'command' }],
       ['type', { type: '/silo' }, { type: '/silo' }],
       ['outcome', { outcome: 'late' }, { outcome: 'late' }],
       ['status', { status: 502 }, { status: 502 }],
-      ['failure', { failed: 1 }, { failed: true }],
+      ['failure', { failed: true }, { failed: true }],
       ['installation', { installation: 'T2' }, { installation: 'T2' }],
-      ['integration', { integration_id: '2' }, { integration: '2' }],
-      ['organization', { organizations: ' 1 ' }, { organization: '1' }],
-      ['region', { regions: ' ap ' }, { region: 'ap' }],
-      ['time from on', { received_at: NOW + 9_000_000 }, { from: NOW + 9_000_000 }],
-      ['time before', { received_at: NOW - 1 }, { until: NOW }],
+      ['integration', { integration: '2' }, { integration: '2' }],
+      ['organization', { organization: '1' }, { organization: '1' }],
+      ['region', { regions: ['ap'] }, { region: 'ap' }],
+      ['time from on', { receivedAt: NOW + 9_000_000 }, { from: NOW + 9_000_000 }],
+      ['time before', { receivedAt: NOW - 1 }, { until: NOW }],
       ['a part of a text, whatever its case', { type: 'Team_Rename' }, { text: 'team_ren' }],
       ['several at once', { surface: 'command', status: 503 }, { surface: 'command', status: 503 }],
     ])('are found by %s', async (_, fields, filter) => {
       const wanted = record(fields)
       await write(record(), wanted, record())
-      expect(await found(filter)).toEqual([wanted.delivery])
+      expect(await found(filter)).toEqual([idOf(wanted)])
     })
 
     it('are found however many others came since, a page being short before the end', async () => {
-      const wanted = record({ surface: 'command' })
+      const wanted = record({ type: 'wanted' })
       await write(wanted)
-      for (let batch = 0; batch < 5; batch++) await write(...Array.from({ length: 500 }, () => record()))
-      const pages = []
-      let before: string | undefined
-      do {
-        const page = await records.list({ surface: 'command' }, { limit: 10, before })
-        pages.push(page.rows.map(({ delivery }) => delivery))
-        before = page.next
-      } while (before !== undefined)
-      expect(pages).toEqual([[], [wanted.delivery]])
+      for (let block = 0; block < 40; block++) await write(record(), record())
+      // No index helps to find a part of a text: each block is opened.
+      expect(await pages({ text: 'wante' }, 10)).toEqual([[], [idOf(wanted)]])
+      // What is looked for as a whole is found without opening others.
+      expect(await pages({ type: 'wanted' }, 10)).toEqual([[idOf(wanted)]])
+    })
+
+    it('are found where more blocks than are looked at together lie before them', async () => {
+      const wanted = record({ type: 'wanted' })
+      await write(wanted)
+      for (let block = 0; block < 120; block++) await write(record())
+      expect(await found({ type: 'wanted' })).toEqual([idOf(wanted)])
     })
 
     it('keep what became of a delivery since, in its order, whoever tells it first', async () => {
-      const row = record()
-      const note = (at: number) => ({ delivery: row.delivery, at: NOW + at, note: `{"n":${at}}` })
-      await records.write({ records: [], notes: [note(2)] })
-      await write(row)
-      await records.write({ records: [], notes: [note(1), note(3)] })
-      expect((await records.read(row.delivery))?.notes).toEqual([
+      const entry = record()
+      const note = (at: number) => ({ delivery: idOf(entry), at: NOW + at, note: `{"n":${at}}` })
+      await records.write({ block: undefined, notes: [note(2)] })
+      await write(entry)
+      await records.write({ block: undefined, notes: [note(1), note(3)] })
+      expect((await records.read(idOf(entry)))?.notes).toEqual([
         { at: NOW + 1, note: '{"n":1}' },
         { at: NOW + 2, note: '{"n":2}' },
         { at: NOW + 3, note: '{"n":3}' },
@@ -126,53 +164,140 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
     })
 
     it('count duplicates, and lead from each to the first', async () => {
-      const first = record({ dedup_key: 'k' })
-      const again = [1, 2].map(() => record({ dedup_key: 'k', outcome: 'duplicate' }))
-      await write(first, ...again, record({ dedup_key: 'other', outcome: 'duplicate' }))
-      expect(await records.read(first.delivery)).toMatchObject({
-        duplicates: { count: 2, lastAt: again[1]?.received_at },
+      const first = record({ dedupKey: 'k' })
+      const again = [1, 2].map(() => record({ dedupKey: 'k', outcome: 'duplicate' }))
+      await write(first)
+      await write(...again, record({ dedupKey: 'other', outcome: 'duplicate' }))
+      expect(await records.read(idOf(first))).toMatchObject({
+        duplicates: { count: 2, lastAt: Date.parse(again[1]?.story.received_at ?? '') },
         original: undefined,
       })
-      expect(await records.read(again[0]?.delivery ?? '')).toMatchObject({
+      expect(await records.read(again[0]?.story.id ?? '')).toMatchObject({
         duplicates: { count: 0 },
-        original: first.delivery,
+        original: idOf(first),
       })
     })
 
     it('are removed when they are too old, a part at a time, the oldest first, with what became of them', async () => {
-      const rows = [record(), record(), record(), record()]
-      const [first, , third, fourth] = rows.map(({ delivery }) => delivery)
-      await records.write({ records: rows, notes: [{ delivery: first ?? '', at: 1, note: '{}' }] })
-      const limits = { ...NO_LIMITS, before: rows[3]?.received_at ?? 0, limit: 2 }
+      const entries = [record(), record(), record(), record()]
+      const [first = '', , third, fourth] = entries.map(idOf)
+      for (const entry of entries) await write(entry)
+      await records.write({ block: undefined, notes: [{ delivery: first, at: 1, note: '{}' }] })
+      const limits = { ...NO_LIMITS, before: Date.parse(entries[3]?.story.received_at ?? ''), limit: 2 }
       expect(await records.sweep(limits)).toEqual({ removed: 2 })
       expect(await found({})).toEqual([fourth, third])
       expect(await records.sweep(limits)).toEqual({ removed: 1 })
       expect(await records.sweep(limits)).toEqual({ removed: 0 })
       expect(await found({})).toEqual([fourth])
-      await write(record({ delivery: first ?? '', received_at: NOW }))
-      expect(await records.read(first ?? '')).toMatchObject({ notes: [] })
+      await write(record({ id: first }))
+      expect(await records.read(first)).toMatchObject({ notes: [] })
     })
 
     it('are removed when they are too much, until there is room again', async () => {
-      const rows = Array.from({ length: 10 }, () => record({ story: JSON.stringify('x'.repeat(10_000)) }))
-      await write(...rows)
-      // What is written twice is there once.
-      await write(...rows)
-      expect(await records.sweep({ ...NO_LIMITS, maxBytes: 120_000 })).toEqual({ removed: 0 })
-      expect(await records.sweep({ ...NO_LIMITS, maxBytes: 50_000 })).toEqual({ removed: 6 })
-      expect(await found({})).toEqual(
-        rows
-          .map(({ delivery }) => delivery)
-          .toReversed()
-          .slice(0, 4),
+      const body = () => Array.from({ length: 500 }, () => ulid()).join(' ')
+      const entries = Array.from({ length: 10 }, () =>
+        record({ content: { headers: {}, body: body(), bytes: 1, cut: false } }),
       )
+      // What is written twice is there once.
+      for (let time = 0; time < 2; time++)
+        for (const [at, entry] of entries.entries()) await writeBlock(`b${at}`, [entry])
+      expect(await records.sweep({ ...NO_LIMITS, maxBytes: 150_000 })).toEqual({ removed: 0 })
+      const { removed } = await records.sweep({ ...NO_LIMITS, maxBytes: 50_000 })
+      expect(removed).toBeGreaterThan(2)
+      expect(removed).toBeLessThan(9)
+      expect(await found({})).toEqual(entries.map(idOf).toReversed().slice(0, -removed))
       expect(await records.sweep({ ...NO_LIMITS, maxBytes: 50_000 })).toEqual({ removed: 0 })
+      await records.sweep({ ...NO_LIMITS, maxBytes: 0 })
+      // Nothing is left over in the account.
+      await writeBlock('last', [record()])
+      expect(await records.sweep({ ...NO_LIMITS, maxBytes: 2000 })).toEqual({ removed: 0 })
+    })
+
+    it('are erased of one integration and no other, with what became of them', async () => {
+      const [own, others] = [record({ integration: '7' }), record()]
+      await writeBlock('both', [own, others], [{ delivery: idOf(own), at: 1, note: '{}' }])
+      await writeBlock('own', [record({ integration: '7' })])
+      expect(await records.erase('7')).toEqual({ removed: 2 })
+      expect(await records.erase('7')).toEqual({ removed: 0 })
+      expect(await found({})).toEqual([idOf(others)])
+      expect(await records.read(idOf(own))).toBeUndefined()
+      await write(own)
+      expect(await records.read(idOf(own))).toMatchObject({ notes: [] })
+    })
+
+    it('stay erased when their block is written again: what has come since belongs into another', async () => {
+      const [own, others, since] = [record({ integration: '7' }), record(), record()]
+      await writeBlock('grows', [own, others])
+      await records.erase('7')
+      expect(await writeBlock('grows', [own, others, since])).toEqual({ isTaken: false })
+      expect(await writeBlock('next', [since])).toEqual({ isTaken: true })
+      expect(await found({})).toEqual([idOf(since), idOf(others)])
     })
 
     it('are all kept when several write at once', async () => {
       const batches = Array.from({ length: 8 }, () => Array.from({ length: 20 }, () => record()))
-      await Promise.all(batches.map((rows) => write(...rows)))
-      expect((await records.list({}, { limit: 1000, before: undefined })).rows).toHaveLength(160)
+      await Promise.all(batches.map((entries) => write(...entries)))
+      expect(await found({})).toHaveLength(160)
     })
   })
+}
+
+/** What a test says of a record. */
+type Fields = Partial<
+  Pick<OwnStory, 'id' | 'surface' | 'type' | 'outcome' | 'status' | 'failed' | 'running' | 'content'>
+> & {
+  receivedAt?: number
+  installation?: string
+  dedupKey?: string
+  integration?: string
+  organization?: string
+  regions?: string[]
+}
+
+function pick({ surface, type, outcome, status, failed, running, content }: Fields): Partial<OwnStory> {
+  const given = { surface, type, outcome, status, failed, running, content }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+const INTEGRATION = {
+  name: 'Acme',
+  app_id: null,
+  external_id: 'T1',
+  enterprise_id: null,
+  default_organization_id: null,
+  status: 'active',
+} as const
+
+const ORGANIZATION = {
+  slug: 'acme',
+  name: 'Acme',
+  region: 'us',
+  status: 'active',
+  link_status: 'active',
+  held: false,
+  included: true,
+  why_not: null,
+} as const
+
+const STORY: Omit<OwnStory, 'id' | 'received_at' | 'plan'> = {
+  gateway: 'g1',
+  surface: 'event',
+  type: 'app_mention',
+  outcome: 'passed_on',
+  rule: null,
+  code: null,
+  failed: false,
+  status: 200,
+  answered_ms: 12.5,
+  budget_ms: 2500,
+  answered_from: 'us',
+  running: false,
+  door: { provider: 'slack', kind: 'webhook', surface: 'event' },
+  request: null,
+  installation: null,
+  verified_by: null,
+  lookup: null,
+  hint: null,
+  attempts: [],
+  content: null,
 }

@@ -1,7 +1,12 @@
+import { promisify } from 'node:util'
+import { zstdCompress } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { unpackBlock } from '../../../src/records/block.ts'
 import type { Batch, Limits } from '../../../src/records/record-tables.ts'
+import type { RecordBodies } from '../../../src/records/story.ts'
 import { createRecorder } from '../../../src/records/recorder.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
+import type { ReceivedWebhook } from '../../../src/provider.ts'
 import type { Happened } from '../../../src/telemetry/trace.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { createSlackRig } from '../providers/slack/rig.ts'
@@ -9,20 +14,23 @@ import { eventCallback } from '../../support/slack-payloads.ts'
 
 const rig = createSlackRig()
 
-async function setUp() {
+async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
   const request = await rig.request({ body: eventCallback() })
   const clock = createManualClock()
   const counters = createCounters()
   const alarms: string[] = []
   const batches: Batch[] = []
   const sweeps: Limits[] = []
-  const store = { isAway: false, removed: [] as number[] }
+  const store = { isAway: false, sealed: '', removed: [] as number[] }
   const recorder = createRecorder({
     store: {
       async write(batch) {
         if (store.isAway) throw new Error('away')
-        batches.push(batch)
+        const isTaken = batch.block === undefined || batch.block.block !== store.sealed
+        batches.push(isTaken ? batch : { ...batch, block: undefined })
+        return { isTaken }
       },
+      erase: () => Promise.resolve({ removed: 0 }),
       async sweep(limits) {
         sweeps.push(limits)
         return { removed: store.removed.shift() ?? 0 }
@@ -32,7 +40,7 @@ async function setUp() {
     counters,
     alarms: { raise: (_level, key) => void alarms.push(key) },
     gateway: 'g1',
-    settings: () => ({ RECORD_BODIES: 'off', RECORD_DAYS: 2, RECORD_MAX_MB: 3 }),
+    settings: () => ({ RECORD_BODIES: bodies, RECORD_DAYS: 2, RECORD_MAX_MB: 3 }),
   })
   const happened = (id: number | string, more: Partial<Happened> = {}): Happened => ({
     provider: rig.provider,
@@ -64,14 +72,36 @@ async function setUp() {
     sweeps,
     store,
     happened,
-    written: () => batches.flatMap(({ records }) => records.map(({ delivery }) => delivery)),
+    sent: (text: string): ReceivedWebhook => ({
+      delivery: 'd',
+      requestId: 'd',
+      method: 'POST',
+      target: '/slack/events',
+      headers: { 'content-type': 'application/json' },
+      rawHeaders: [],
+      body: Buffer.from(JSON.stringify({ text })),
+      receivedAt: clock.now(),
+      startedAt: 0,
+      deadline: 0,
+      peer: { proto: 'http', host: '', forwardedFor: '', user: undefined },
+    }),
+    /** What is in the blocks now, each as it was written last. */
+    written: async () => {
+      const blocks = new Map(batches.flatMap(({ block }) => (block === undefined ? [] : [[block.block, block]])))
+      const all = []
+      for (const { body } of blocks.values()) all.push((await unpackBlock(body)).map(({ story }) => story))
+      return all
+    },
     dropped: (reason: string) => counters.read().get(`records_dropped_total{reason="${reason}"}`) ?? 0,
   }
 }
 
+/** Time for what is under way, the compressing of blocks included, which is done elsewhere in the process. */
 const turns = async () => {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 10; turn++) await promisify(zstdCompress)('x'.repeat(10_000))
 }
+
+const idsIn = (blocks: readonly (readonly { id: string }[])[]) => blocks.map((stories) => stories.map(({ id }) => id))
 
 describe('the recorder', () => {
   it('writes what has come in one batch, 200 ms later', async () => {
@@ -86,28 +116,77 @@ describe('the recorder', () => {
     clock.advance(1)
     await turns()
     expect(batches).toHaveLength(1)
-    expect(written()).toEqual(['d1', 'd2'])
+    expect(idsIn(await written())).toEqual([['d1', 'd2']])
     expect(batches[0]?.notes).toMatchObject([{ delivery: 'd0' }])
     await recorder.stop()
   })
 
-  it('does not wait once there is a batch', async () => {
-    const { recorder, happened, batches } = await setUp()
-    for (let id = 0; id < 250; id++) recorder.record(happened(id))
+  it('does not wait once there is a block full', async () => {
+    const { recorder, happened, written } = await setUp()
+    for (let id = 0; id < 128; id++) recorder.record(happened(id))
     await turns()
-    expect(batches).toHaveLength(1)
+    expect((await written()).map(({ length }) => length)).toEqual([128])
     await recorder.stop()
   })
 
-  it('writes once what is told twice before it is written, and again what is told again since', async () => {
-    const { recorder, happened, batches, written } = await setUp()
-    recorder.record(happened(1, { isOver: false }))
+  it('writes a block again with what comes, until it is full', async () => {
+    const { recorder, happened, written, batches } = await setUp()
+    for (let id = 0; id < 100; id++) recorder.record(happened(id))
+    await recorder.flush()
+    for (let id = 100; id < 150; id++) recorder.record(happened(id))
+    await recorder.flush()
+    expect(batches.map(({ block }) => block?.block)).toEqual(['g1.1', 'g1.1', 'g1.2'])
+    expect((await written()).map(({ length }) => length)).toEqual([128, 22])
+    await recorder.stop()
+  })
+
+  it('begins another block when one is 10 s old, or holds 256 Ki characters of bodies', async () => {
+    const { recorder, clock, happened, written, sent } = await setUp({ bodies: 'all' })
     recorder.record(happened(1))
     await recorder.flush()
-    expect(batches[0]?.records[0]?.story).toContain('"running":false')
+    clock.advance(10_000)
+    for (let id = 2; id < 40; id++) {
+      recorder.record(happened(id, { webhook: sent('x'.repeat(16_000)) }))
+      await recorder.flush()
+    }
+    expect((await written()).map(({ length }) => length)).toEqual([1, 17, 17, 4])
+    await recorder.stop()
+  })
+
+  it('writes once what is told twice before it is written, and instead of it what is told again since', async () => {
+    const { recorder, happened, batches, written } = await setUp()
+    recorder.record(happened(1, { isOver: false }))
+    await recorder.flush()
+    recorder.record(happened(2, { isOver: false }))
+    recorder.record(happened(2))
+    await recorder.flush()
+    expect(await written()).toMatchObject([
+      [
+        { id: 'd1', running: true },
+        { id: 'd2', running: false },
+      ],
+    ])
     recorder.record(happened(1))
     await recorder.stop()
-    expect(written()).toEqual(['d1', 'd1'])
+    expect(batches).toHaveLength(3)
+    expect(await written()).toMatchObject([
+      [
+        { id: 'd1', running: false },
+        { id: 'd2', running: false },
+      ],
+    ])
+  })
+
+  it('adds nothing to a block of which some has been erased, and loses nothing of what has come since', async () => {
+    const { recorder, happened, store, written } = await setUp()
+    recorder.record(happened(1))
+    await recorder.flush()
+    store.sealed = 'g1.1'
+    recorder.record(happened(2))
+    recorder.note('d1', { kind: 'dead', region: 'us', reason: 'poison' })
+    await recorder.flush()
+    expect(idsIn(await written())).toEqual([['d1'], ['d2']])
+    await recorder.stop()
   })
 
   it('keeps what the store does not take, and writes it once it does', async () => {
@@ -121,10 +200,10 @@ describe('the recorder', () => {
     store.isAway = false
     clock.advance(900)
     await turns()
-    expect(written()).toEqual([])
+    expect(await written()).toEqual([])
     clock.advance(300)
     await turns()
-    expect(written()).toEqual(['d1'])
+    expect(idsIn(await written())).toEqual([['d1']])
     await recorder.stop()
   })
 
@@ -143,18 +222,18 @@ describe('the recorder', () => {
     recorder.start()
     for (let id = 0; id < 600; id++) recorder.record(happened(id))
     await recorder.stop()
-    expect(written()).toHaveLength(600)
+    expect((await written()).flat()).toHaveLength(600)
     expect(clock.pending()).toBe(0)
   })
 
   it('lets go every 10 s of what is beyond its limits, a part after the other', async () => {
     const { recorder, clock, sweeps, store } = await setUp()
     recorder.start()
-    store.removed = [500, 12]
+    store.removed = [50, 12]
     clock.advance(10_000)
     await turns()
     const { limit, before, maxBytes } = sweeps[0] ?? {}
-    expect([limit, before, maxBytes]).toEqual([500, clock.now() - 2 * 86_400_000, 3 * 1024 * 1024])
+    expect([limit, before, maxBytes]).toEqual([50, clock.now() - 2 * 86_400_000, 3 * 1024 * 1024])
     expect(sweeps).toHaveLength(2)
     clock.advance(9_000)
     await turns()

@@ -1,0 +1,64 @@
+import { promisify } from 'node:util'
+import { zstdCompress, zstdDecompress } from 'node:zlib'
+import { bloomOf } from './bloom.ts'
+import type { Entry, OwnStory, Way } from './story.ts'
+import { wordsOf } from './words.ts'
+
+/** Webhooks that are stored together: a row for each would cost more than to answer it. */
+export interface Block {
+  /** Unique. One that is written again has grown. */
+  readonly block: string
+  /** Its deliveries lie between these two, in the order of their ids. */
+  readonly first: string
+  readonly last: string
+  /** A Bloom filter of what they are found by. */
+  readonly words: Uint8Array
+  /** JSON, compressed as RFC 8878 has it. */
+  readonly body: Uint8Array
+}
+
+/** Each way stands there once: most webhooks go where others have gone. */
+interface Body {
+  readonly ways: readonly Way[]
+  readonly entries: readonly (readonly [
+    way: number,
+    installation: string | null,
+    dedupKey: string | null,
+    story: OwnStory,
+  ])[]
+}
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+
+/** A block without entries has no `first` and no `last`. */
+export async function packBlock(block: string, entries: readonly Entry[]): Promise<Block> {
+  const ways = new Map<Way, number>()
+  const body: Body = {
+    entries: entries.map(({ way, installation, dedupKey, story }) => {
+      const at = ways.get(way) ?? ways.size
+      ways.set(way, at)
+      return [at, installation, dedupKey, story]
+    }),
+    ways: [...ways.keys()],
+  }
+  const deliveries = entries.map(({ story }) => story.id).toSorted()
+  return {
+    block,
+    first: deliveries[0] ?? '',
+    last: deliveries.at(-1) ?? '',
+    words: bloomOf(wordsOf(entries)),
+    body: await compress(JSON.stringify(body)),
+  }
+}
+
+/** Rejects for what no release has written so. */
+export async function unpackBlock(body: Uint8Array): Promise<Entry[]> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- packBlock has written it
+  const { ways, entries } = JSON.parse((await decompress(body)).toString()) as Body
+  return entries.map(([at, installation, dedupKey, story]) => {
+    const way = ways[at]
+    if (way === undefined) throw new Error(`a block of records has no way ${at}`)
+    return { way, installation, dedupKey, story }
+  })
+}
