@@ -9,29 +9,36 @@ const PROBES = 7
 
 export function bloomOf(words: ReadonlySet<string>): Uint8Array {
   const filter = new Uint8Array(Math.max(1, Math.ceil((words.size * BITS_PER_WORD) / 8)))
-  const bits = filter.length * 8
   for (const word of words) {
-    for (const bit of probes(word, bits)) filter[bit >> 3] = (filter[bit >> 3] ?? 0) | (1 << (bit & 7))
+    probe(word, filter, (byte, bit) => {
+      filter[byte] = (filter[byte] ?? 0) | bit
+      return true
+    })
   }
   return filter
 }
 
 /** False: it is not in there. True: it probably is. */
 export function mayHold(filter: Uint8Array, word: string): boolean {
-  return probes(word, filter.length * 8).every((bit) => ((filter[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0)
+  return probe(word, filter, (byte, bit) => ((filter[byte] ?? 0) & bit) !== 0)
 }
 
-/** Two hashes do for all probes (Kirsch and Mitzenmacher, "Less hashing, same performance", 2006). */
-function probes(word: string, bits: number): number[] {
+/** Visits the bits of a word until `visit` has seen enough. Two hashes do for all (Kirsch and Mitzenmacher, 2006). */
+function probe(word: string, { length }: Uint8Array, visit: (byte: number, bit: number) => boolean): boolean {
   // FNV-1a, from two offsets. Part of what is stored: filters that are written are asked by later releases.
-  let one = 0x811c9dc5
+  let hash = 0x811c9dc5
   let other = 0x01000193
   for (let at = 0; at < word.length; at++) {
     const code = word.charCodeAt(at)
-    one = Math.imul(one ^ code, 0x01000193)
+    hash = Math.imul(hash ^ code, 0x01000193)
     other = Math.imul(other ^ code, 0x85ebca6b)
   }
-  // Even steps would meet only half of the bits.
+  // An even step would meet only half of the bits.
   const step = (other ^ (other >>> 15)) | 1
-  return Array.from({ length: PROBES }, (_, probe) => ((one + Math.imul(probe, step)) >>> 0) % bits)
+  for (let turn = 0; turn < PROBES; turn++) {
+    const at = (hash >>> 0) % (length * 8)
+    if (!visit(at >> 3, 1 << (at & 7))) return false
+    hash = (hash + step) | 0
+  }
+  return true
 }

@@ -159,8 +159,10 @@ export function createRecordStore<Schema>(
 
   async function opening(block: string): Promise<Entry[]> {
     const stored = await db.selectFrom('delivery_blocks').select('body').where('block', '=', block).executeTakeFirst()
-    // It has been swept meanwhile.
-    return stored === undefined ? [] : await unpackBlock(stored.body)
+    // An embedded database answers without a pause, and there are webhooks to be answered.
+    await nextTurn()
+    // It may have been swept meanwhile.
+    return stored === undefined ? [] : unpackBlock(stored.body)
   }
 
   /** The blocks that may hold what is wanted, those that end with the newest delivery first. */
@@ -176,7 +178,6 @@ export function createRecordStore<Schema>(
         if (words.every((word) => mayHold(held, word))) yield { block, last }
       }
       after = some.length < BLOCKS_AT_A_TIME ? undefined : some.at(-1)
-      // An embedded database answers without a pause, and there are webhooks to be answered.
       await nextTurn()
     } while (after !== undefined)
   }

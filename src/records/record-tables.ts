@@ -129,12 +129,12 @@ export async function eraseRecords(db: Kysely<RecordSchema>, integration: string
         .where('block', '=', block)
         .executeTakeFirst()
       if (stored === undefined) return 0
-      const entries = await unpackBlock(stored.body)
+      const entries = unpackBlock(stored.body)
       const kept = entries.filter((entry) => !isWanted(entry, filter))
       const erased = entries.filter((entry) => isWanted(entry, filter)).map(({ story }) => story.id)
       if (erased.length === 0) return 0
       // It stays where it stood, empty or not, so that it is not written again, and goes when it is old.
-      const rest = { ...(await packBlock(block, kept)), first: stored.first, last: stored.last }
+      const rest = { ...packBlock(block, kept), first: stored.first, last: stored.last }
       const size = sizeOf(rest)
       const row = { ...rest, size: BigInt(size), sealed: 1n }
       await trx.updateTable('delivery_blocks').set(row).where('block', '=', block).execute()

@@ -130,7 +130,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       const entries = new Map(growing.entries)
       for (const one of happened) for (const entry of entryFrom(one)) entries.set(entry.story.id, entry)
       try {
-        const block = happened.length === 0 ? undefined : await packBlock(growing.name, [...entries.values()])
+        const block = happened.length === 0 ? undefined : packBlock(growing.name, [...entries.values()])
         const { isTaken } = await store.write({ block, notes: noted })
         notes = notes.slice(noted.length)
         notesLeft -= noted.length

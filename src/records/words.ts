@@ -22,37 +22,53 @@ export interface RecordFilter {
   readonly text?: string | undefined
 }
 
-/** What of an entry is compared with a filter's field of that name: it has to be one of these. */
-const found = {
-  delivery: ({ story }) => [story.id],
-  surface: ({ story }) => [story.surface],
-  type: ({ story }) => [story.type],
-  outcome: ({ story }) => [story.outcome],
-  status: ({ story }) => [story.status],
-  failed: ({ story }) => [story.failed],
-  installation: ({ installation }) => [installation],
-  dedupKey: ({ dedupKey }) => [dedupKey],
-  region: ({ story }) => story.plan?.regions ?? [],
-  integration: ({ way }) => [way.integration?.id ?? null],
-  organization: ({ way }) => way.organizations.map(({ id }) => id),
-} satisfies Record<string, (entry: Entry) => readonly (string | number | boolean | null)[]>
+type Value = string | number | boolean | null
 
-const fields = Object.entries(found) as [keyof typeof found, (entry: Entry) => readonly unknown[]][]
+/** What of an entry has to be what a filter says in the field of that name. */
+const singles: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry) => Value])[] = [
+  ['delivery', ({ story }) => story.id],
+  ['surface', ({ story }) => story.surface],
+  ['type', ({ story }) => story.type],
+  ['outcome', ({ story }) => story.outcome],
+  ['status', ({ story }) => story.status],
+  ['failed', ({ story }) => story.failed],
+  ['installation', ({ installation }) => installation],
+  ['dedupKey', ({ dedupKey }) => dedupKey],
+  ['integration', ({ way }) => way.integration?.id ?? null],
+]
+
+/** One of these has to be. */
+const severals: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry) => readonly Value[]])[] = [
+  ['region', ({ story }) => story.plan?.regions ?? []],
+  ['organization', ({ way }) => way.organizations.map(({ id }) => id)],
+]
 
 /** What any of the entries is found by, as the words of a block. */
 export function wordsOf(entries: readonly Entry[]): Set<string> {
   const words = new Set<string>()
-  for (const [name, of] of fields) {
-    // Values first: most are the same ones again, and to make a word of each would cost more than all else here.
-    const values = new Set(entries.flatMap(of))
+  // Values first: most are the same ones again, and to make a word of each would cost more than all else here.
+  const values = new Set<Value>()
+  const say = (name: string): void => {
     for (const value of values) words.add(wordFor(name, value))
+    values.clear()
+  }
+  for (const [name, of] of singles) {
+    for (const entry of entries) values.add(of(entry))
+    say(name)
+  }
+  for (const [name, of] of severals) {
+    for (const entry of entries) for (const value of of(entry)) values.add(value)
+    say(name)
   }
   return words
 }
 
 /** The words that a block has to hold for one of its entries to be wanted. */
 export function wordsFor(filter: RecordFilter): string[] {
-  return fields.flatMap(([name]) => (filter[name] === undefined ? [] : [wordFor(name, filter[name])]))
+  return [...singles, ...severals].flatMap(([name]) => {
+    const wanted = filter[name]
+    return wanted === undefined ? [] : [wordFor(name, wanted)]
+  })
 }
 
 export function isWanted(entry: Entry, filter: RecordFilter): boolean {
@@ -60,13 +76,14 @@ export function isWanted(entry: Entry, filter: RecordFilter): boolean {
   const { story, installation } = entry
   const receivedAt = Date.parse(story.received_at)
   if (receivedAt < from || receivedAt >= until) return false
-  if (fields.some(([name, of]) => filter[name] !== undefined && !of(entry).includes(filter[name]))) return false
+  if (singles.some(([name, of]) => filter[name] !== undefined && filter[name] !== of(entry))) return false
+  if (severals.some(([name, of]) => filter[name] !== undefined && !of(entry).includes(filter[name]))) return false
   if (text === undefined) return true
   const searched = [story.id, story.surface, story.type, installation, story.outcome, ...(story.plan?.regions ?? [])]
   return searched.some((one) => one?.toLowerCase().includes(text.toLowerCase()))
 }
 
 /** Part of what is stored: blocks that are written are asked by later releases. */
-function wordFor(name: string, value: unknown): string {
-  return `${name}=${String(value)}`
+function wordFor(name: string, value: Value): string {
+  return `${name}=${value}`
 }

@@ -46,7 +46,7 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
     }
     let blocks = 0
     const writeBlock = async (name: string, entries: readonly Entry[], notes: readonly NoteRow[] = []) =>
-      await records.write({ block: await packBlock(name, entries), notes })
+      await records.write({ block: packBlock(name, entries), notes })
     const write = (...entries: Entry[]) => writeBlock(`test.${(blocks += 1)}`, entries)
     const idOf = ({ story }: Entry) => story.id
     const found = async (filter: Parameters<RecordStore['list']>[0]) =>
