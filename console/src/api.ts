@@ -43,6 +43,17 @@ export function get<Body>(path: string, query: Query = {}, options: Options = {}
   return ask<Body>('GET', path + queryText(query), undefined, options)
 }
 
+/** A row, and the entity tag that it has as long as nobody changes it: for `If-Match`. */
+export interface Tagged<Row> {
+  readonly row: Row
+  readonly etag: string
+}
+
+export async function getTagged<Row>(path: string, options: Options = {}): Promise<Tagged<Row>> {
+  const { row, etag } = await exchange<Row>('GET', path, undefined, options)
+  return { row, etag: etag === '' ? '*' : etag }
+}
+
 export function post<Body>(path: string, body: unknown = {}, options: Options = {}): Promise<Body> {
   return ask<Body>('POST', path, body, options)
 }
@@ -63,7 +74,16 @@ export function queryText(query: Query): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`
 }
 
-async function ask<Body>(method: string, path: string, body: unknown, { signal, headers }: Options): Promise<Body> {
+async function ask<Body>(method: string, path: string, body: unknown, options: Options): Promise<Body> {
+  return (await exchange<Body>(method, path, body, options)).row
+}
+
+async function exchange<Body>(
+  method: string,
+  path: string,
+  body: unknown,
+  { signal, headers }: Options,
+): Promise<Tagged<Body>> {
   const token = csrf()
   const response = await fetch(path, {
     method,
@@ -85,7 +105,7 @@ async function ask<Body>(method: string, path: string, body: unknown, { signal, 
   const json: unknown = isJson(response) && text !== '' ? JSON.parse(text) : undefined
   if (response.ok) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the gateway that this page came with
-    return json as Body
+    return { row: json as Body, etag: response.headers.get('ETag') ?? '' }
   }
   // A session ends: the page is the login again. The answer to a wrong token is not that.
   if (response.status === 401 && path !== '/api/session') signedOut()

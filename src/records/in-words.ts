@@ -13,7 +13,7 @@ export function storyInWords(facts: DeliveryFacts): string[] {
     ...facts.attempts.map(attemptLine),
     `outcome: ${outcomeLine(facts)}`,
     ...duplicateLines(facts),
-    ...facts.later.map((attempt) => `${attemptLine(attempt)} (begun ${attempt.at})`),
+    ...facts.later.map((attempt) => `${attemptLine(attempt)} (over ${attempt.at})`),
     ...facts.dead.map(({ region, reason, at }) => `dead letter: for ${region || 'its regions'}, ${at}: ${reason}`),
     ...lateLines(facts),
   ]

@@ -20,7 +20,7 @@ export function Content({
       )}
       <h3>Headers</h3>
       <Table
-        label="Headers"
+        label="Headers as received"
         columns={[
           { name: 'Name', cell: ([name]) => <code>{name}</code> },
           { name: 'Value', cell: ([, value]) => <code class="value">{value}</code> },

@@ -1,7 +1,7 @@
-import type { ComponentChildren } from 'preact'
 import { queryText } from '../api.ts'
+import { Choice, Field } from '../parts/field.tsx'
 import { go, href } from '../router.ts'
-import { asQuery, filterOf, localTime, type Filter } from './filter.ts'
+import { filterOf, localTime, type Filter } from './filter.ts'
 
 const surfaces = ['event', 'command', 'action', 'options', 'page']
 
@@ -30,12 +30,12 @@ export function FilterForm({ filter, regions }: { filter: Filter; regions: reado
   return (
     // What is filled in begins anew with each address.
     <form
-      key={queryText(asQuery(filter))}
+      key={queryText(filter)}
       class="delivery-filter"
       aria-label="Filter"
       onSubmit={(event) => {
         event.preventDefault()
-        go(href('deliveries') + queryText(asQuery(filterOf(new FormData(event.currentTarget)))))
+        go(href('deliveries') + queryText(filterOf(event.currentTarget)))
       }}
     >
       <div class="filters">
@@ -113,29 +113,5 @@ export function FilterForm({ filter, regions }: { filter: Filter; regions: reado
         </div>
       </details>
     </form>
-  )
-}
-
-function Field({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <label class="field">
-      <span>{name}</span>
-      {children}
-    </label>
-  )
-}
-
-/** One of several, or any; one that the address names is there even if nobody knows it. */
-function Choice({ name, given, among }: { name: string; given: string | undefined; among: readonly string[] }) {
-  const all = given === undefined || among.includes(given) ? among : [...among, given]
-  return (
-    <select name={name} defaultValue={given ?? ''}>
-      <option value="">any</option>
-      {all.map((one) => (
-        <option key={one} value={one} selected={one === given}>
-          {one}
-        </option>
-      ))}
-    </select>
   )
 }

@@ -1,23 +1,5 @@
-import type { Query } from '../api.ts'
+import { filled, given } from '../parts/field.tsx'
 import type { DeliveryListing } from '../shapes.ts'
-
-/** Which deliveries are wanted, as the address has it and as the API takes it; every part is a text. */
-export interface Filter {
-  readonly surface?: string
-  readonly type?: string
-  readonly outcome?: string
-  readonly status?: string
-  readonly failed?: string
-  readonly region?: string
-  readonly installation?: string
-  readonly integration_id?: string
-  readonly organization_id?: string
-  /** Both ISO 8601, in UTC. */
-  readonly from?: string
-  readonly until?: string
-  /** Occurs somewhere in what a delivery is found by. */
-  readonly q?: string
-}
 
 const names = [
   'surface',
@@ -31,35 +13,26 @@ const names = [
   'organization_id',
   'from',
   'until',
+  /** Occurs somewhere in what a delivery is found by. */
   'q',
-] as const satisfies readonly (keyof Filter)[]
+] as const
+
+/** Which deliveries are wanted, as the address has it and as the API takes it: times ISO 8601, in UTC. */
+export type Filter = Readonly<Partial<Record<(typeof names)[number], string>>>
 
 /** What in an address is a filter of deliveries. */
 export function filterIn(query: URLSearchParams): Filter {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = query.get(name)?.trim() ?? ''
-      return value === '' ? [] : [[name, value]]
-    }),
-  )
+  return given(query, names)
 }
 
 /** What was filled in, as a filter: times as this machine's clock has them. */
-export function filterOf(form: FormData): Filter {
-  const text = (name: string): string => {
-    const value = form.get(name)
-    return typeof value === 'string' ? value.trim() : ''
+export function filterOf(form: HTMLFormElement): Filter {
+  const { from, until, ...rest } = filled(form, names)
+  return {
+    ...rest,
+    ...(from !== undefined && { from: new Date(from).toISOString() }),
+    ...(until !== undefined && { until: new Date(until).toISOString() }),
   }
-  const time = (name: string): string => {
-    const date = new Date(text(name))
-    return Number.isNaN(date.getTime()) ? '' : date.toISOString()
-  }
-  const filled = names.map((name) => [name, name === 'from' || name === 'until' ? time(name) : text(name)] as const)
-  return Object.fromEntries(filled.filter(([, value]) => value !== ''))
-}
-
-export function asQuery(filter: Filter): Query {
-  return { ...filter }
 }
 
 /** For an `input` of local time, to the second. */

@@ -1,14 +1,16 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { get, queryText, type Page } from '../api.ts'
 import { count, counted } from '../format.ts'
+import { Further } from '../parts/further.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { PageHead } from '../parts/section.tsx'
 import { Empty, Failure, Loading } from '../parts/states.tsx'
 import { go, href, type Place } from '../router.ts'
 import type { DeliveryListing, RegionNow } from '../shapes.ts'
-import { asApiError, useResource } from '../use-resource.ts'
+import { useList } from '../use-list.ts'
+import { useResource } from '../use-resource.ts'
 import { FilterForm } from './filter-form.tsx'
-import { asQuery, filterIn, isWanted, type Filter } from './filter.ts'
+import { filterIn, isWanted, type Filter } from './filter.ts'
 import { DeliveryRows } from './rows.tsx'
 import { followTail } from './tail.ts'
 
@@ -16,7 +18,7 @@ import { followTail } from './tail.ts'
 export function DeliveryList({ place }: { place: Place }) {
   const filter = filterIn(place.query)
   const isLive = place.query.get('live') === 'true'
-  const key = queryText(asQuery(filter))
+  const key = queryText(filter)
   const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
 
   return (
@@ -41,79 +43,26 @@ export function DeliveryList({ place }: { place: Place }) {
   )
 }
 
-interface Looked {
-  readonly rows: readonly DeliveryListing[]
-  readonly next: string | null
-}
-
 /** What a filter finds; a page of it may be short, or empty, and there may be more behind it. */
 function Found({ filter, isLive }: { filter: Filter; isLive: boolean }) {
-  const first = useResource(async (signal) => pageFrom(filter, undefined, signal))
-  const [more, setMore] = useState<Looked>()
-  const [state, setState] = useState<{ isAsking: boolean; error?: unknown; says: string }>({
-    isAsking: false,
-    says: '',
-  })
-  const looked = more ?? first.data
-
-  async function further(): Promise<void> {
-    if (looked === undefined || looked.next === null) return
-    setState({ isAsking: true, says: '' })
-    try {
-      const page = await pageFrom(filter, looked.next)
-      const rows = [...looked.rows, ...page.rows]
-      setMore({ rows, next: page.next })
-      setState({ isAsking: false, says: `${counted(page.rows.length, 'more delivery', 'more deliveries')} found.` })
-    } catch (error) {
-      setState({ isAsking: false, error, says: '' })
-    }
+  const list = useList<DeliveryListing>('/api/deliveries', filter)
+  const { items, error, isMore, reload } = list
+  if (items === undefined) {
+    return error === undefined ? <Loading what="deliveries" /> : <Failure error={error} retry={reload} />
   }
-
-  if (looked === undefined) {
-    return first.error === undefined ? (
-      <Loading what="deliveries" />
-    ) : (
-      <Failure error={first.error} retry={first.reload} />
-    )
-  }
-  if (isLive) return <Live before={looked.rows} filter={filter} />
+  if (isLive) return <Live before={items} filter={filter} />
   return (
     <>
-      {looked.rows.length > 0 ? (
-        <DeliveryRows rows={looked.rows} caption="Deliveries, the newest first" />
+      {items.length > 0 ? (
+        <DeliveryRows rows={items} caption="Deliveries, the newest first" />
       ) : (
         <Empty>
-          {looked.next === null
-            ? 'Nothing is remembered that fits.'
-            : 'Nothing of the newest fits; there are older ones.'}
+          {isMore ? 'Nothing of the newest fits; there are older ones.' : 'Nothing is remembered that fits.'}
         </Empty>
       )}
-      <div class="further">
-        {looked.next !== null && (
-          <button type="button" disabled={state.isAsking} onClick={() => void further()}>
-            {state.isAsking ? 'Looking …' : 'Look further back'}
-          </button>
-        )}
-        <button type="button" onClick={() => (setMore(undefined), first.reload())}>
-          Refresh
-        </button>
-        <span role="status">
-          {state.says} {counted(looked.rows.length, 'delivery', 'deliveries')}
-          {looked.next === null ? ', and no more.' : ' so far.'}
-        </span>
-      </div>
-      {state.error !== undefined && <Failure error={asApiError(state.error)} retry={() => void further()} />}
+      <Further list={list} of={['delivery', 'deliveries']} />
     </>
   )
-}
-
-async function pageFrom(filter: Filter, cursor?: string, signal?: AbortSignal): Promise<Looked> {
-  const { items, next_cursor } = await get<Page<DeliveryListing>>(
-    '/api/deliveries',
-    { ...filter, cursor },
-    signal === undefined ? {} : { signal },
-  )
-  return { rows: items, next: next_cursor }
 }
 
 /** The same list, growing at its top. */

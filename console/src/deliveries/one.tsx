@@ -12,6 +12,7 @@ import { laneOf, openLane } from '../waterfall/lanes.ts'
 import { Waterfall, type Moment } from '../waterfall/waterfall.tsx'
 import { AttemptTable } from './attempts.tsx'
 import { Content } from './content.tsx'
+import { outcomeOf } from './outcome.ts'
 import { Story } from './story.tsx'
 
 /** One webhook: its fan-out on a time axis, what came of it later, and why, step by step. */
@@ -40,7 +41,7 @@ export function OneDelivery({ id }: { id: string }) {
   return (
     <>
       <PageHead title={title} actions={<Onward delivery={data} />}>
-        <Mark tone={outcomeTone(data.outcome, data.failed)}>{words(data.outcome)}</Mark>
+        <Mark tone={outcomeTone(data.outcome, data.failed)}>{outcomeOf(data)}</Mark>
         {' · '}
         {answerOf(data)}
         {everyMs !== undefined && ' · followed as it goes on'}
@@ -54,7 +55,9 @@ export function OneDelivery({ id }: { id: string }) {
         <Story lines={data.lines} />
       </Section>
       <Section title="Facts">
-        <Facts items={factsOf(data)} />
+        <div class="delivery-facts">
+          <Facts items={factsOf(data)} />
+        </div>
       </Section>
       {data.content !== null && (
         <Section title="Content" aside="without its secrets">
@@ -69,7 +72,7 @@ export function OneDelivery({ id }: { id: string }) {
 function paceOf(delivery: Delivery): number | undefined {
   const { running, outcome, late_answer, request, plan, attempts, later, dead } = delivery
   if (running || (outcome === 'late' && late_answer === null)) return 1000
-  if (request?.promised !== 'delivery' || plan === null || outcome !== 'spooled') return undefined
+  if (request?.promised !== 'delivery' || plan === null) return undefined
   const arrived = [...attempts, ...later].filter(({ status }) => status !== null && status >= 200 && status < 300)
   const settled = new Set([...arrived, ...dead].map(({ region }) => region))
   return plan.regions.every((region) => settled.has(region)) ? undefined : 1000

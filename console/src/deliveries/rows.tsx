@@ -1,9 +1,9 @@
 import type { VNode } from 'preact'
-import { words } from '../format.ts'
 import { Mark, outcomeTone } from '../parts/mark.tsx'
 import { Time } from '../parts/time.tsx'
 import { href } from '../router.ts'
 import type { DeliveryListing } from '../shapes.ts'
+import { outcomeOf } from './outcome.ts'
 
 /** Deliveries, a row each; what is narrow shows less of each. */
 export function DeliveryRows({ rows, caption }: { rows: readonly DeliveryListing[]; caption: string }) {
@@ -56,7 +56,7 @@ function rowOf(one: DeliveryListing): VNode {
       <td class="planned">{regions.join(', ')}</td>
       <td class="status">{status ?? '—'}</td>
       <td class="outcome">
-        <Mark tone={outcomeTone(outcome, failed)}>{words(outcome)}</Mark>
+        <Mark tone={outcomeTone(outcome, failed)}>{outcomeOf(one)}</Mark>
       </td>
     </tr>
   )

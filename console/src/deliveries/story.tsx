@@ -1,3 +1,5 @@
+import '../parts/lists.css'
+
 /** What was decided and done, a line a step, as `explain` prints it: what it is about, and what is said of it. */
 export function Story({ lines }: { lines: readonly string[] }) {
   return (

@@ -1,7 +1,7 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { duration } from '../format.ts'
 import { shapes } from '../parts/mark.tsx'
-import { ticksTo, type Bar, type Lane, type Stage } from './lanes.ts'
+import { ticksTo, type Lane, type Stage } from './lanes.ts'
 import './waterfall.css'
 
 /** A moment that all lanes share. */
@@ -108,7 +108,7 @@ export function Waterfall({
       </p>
       <Legend lanes={lanes} hatch={hatch} />
       <p class="hint">
-        Time {from}.{far.map(({ text, at }) => ` ${text} at ${duration(at)} lies beyond the right edge.`)}
+        Time {from}.{far.map(({ text, at }) => ` Beyond the right edge: ${text}, at ${duration(at)}.`)}
       </p>
     </div>
   )
@@ -159,11 +159,10 @@ function Bars({
     return <rect class="bar open" x={scale(0)} y={y} width={scale(span) - scale(0)} height={18} rx={2} />
   }
   const drawn = bars.filter(({ from, to }) => to > from)
-  // One that began and ended at once is a tick.
-  const whole: readonly Bar[] = drawn.length > 0 ? drawn : bars.slice(0, 1)
+  if (drawn.length === 0) return <rect class="bar tick" x={scale(end) - 1} y={y} width={3} height={18} />
   return (
     <>
-      {whole.map(({ stage, from, to }) => {
+      {drawn.map(({ stage, from, to }) => {
         const place = { x: scale(from), y, width: Math.max(LEAST_BAR, scale(to) - scale(from)), height: 18 }
         return (
           <g key={stage} class={`bar ${stage}`}>

@@ -118,7 +118,7 @@ describe('the record of a delivery', () => {
     const { attempts, later, lines } = await delivery(id)
     expect(attempts).toMatchObject([{ region: 'us', number: 1, result: 'http_503' }])
     expect(later).toMatchObject([{ region: 'us', number: 2, result: 'answered', status: 200 }])
-    expect(lines.at(-1)).toMatch(/^attempt: us, number 2: .*: answered with 200 \(begun /)
+    expect(lines.at(-1)).toMatch(/^attempt: us, number 2: .*: answered with 200 \(over /)
   })
 
   it('says that it was put with the dead letters', async () => {

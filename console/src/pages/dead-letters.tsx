@@ -1,0 +1,133 @@
+import { useState } from 'preact/hooks'
+import { get, queryText, type Page } from '../api.ts'
+import { count, counted } from '../format.ts'
+import { replayAll, replayOne } from '../mailboxes/replay.tsx'
+import { Whose } from '../mailboxes/whose.tsx'
+import type { PageProps } from '../pages.ts'
+import { Choice, Field, filled, given } from '../parts/field.tsx'
+import { Further } from '../parts/further.tsx'
+import { PageHead } from '../parts/section.tsx'
+import { Empty, Failure, Loading } from '../parts/states.tsx'
+import { Table, type Column } from '../parts/table.tsx'
+import { Time } from '../parts/time.tsx'
+import { go, href } from '../router.ts'
+import type { DeadLetter, RegionNow } from '../shapes.ts'
+import { useList } from '../use-list.ts'
+import { useResource } from '../use-resource.ts'
+
+const names = ['mailbox_id', 'integration_id', 'region', 'reason'] as const
+
+/** What was given up, why, and the way back. */
+export default function DeadLetters({ place }: PageProps) {
+  const filter = given(place.query, names)
+  const list = useList<DeadLetter>('/api/dead-letters', filter)
+  const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
+  const [isBusy, setBusy] = useState(false)
+  const { items, error, isMore, reload } = list
+
+  async function during(work: Promise<void>): Promise<void> {
+    setBusy(true)
+    await work
+    setBusy(false)
+    reload()
+  }
+
+  const columns: readonly Column<DeadLetter>[] = [
+    { name: 'Given up', cell: ({ died_at: at }) => <Time at={at} /> },
+    {
+      name: 'Delivery',
+      cell: ({ delivery }) => (
+        <a href={href('deliveries', delivery)}>
+          <code>{delivery}</code>
+        </a>
+      ),
+    },
+    { name: 'Whose', cell: (letter) => <Whose of={letter} /> },
+    { name: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
+    { name: 'Tries', numeric: true, cell: ({ attempts }) => count(attempts) },
+    { name: 'Received', cell: ({ received_at: at }) => <Time at={at} /> },
+    {
+      name: 'Steer',
+      cell: (letter) => (
+        <button
+          type="button"
+          disabled={isBusy}
+          aria-label={`Replay ${letter.delivery}`}
+          onClick={() => void during(replayOne(letter))}
+        >
+          Replay …
+        </button>
+      ),
+    },
+  ]
+
+  return (
+    <>
+      <PageHead
+        title="Dead letters"
+        actions={
+          <button
+            type="button"
+            disabled={isBusy || items === undefined || items.length === 0}
+            onClick={() => void during(replayAll(filter))}
+          >
+            {Object.keys(filter).length === 0 ? 'Replay all …' : 'Replay all that fit …'}
+          </button>
+        }
+      >
+        {items === undefined
+          ? 'What was given up.'
+          : items.length === 0
+            ? 'Nothing that was given up fits.'
+            : `${counted(items.length, 'delivery was', 'deliveries were')} given up${isMore ? ', and more' : ''}; each can be sent again.`}
+      </PageHead>
+      <form
+        key={queryText(filter)}
+        class="filters"
+        aria-label="Filter"
+        onSubmit={(event) => {
+          event.preventDefault()
+          go(href('dead-letters') + queryText(filled(event.currentTarget, names)))
+        }}
+      >
+        <Field name="Region">
+          <Choice name="region" given={filter.region} among={regions.data?.items.map(({ name }) => name) ?? []} />
+        </Field>
+        <Field name="Reason">
+          <input name="reason" defaultValue={filter.reason ?? ''} placeholder="http_410" />
+        </Field>
+        <Field name="Integration id">
+          <input
+            name="integration_id"
+            class="short"
+            inputMode="numeric"
+            pattern="[0-9]+"
+            title="Digits"
+            defaultValue={filter.integration_id ?? ''}
+          />
+        </Field>
+        <Field name="Mailbox">
+          <input
+            name="mailbox_id"
+            class="short"
+            inputMode="numeric"
+            pattern="[0-9]+"
+            title="Digits"
+            defaultValue={filter.mailbox_id ?? ''}
+          />
+        </Field>
+        <button type="submit" class="primary">
+          Show
+        </button>
+        {Object.keys(filter).length > 0 && <a href={href('dead-letters')}>All dead letters</a>}
+      </form>
+      {items === undefined && error === undefined && <Loading what="dead letters" />}
+      {items === undefined && error !== undefined && <Failure error={error} retry={reload} />}
+      {items?.length === 0 && <Empty>No dead letters fit.</Empty>}
+      {items !== undefined && items.length > 0 && (
+        <Table label="Dead letters" columns={columns} rows={items} rowKey={({ id }) => id} />
+      )}
+      {items !== undefined && <Further list={list} of={['dead letter', 'dead letters']} />}
+    </>
+  )
+}

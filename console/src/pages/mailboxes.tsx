@@ -1,0 +1,136 @@
+import { get, queryText, type Page } from '../api.ts'
+import { bytes, count, counted } from '../format.ts'
+import { pause, resume } from '../mailboxes/steer.tsx'
+import { Whose } from '../mailboxes/whose.tsx'
+import type { PageProps } from '../pages.ts'
+import { Choice, Field, filled, given } from '../parts/field.tsx'
+import { Further } from '../parts/further.tsx'
+import { Mark } from '../parts/mark.tsx'
+import { PageHead } from '../parts/section.tsx'
+import { Empty, Failure, Loading } from '../parts/states.tsx'
+import { Table, type Column } from '../parts/table.tsx'
+import { Since, Time } from '../parts/time.tsx'
+import { go, href } from '../router.ts'
+import type { MailboxNow, RegionNow } from '../shapes.ts'
+import { useList } from '../use-list.ts'
+import { useResource } from '../use-resource.ts'
+
+const names = ['kind', 'region', 'integration_id', 'paused'] as const
+
+const kinds = [
+  ['region', 'of a region'],
+  ['held', 'held for an organization'],
+  ['unresolved', 'not known whose'],
+] as const
+
+/** What waits, where, why, and since when. */
+export default function Mailboxes({ place }: PageProps) {
+  const filter = given(place.query, names)
+  const list = useList<MailboxNow>('/api/mailboxes', filter, { everyMs: 3000 })
+  const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
+  const { items, error, reload } = list
+
+  const columns: readonly Column<MailboxNow>[] = [
+    { name: 'No.', cell: ({ id }) => id },
+    { name: 'Whose', cell: (mailbox) => <Whose of={mailbox} /> },
+    { name: 'Waiting', numeric: true, cell: ({ depth }) => count(depth) },
+    { name: 'Size', numeric: true, cell: ({ bytes: size }) => bytes(size) },
+    { name: 'Oldest', numeric: true, cell: ({ oldest_at: at }) => (at === null ? '—' : <Since at={at} />) },
+    { name: 'State', cell: (mailbox) => <State of={mailbox} /> },
+    { name: 'Tries', numeric: true, cell: ({ head_attempts: tries }) => count(tries) },
+    { name: 'Dead letters', numeric: true, cell: (mailbox) => <DeadLetters of={mailbox} /> },
+    {
+      name: 'Steer',
+      cell: (mailbox) => (
+        <button
+          type="button"
+          aria-label={`${mailbox.paused === null ? 'Pause' : 'Resume'} mailbox ${mailbox.id}`}
+          onClick={() => void (mailbox.paused === null ? pause(mailbox) : resume(mailbox)).then(reload)}
+        >
+          {mailbox.paused === null ? 'Pause …' : 'Resume …'}
+        </button>
+      ),
+    },
+  ]
+
+  return (
+    <>
+      <PageHead title="Mailboxes">{items === undefined ? 'What waits for regions.' : summaryOf(items)}</PageHead>
+      <form
+        key={queryText(filter)}
+        class="filters"
+        aria-label="Filter"
+        onSubmit={(event) => {
+          event.preventDefault()
+          go(href('mailboxes') + queryText(filled(event.currentTarget, names)))
+        }}
+      >
+        <Field name="Kind">
+          <Choice name="kind" given={filter.kind} among={kinds} />
+        </Field>
+        <Field name="Region">
+          <Choice name="region" given={filter.region} among={regions.data?.items.map(({ name }) => name) ?? []} />
+        </Field>
+        <Field name="Integration id">
+          <input
+            name="integration_id"
+            class="short"
+            inputMode="numeric"
+            pattern="[0-9]+"
+            title="Digits"
+            defaultValue={filter.integration_id ?? ''}
+          />
+        </Field>
+        <label class="check">
+          <input name="paused" type="checkbox" value="true" defaultChecked={filter.paused === 'true'} />
+          <span>Paused only</span>
+        </label>
+        <button type="submit" class="primary">
+          Show
+        </button>
+        {Object.keys(filter).length > 0 && <a href={href('mailboxes')}>All mailboxes</a>}
+      </form>
+      {items === undefined && error === undefined && <Loading what="mailboxes" />}
+      {items === undefined && error !== undefined && <Failure error={error} retry={reload} />}
+      {items?.length === 0 && <Empty>Nothing has ever waited that fits.</Empty>}
+      {items !== undefined && items.length > 0 && (
+        <Table label="Mailboxes" columns={columns} rows={items} rowKey={({ id }) => id} />
+      )}
+      {items !== undefined && <Further list={list} of={['mailbox', 'mailboxes']} />}
+    </>
+  )
+}
+
+function summaryOf(items: readonly MailboxNow[]): string {
+  const waiting = items.reduce((sum, { depth }) => sum + depth, 0)
+  const paused = items.filter((one) => one.paused !== null).length
+  if (waiting === 0) return `Nothing waits${paused > 0 ? `; ${counted(paused, 'mailbox', 'mailboxes')} paused` : ''}.`
+  const filledBoxes = items.filter(({ depth }) => depth > 0).length
+  const where = `in ${counted(filledBoxes, 'mailbox', 'mailboxes')}`
+  return `${counted(waiting, 'delivery waits', 'deliveries wait')} ${where}; ${paused === 0 ? 'none' : count(paused)} paused.`
+}
+
+function State({ of: { paused, depth, retry_at: retry } }: { of: MailboxNow }) {
+  if (paused !== null) return <Mark tone="bad">paused: {paused}</Mark>
+  if (depth === 0) return <Mark tone="quiet">empty</Mark>
+  return (
+    <Mark tone="wait">
+      {retry === null ? (
+        'to be tried'
+      ) : (
+        <>
+          next try <Time at={retry} />
+        </>
+      )}
+    </Mark>
+  )
+}
+
+function DeadLetters({ of: { id, dead_letters: dead } }: { of: MailboxNow }) {
+  if (dead === 0) return <>0</>
+  return (
+    <a href={href('dead-letters') + queryText({ mailbox_id: id })} aria-label={`${dead} dead letters of mailbox ${id}`}>
+      {count(dead)}
+    </a>
+  )
+}
