@@ -20,6 +20,8 @@ const demoOut = z.object({
   flooding: z.boolean(),
 })
 
+export type DemoState = z.output<typeof demoOut>
+
 /** What the console's fault panel asks. Only the demo hands these to its admin listener. */
 export function demoRoutes({ regions, traffic, tell }: DemoRoutesParts): Route[] {
   const responses = { 200: { description: 'How the demo is', body: demoOut } }
@@ -78,7 +80,7 @@ export function demoRoutes({ regions, traffic, tell }: DemoRoutesParts): Route[]
     }),
   ]
 
-  function state(): z.output<typeof demoOut> {
+  function state(): DemoState {
     const sent = traffic()
     return {
       regions: regionNames.map((name) => ({ name, behaviour: conditionOf(regions[name]) })),

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { builtPage } from '../admin/page.ts'
 import type { ExitCode, Process } from '../cli/process.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { Region } from '../region/region.ts'
@@ -16,6 +19,9 @@ const LATE_MS = 4000
 /** Time enough to see what waits for a region that is off. */
 const DOWN_FOR_MS = 15_000
 
+/** Installing makes it, unless it was told to run no scripts. */
+const NOT_BUILT = 'It is not built: end this, run "npm run build", and start again.'
+
 export interface DemoOptions {
   /** Ends by itself after this long; without it, when it is told to. */
   readonly forMs?: number | undefined
@@ -23,6 +29,8 @@ export interface DemoOptions {
   readonly down?: string | undefined
   /** How long it is, if nobody switches it on before. */
   readonly downForMs?: number
+  /** Where the files of the console's page are; default: where the build puts them. */
+  readonly page?: string
 }
 
 /**
@@ -31,7 +39,7 @@ export interface DemoOptions {
  */
 export async function demo(
   io: Pick<Process, 'stdin' | 'stdout' | 'stderr' | 'onInterrupt'>,
-  { forMs, down, downForMs = DOWN_FOR_MS }: DemoOptions,
+  { forMs, down, downForMs = DOWN_FOR_MS, page = builtPage() }: DemoOptions,
   clock: Clock = systemClock,
 ): Promise<ExitCode> {
   const offFirst = regionNames.find((name) => name === down)
@@ -56,10 +64,10 @@ export async function demo(
     // The gateway listens before there is anything to be sent to it.
     const sent: { traffic?: Traffic } = {}
     const routes: SilosParts['routes'] = (regions) => demoRoutes({ regions, traffic: () => sent.traffic, tell: note })
-    const silos = await startSilos(stack, { clock, responseHost: responseUrls.host, routes, ...stories })
+    const silos = await startSilos(stack, { clock, responseHost: responseUrls.host, routes, page, ...stories })
     silos.regions.us.behave({ delayMs: SLOW_MS })
     if (offFirst !== undefined) await silos.regions[offFirst].switchOff()
-    introduce(lines, silos, { downForMs, hasKeys: io.stdin.isTTY })
+    introduce(lines, silos, { downForMs, hasKeys: io.stdin.isTTY, isBuilt: existsSync(join(page, 'index.html')) })
     const slack = stack.adopt(createSlack({ ...silos, url: silos.publicUrl, clock }), (opened) => opened.close())
 
     const send: TrafficParts['send'] = (sending, options) => {
@@ -136,7 +144,7 @@ function keysFor(
 function introduce(
   lines: LineWriter,
   { publicUrl, consoleUrl, regions }: Silos,
-  { downForMs, hasKeys }: { downForMs: number; hasKeys: boolean },
+  { downForMs, hasKeys, isBuilt }: { downForMs: number; hasKeys: boolean; isBuilt: boolean },
 ): void {
   const lives = regionNames.map((name) => {
     const { isOn, behaviour, address } = regions[name]
@@ -147,7 +155,7 @@ function introduce(
   lines.text(`silo-gateway demo: Slack → ${publicUrl} → regions`, 'bold')
   const moved = new URL(consoleUrl).port === String(CONSOLE_PORT) ? '' : ` (${CONSOLE_PORT}, its own, is taken)`
   lines.text(`Console: ${consoleUrl}/${moved}`, 'bold')
-  lines.text('  Open it, break a region there, and see what becomes of its webhooks.')
+  lines.text(`  ${isBuilt ? 'Open it, break a region there, and see what becomes of its webhooks.' : NOT_BUILT}`)
   lines.text('One workspace, three organizations:')
   for (const line of lives) lines.text(`  ${line}`)
   lines.text('local: no region is asked. first: one is. all: every one, the first 2xx answers.')

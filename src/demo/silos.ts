@@ -41,6 +41,8 @@ export interface SilosParts {
   readonly responseHost: string
   /** What the admin listener serves besides. */
   readonly routes: (regions: Silos['regions']) => readonly Route[]
+  /** Where the files of its page are. */
+  readonly page: string
   readonly onWebhook: (record: WebhookRecord) => void
   /** Never to reject. */
   readonly onAnswer: (
@@ -55,7 +57,7 @@ export interface SilosParts {
  */
 export async function startSilos(
   stack: AsyncDisposableStack,
-  { clock, responseHost, routes, onWebhook, onAnswer }: SilosParts,
+  { clock, responseHost, routes, page, onWebhook, onAnswer }: SilosParts,
 ): Promise<Silos> {
   const folder = stack.adopt(await mkdtemp(join(tmpdir(), 'silo-gateway-demo-')), (path) =>
     rm(path, { recursive: true }),
@@ -113,7 +115,7 @@ export async function startSilos(
       log: silentLog,
       onWebhook,
     })
-    return { gateway, serving: await serve(gateway, { extraRoutes: routes(regions), demo: true }) }
+    return { gateway, serving: await serve(gateway, { extraRoutes: routes(regions), demo: true, page }) }
   }
   const { gateway, serving } = await start(CONSOLE_PORT).catch((error: unknown) => {
     if (isTaken(error)) return start(0)
