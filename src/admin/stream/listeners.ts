@@ -7,7 +7,6 @@ const MOST_LISTENERS = 64
 
 /** Those who listen, each over a connection of its own that is held open. */
 export interface Listeners {
-  readonly size: number
   /** `isAdmitted`: whether whoever it is would still be let in. */
   add(res: ServerResponse, isAdmitted: () => boolean): void
   /** To each the same bytes; who is too far behind to take them is dropped. */
@@ -22,33 +21,43 @@ export interface Listeners {
 export function createListeners(onEmpty: () => void): Listeners {
   const listeners = new Map<ServerResponse, () => boolean>()
 
-  function send(frame: string): void {
-    for (const res of listeners.keys()) {
-      if (res.writableLength > MOST_UNREAD_BYTES) res.destroy()
-      else res.write(frame)
-    }
+  /** From now on nothing is written to it: whoever ends it does so after this. */
+  function forget(res: ServerResponse): void {
+    if (listeners.delete(res) && listeners.size === 0) onEmpty()
+  }
+
+  function drop(res: ServerResponse): void {
+    forget(res)
+    res.destroy()
   }
 
   return {
-    get size() {
-      return listeners.size
-    },
     add(res, isAdmitted) {
       const [oldest] = listeners.keys()
-      if (listeners.size >= MOST_LISTENERS) oldest?.destroy()
+      if (listeners.size >= MOST_LISTENERS && oldest !== undefined) drop(oldest)
       listeners.set(res, isAdmitted)
-      res.on('close', () => {
-        listeners.delete(res)
-        if (listeners.size === 0) onEmpty()
-      })
+      // Nothing is to be done about a connection that breaks.
+      res.on('error', () => {})
+      res.on('close', () => forget(res))
     },
-    send,
+    send(frame) {
+      for (const res of listeners.keys()) {
+        if (res.writableLength > MOST_UNREAD_BYTES) drop(res)
+        else res.write(frame)
+      }
+    },
     review() {
-      for (const [res, isAdmitted] of listeners) if (!isAdmitted()) res.end()
+      for (const [res, isAdmitted] of listeners) {
+        if (isAdmitted()) continue
+        forget(res)
+        res.end()
+      }
     },
     end(frame) {
       for (const res of listeners.keys()) {
-        if (res.writableLength > 0) res.destroy()
+        const isBehind = res.writableLength > 0
+        forget(res)
+        if (isBehind) res.destroy()
         else res.end(frame)
       }
     },

@@ -3,7 +3,6 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdminListener, type AdminOptions } from '../../../src/admin/admin-listener.ts'
 import { openApiOf } from '../../../src/admin/openapi.ts'
-import type { Route } from '../../../src/admin/route.ts'
 import { adminRoutes } from '../../../src/admin/routes.ts'
 import type { Gateway } from '../../../src/gateway.ts'
 import { expectDocumented, type OpenApi } from './documented.ts'
@@ -39,7 +38,7 @@ export interface AdminRig extends Admin {
 /** A whole gateway with its admin listener, both on free ports. */
 export async function startAdmin(
   options: Partial<TestGatewayOptions> = {},
-  extraRoutes: readonly Route[] = [],
+  adminOptions: AdminOptions = {},
 ): Promise<AdminRig> {
   const test = await startTestGateway({
     regions: [
@@ -49,7 +48,7 @@ export async function startAdmin(
     ...options,
   })
   const { gateway } = test
-  const admin = await openAdmin(gateway, { extraRoutes })
+  const admin = await openAdmin(gateway, adminOptions)
   return {
     ...admin,
     gateway,

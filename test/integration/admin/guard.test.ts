@@ -32,7 +32,7 @@ describe('with a token', () => {
       TRUSTED_PROXIES: '127.0.0.1',
       IDENTITY_HEADER: 'X-Forwarded-User',
     }
-    rig = await startAdmin({ env }, whoAmI)
+    rig = await startAdmin({ env }, { extraRoutes: whoAmI })
   })
 
   afterAll(async () => {
@@ -101,6 +101,15 @@ describe('with a token', () => {
     },
   )
 
+  it('serves pages of the origin that a trusted proxy is reached by, which calls us by our own address', async () => {
+    const { headers } = token('open-sesame')
+    const proxied = { ...headers, 'X-Forwarded-Host': 'gateway.example', 'X-Forwarded-Proto': 'https' }
+    const from = async (origin: string) =>
+      (await rig.ask('GET', '/api/me', { headers: { ...proxied, Origin: origin } })).status
+    expect(await from('https://gateway.example')).toBe(200)
+    expect(await from('https://evil.example')).toBe(403)
+  })
+
   it('serves pages of its own origin', async () => {
     const { headers } = token('open-sesame')
     const own = `http://127.0.0.1:${rig.port}`
@@ -133,12 +142,17 @@ describe('with a token', () => {
 describe('without a token', () => {
   let rig: AdminRig
   beforeAll(async () => {
-    rig = await startAdmin({}, whoAmI)
+    rig = await startAdmin({ env: { TRUSTED_PROXIES: '127.0.0.1' } }, { extraRoutes: whoAmI })
   })
   afterAll(() => rig.close())
 
   it('is open on loopback', async () => {
     expect((await rig.ask('GET', '/api/me')).json).toEqual({ author: 'loopback 127.0.0.1' })
+  })
+
+  it('is not open to a page of another origin, whatever a proxy says of itself', async () => {
+    const headers = { Origin: 'http://evil.example', 'X-Forwarded-Host': 'evil.example' }
+    expect((await rig.ask('GET', '/api/me', { headers })).status).toBe(403)
   })
 
   it('is not open to a page that a name of somebody else has led here', async () => {
@@ -160,7 +174,7 @@ describe('what goes wrong inside', () => {
         throw new TypeError('the inside')
       },
     })
-    const rig = await startAdmin({}, [broken])
+    const rig = await startAdmin({}, { extraRoutes: [broken] })
     try {
       const reply = await rig.ask('GET', '/api/broken?of=somebody')
       expect(reply).toMatchObject({ status: 500, json: { code: 'internal_error' } })
