@@ -235,6 +235,8 @@ async function exercise(image: Stage, folder: string, bin: string): Promise<void
       body: 'ssl_check=1',
     })
     must(answer.status === 200, 'the gateway answers an ssl_check')
+    const page = await fetch(`http://127.0.0.1:${env.ADMIN_PORT}/`)
+    must(page.status === 200 && (await page.text()).includes('/assets/'), 'the admin listener serves the console')
     must(existsSync(join(workdir, 'data/silo-gateway.db')), 'the directory is kept in the volume')
 
     gateway.kill(image.stopSignal)

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
+import { eventCallback, slashCommand } from '../../support/slack-payloads.ts'
+import { COMMANDS, EVENT } from '../../support/slack-surfaces.ts'
+import { startConsole, type ConsoleRig } from './console-rig.ts'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+interface Finding {
+  readonly id: string
+  readonly impact: string | null
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
+}
+
+/** Each page, and what is seen once it is there. */
+const pages = [
+  ['#/', 'Failed last'],
+  ['#/regions', 'as regions.yaml says'],
+  ['#/health', 'SLACK_SIGNING_SECRETS'],
+  ['#/nowhere', 'There is no such page.'],
+] as const
+
+const windows = [
+  ['light', { colorScheme: 'light', viewport: { width: 1280, height: 800 } }],
+  ['dark', { colorScheme: 'dark', viewport: { width: 1280, height: 800 } }],
+  ['narrow', { colorScheme: 'light', viewport: { width: 380, height: 700 } }],
+] as const
+
+describe.skipIf(!testsBrowser())('every page of the console', () => {
+  let console: ConsoleRig
+
+  beforeAll(async () => {
+    console = await startConsole()
+    const { post } = console.test
+    const event = eventCallback()
+    await post(EVENT, event.body, { contentType: event.contentType })
+    console.answer('us', (res) => res.writeHead(500).end())
+    const command = slashCommand()
+    await post(COMMANDS, command.body, { contentType: command.contentType })
+  })
+  afterAll(() => console.close())
+
+  describe.each(windows)('in a %s window', (_name, options) => {
+    let window: WatchedPage
+
+    // What moves is half seen for a moment, and hard to read then.
+    beforeAll(async () => {
+      window = await console.open('#/', { ...options, reducedMotion: 'reduce' })
+    })
+    // No request to another origin, nothing that the policy forbids, no error.
+    afterAll(() => window.close())
+
+    it.each(pages)('%s has no serious fault of accessibility, and fits', async (at, seen) => {
+      await window.page.goto(`${console.origin}/${at}`)
+      await expectSeen(window.page.getByRole('main').getByText(seen).first())
+      expect(await findingsOn(window.page)).toEqual([])
+      expect(await window.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+    })
+
+    it('nor has the dialog that asks before something is done', async () => {
+      await window.page.goto(`${console.origin}/#/regions`)
+      await window.page.getByRole('button', { name: 'Take down us' }).click()
+      await expectSeen(window.page.getByRole('dialog'))
+      expect(await findingsOn(window.page)).toEqual([])
+      await window.page.keyboard.press('Escape')
+    })
+
+    it('nor has the login', async () => {
+      await window.page.context().clearCookies()
+      await window.page.reload()
+      await expectSeen(window.page.getByLabel('Admin token'))
+      expect(await findingsOn(window.page)).toEqual([])
+    })
+  })
+
+  it('is dark or light as the system is, unless something else was chosen, also after it is loaded again', async () => {
+    const { page, close } = await console.open('#/', { colorScheme: 'dark' })
+    const paper = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
+    const choice = page.getByLabel('Colours')
+    await choice.waitFor()
+    const dark = await paper()
+    await choice.selectOption('Light')
+    const light = await paper()
+    await page.reload()
+    await choice.waitFor()
+    expect([dark, light, await paper()]).toEqual(['rgb(19, 22, 25)', 'rgb(246, 245, 241)', light])
+    await close()
+  })
+})
+
+/** What is serious or critical, each with its element and what to do. */
+async function findingsOn(page: Page): Promise<string[]> {
+  // By evaluation, as a debugger: the page's own policy lets no other script in.
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate<{ violations: Finding[] }>('axe.run()')
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
+}
