@@ -9,6 +9,7 @@ export type {
   OrganizationOut as Organization,
 } from '../../src/admin/directory-rows.ts'
 export type { DeadLetterOut as DeadLetter, MailboxNow } from '../../src/admin/mailbox-routes.ts'
+export type { ProviderHealthOut as ProviderHealth } from '../../src/admin/provider-health-routes.ts'
 export type { RegionNow } from '../../src/admin/regions-now.ts'
 export type { SecretNow } from '../../src/admin/secrets-routes.ts'
 export type { SessionNow as Session } from '../../src/admin/session-routes.ts'
@@ -21,19 +22,3 @@ export type { Delivery } from '../../src/records/told.ts'
 
 /** What the stream tells of a region, which is not all there is of it. */
 export type RegionStanding = Standing['regions'][number]
-
-/** How the gateway stands with one provider. */
-export interface ProviderHealth {
-  readonly provider: string
-  readonly since: string
-  readonly window_ms: number
-  readonly answered: number
-  readonly not_ok: number
-  readonly share_not_ok: number
-  readonly limit_share: number | null
-  readonly limit_says: string
-  readonly busiest: readonly { readonly installation: string; readonly deliveries: number }[]
-  readonly deliveries_limit: number | null
-  readonly rate_limited_seen: number
-  readonly rate_limited_last_at: string | null
-}

@@ -12,7 +12,7 @@ export function ProviderHealthOf({ health, isAlone }: { health: ProviderHealth; 
   const of = isAlone ? '' : ` · ${health.provider}`
   return (
     <>
-      <Answers health={health} title={`Answers other than 200${of}`} />
+      <Answers health={health} title={`Answers that count as failed${of}`} />
       <Busiest health={health} title={`Deliveries per workspace${of}`} />
     </>
   )
@@ -30,7 +30,7 @@ function Answers({ health, title }: { health: ProviderHealth; title: string }) {
         </>
       }
     >
-      <Gauge value={part} max={limit ?? 1} label={`${share(part)} of the answers`} />
+      <Gauge value={part} max={limit ?? 1} label={`${share(part)} of the events`} />
       <p class="gauge-told">
         {limit !== null && part > limit ? (
           <Mark tone="bad">over the line</Mark>
@@ -39,7 +39,7 @@ function Answers({ health, title }: { health: ProviderHealth; title: string }) {
         )}
         <span>
           <b>{share(part)}</b>
-          {limit !== null && <> of the {share(limit)} that end it</>}: {count(bad)} of {counted(answered, 'answer')} in{' '}
+          {limit !== null && <> of the {share(limit)} that end it</>}: {count(bad)} of {counted(answered, 'event')} in{' '}
           {duration(health.window_ms)}
         </span>
       </p>
@@ -49,15 +49,28 @@ function Answers({ health, title }: { health: ProviderHealth; title: string }) {
           [
             'Rate limited',
             limited === 0 ? (
-              <Mark tone="good">never seen</Mark>
+              <Mark tone="good">not seen</Mark>
             ) : (
               <Mark tone="wait">{counted(limited, 'time')} seen</Mark>
             ),
           ],
-          ['Last', last === null ? '–' : <Ago at={last} />],
+          ['Last rate limited', last === null ? 'never' : <Ago at={last} />],
+          ['Not proven', <Unproven health={health} />],
         ]}
       />
     </Section>
+  )
+}
+
+/** Where next to nothing is proven, the gateway itself is what is wrong. */
+function Unproven({ health: { unproven, answered } }: { health: ProviderHealth }) {
+  if (unproven === 0) return <Mark tone="good">none</Mark>
+  const most = unproven > answered
+  return (
+    <Mark tone={most ? 'bad' : 'quiet'}>
+      {counted(unproven, 'webhook')}
+      {most && ': is a secret wrong, or the clock?'}
+    </Mark>
   )
 }
 
@@ -70,9 +83,10 @@ function Busiest({ health: { busiest, deliveries_limit: limit }, title }: { heal
         <Table
           label={title}
           rows={busiest}
-          rowKey={({ installation }) => installation}
+          rowKey={({ installation, app_id: app }) => `${installation} ${app}`}
           columns={[
             { name: 'Workspace', cell: ({ installation }) => <span class="mono">{installation}</span> },
+            { name: 'App', cell: ({ app_id: app }) => <span class="mono">{app ?? '–'}</span> },
             { name: 'Deliveries', numeric: true, cell: ({ deliveries }) => count(deliveries) },
             {
               name: 'Of the limit',

@@ -33,8 +33,8 @@ function inWords({
   limit_share: limit,
   rate_limited_seen: limited,
 }: ProviderHealth): string {
-  if (answered === 0) return 'Nothing came within the last hour.'
-  const answers = limit !== null && bad > limit ? 'Too many answers were not 200' : 'Answers are well within the line'
+  if (answered === 0) return 'No event came within the last hour.'
+  const answers = limit !== null && bad > limit ? 'Too many events count as failed' : 'Answers are within the line'
   const calls = limited === 0 ? 'and Slack held nothing back' : 'and Slack has held events back'
   return `${answers} (${share(bad)}${limit === null ? '' : ` against ${share(limit)}`}), ${calls}.`
 }
