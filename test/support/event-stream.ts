@@ -10,12 +10,12 @@ export interface Listening {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   /** Everything that came, in order, and what of it are events. */
-  text(): string
-  events(): ServerSentEvent[]
+  readonly text: () => string
+  readonly events: () => ServerSentEvent[]
   /** The data of the events of one name. */
-  data(event: string): unknown[]
-  ended(): boolean
-  leave(): void
+  readonly data: (event: string) => unknown[]
+  readonly ended: () => boolean
+  readonly leave: () => void
 }
 
 /** Asks for a stream; resolves with the head of the answer. */

@@ -8,7 +8,7 @@ import { createManualClock } from '../../support/manual-clock.ts'
 import { useSilos, type SilosOptions } from '../../support/silos.ts'
 import { blockActions, blockSuggestion, eventCallback } from '../../support/slack-payloads.ts'
 import { until } from '../../support/steps.ts'
-import { openAdmin } from './admin-rig.ts'
+import { openAdmin, type Admin } from './admin-rig.ts'
 
 const silos = useSilos()
 const closing: (() => Promise<void> | void)[] = []
@@ -30,25 +30,25 @@ async function start(answers: Record<'us' | 'eu', Answer | undefined>, options: 
   })
   return {
     ...started,
-    ...admin,
+    ask: (...asked: Parameters<Admin['ask']>) => admin.ask(...asked),
     clock,
     atRest: clock.pending(),
     /** Somebody who listens from now on; what they hear is held to the OpenAPI document. */
-    async join(headers: Record<string, string> = TOKEN) {
+    join: async (headers: Record<string, string> = TOKEN) => {
       const one = await listen(admin.port, '/api/stream', headers)
       listeners.push(one)
       closing.push(() => one.leave())
       return one
     },
-    async event(fields: Record<string, unknown> = {}) {
+    event: async (fields: Record<string, unknown> = {}) => {
       const { body, contentType } = eventCallback(fields)
       return await started.post('/extensions/slack/event/', body, { contentType })
     },
-    async action() {
+    action: async () => {
       const { body, contentType } = blockActions()
       return await started.post('/extensions/slack/action/', body, { contentType })
     },
-    async options() {
+    options: async () => {
       const { body, contentType } = blockSuggestion()
       return await started.post('/extensions/slack/options-load/', body, { contentType })
     },
@@ -255,10 +255,10 @@ describe('a drain', () => {
   it('says bye to whoever listens, and waits for none of them', async () => {
     const clock = createManualClock()
     const { gateway } = await silos(fine, { clock, env: { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0' } })
-    const { adminUrl, drain } = await serve(gateway)
-    const one = await listen(Number(new URL(adminUrl).port), '/api/stream')
+    const serving = await serve(gateway)
+    const one = await listen(Number(new URL(serving.adminUrl).port), '/api/stream')
     await until(clock, () => nowsOf(one).length === 1, { stepMs: 0 })
-    const drained = drain()
+    const drained = serving.drain()
     await until(clock, () => one.ended(), { stepMs: 0 })
     expect(one.events().at(-1)).toEqual({ event: 'bye', data: {} })
     clock.advance(0)
