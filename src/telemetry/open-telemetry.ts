@@ -26,10 +26,12 @@ export function createOtlpExporter({
   readonly headers: Readonly<Record<string, string>>
   readonly service: { readonly name: string; readonly version: string; readonly instance: string }
 }): { readonly exportSpans: ExportSpans; readonly close: () => void } {
+  let closed = false
   const agent = new (endpoint.protocol === 'https:' ? HttpsAgent : HttpAgent)({ keepAlive: true })
   const exporter = new OTLPTraceExporter({
     url: `${endpoint.href.replace(/\/$/, '')}/v1/traces`,
-    headers: { ...headers },
+    // Asked before each try: none is made any more once nobody waits for it.
+    headers: () => (closed ? Promise.reject(new Error('The exporter is closed')) : Promise.resolve({ ...headers })),
     timeoutMillis: TIMEOUT_MS,
     // Its own would leave connections open that nobody can close.
     httpAgentOptions: () => agent,
@@ -77,7 +79,14 @@ export function createOtlpExporter({
           else reject(new Error(reasonOf(error)))
         })
       }),
-    close: () => agent.destroy(),
+    close() {
+      closed = true
+      // A connection that was reset would be tried again; an error of ours is not.
+      for (const sockets of Object.values(agent.sockets)) {
+        for (const socket of sockets ?? []) socket.destroy(new Error('The exporter is closed'))
+      }
+      agent.destroy()
+    },
   }
 }
 
