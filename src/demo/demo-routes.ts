@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import { route, type Route } from '../admin/route.ts'
+import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import type { Region } from '../region/region.ts'
 import { bringInto, conditionOf, conditions, type Condition } from './faults.ts'
-import { regionNames, type RegionName } from './silos.ts'
-import type { Flood, Traffic } from './traffic.ts'
+import { organizations, regionNames, type RegionName } from './silos.ts'
+import { linkTo } from './slack-simulator.ts'
+import type { Traffic } from './traffic.ts'
 
 export interface DemoRoutesParts {
+  readonly clock: Clock
   readonly regions: Readonly<Record<RegionName, Region>>
   /** Undefined: nothing is sent yet. */
   readonly traffic: () => Traffic | undefined
@@ -23,7 +26,7 @@ const demoOut = z.object({
 export type DemoState = z.output<typeof demoOut>
 
 /** What the console's fault panel asks. Only the demo hands these to its admin listener. */
-export function demoRoutes({ regions, traffic, tell }: DemoRoutesParts): Route[] {
+export function demoRoutes({ clock, regions, traffic, tell }: DemoRoutesParts): Route[] {
   const responses = { 200: { description: 'How the demo is', body: demoOut } }
   const accepted = { 202: { description: 'It is being sent; how the demo is', body: demoOut } }
   return [
@@ -46,6 +49,8 @@ export function demoRoutes({ regions, traffic, tell }: DemoRoutesParts): Route[]
       async handle({ params: { name }, body: { behaviour } }) {
         tell(`${name} ${words[behaviour]}`)
         await bringInto(regions[name], behaviour)
+        // Nobody has to wait for what is to be seen of it.
+        traffic()?.sendNow(linkTo(organizations[name].slug, clock.now()))
         return { status: 200, body: state() }
       },
     }),
@@ -56,14 +61,13 @@ export function demoRoutes({ regions, traffic, tell }: DemoRoutesParts): Route[]
       writes: true,
       body: z.strictObject({ seconds: z.int().min(1).max(30), per_second: z.int().min(1).max(200) }),
       responses: accepted,
+      problems: ['conflict'],
       handle({ body: { seconds, per_second: perSecond } }) {
-        const flood: Flood = { seconds, perSecond }
-        const running = started()
+        const sent = started()
         tell(`a flood: ${perSecond} webhooks a second for ${seconds} s`)
-        running.flood(flood)
+        sent.flood({ seconds, perSecond })
         return { status: 202, body: state() }
       },
-      problems: ['conflict'],
     }),
     route({
       method: 'post',

@@ -63,7 +63,8 @@ export async function demo(
     stack.defer(() => responseUrls.close())
     // The gateway listens before there is anything to be sent to it.
     const sent: { traffic?: Traffic } = {}
-    const routes: SilosParts['routes'] = (regions) => demoRoutes({ regions, traffic: () => sent.traffic, tell: note })
+    const routes: SilosParts['routes'] = (regions) =>
+      demoRoutes({ clock, regions, traffic: () => sent.traffic, tell: note })
     const silos = await startSilos(stack, { clock, responseHost: responseUrls.host, routes, page, ...stories })
     silos.regions.us.behave({ delayMs: SLOW_MS })
     if (offFirst !== undefined) await silos.regions[offFirst].switchOff()

@@ -129,10 +129,7 @@ export function* everySending(
     const click = buttonClick(clock.now(), responseUrls.issue('actions', 'button Resolve'))
     yield { ...click, kind: 'action', what: 'button Resolve', signed: true }
     yield { ...viewSubmission(clock.now()), kind: 'view', what: 'modal New issue', signed: true }
-    for (const to of linked) {
-      const link = `https://app.example.com/organizations/${to.slug}/issues/7/`
-      yield { ...event(clock.now(), linkShared(link)), kind: 'event', what: `link to ${to.slug}`, signed: true }
-    }
+    for (const to of linked) yield linkTo(to.slug, clock.now())
     yield { ...suggestion(id), kind: 'options', what: `users of ${slug}`, signed: true }
   }
 }
@@ -140,6 +137,12 @@ export function* everySending(
 interface Linked {
   readonly id: number
   readonly slug: string
+}
+
+/** Somebody posts a link to what belongs to an organization: an event for its region alone. */
+export function linkTo(slug: string, now: number): Sending {
+  const link = `https://app.example.com/organizations/${slug}/issues/7/`
+  return { ...event(now, linkShared(link)), kind: 'event', what: `link to ${slug}`, signed: true }
 }
 
 /** The same event once more, as when Slack has missed the answer: the body is the same, the signature is made anew. */

@@ -27,6 +27,8 @@ export interface Traffic {
   /** Webhooks a second. */
   readonly pace: number
   readonly flooding: boolean
+  /** Besides all else, now. */
+  sendNow(sending: Sending): void
   flood(flood: Flood): void
   /** Sends the last event again, so many times at once. False: there was none yet. */
   sendAgain(copies: number): boolean
@@ -39,7 +41,9 @@ export function startTraffic({ clock, sendings, floodSendings, send, onFlooded }
   let cancelNext = (): void => undefined
   const next = (): void => {
     cancelNext = clock.after(PACE_MS, next)
-    const sending = sendings.next().value
+    sendNow(sendings.next().value)
+  }
+  const sendNow = (sending: Sending): void => {
     if (sending.kind === 'event') lastEvent = sending
     void send(sending, { quietly: false })
   }
@@ -52,6 +56,7 @@ export function startTraffic({ clock, sendings, floodSendings, send, onFlooded }
     get flooding() {
       return flood !== undefined
     },
+    sendNow,
     flood({ seconds, perSecond }) {
       flood?.end()
       const startedAt = clock.monotonic()

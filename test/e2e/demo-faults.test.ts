@@ -56,6 +56,13 @@ describe('a region of the demo', () => {
     await terminal.seen(new RegExp(` +all +→ .*ap ${result}$`))
   })
 
+  it('is sent an event of its own at once, so that nobody has to wait for what is to be seen', async () => {
+    await make('us', 'gone')
+    const event = await terminal.seen(/event +link to acme .*$/)
+    expect(event).toContain('waits for us')
+    await make('us', 'slow')
+  })
+
   it('is healthy again: what waited is delivered', async () => {
     await make('ap', 'gone')
     await terminal.seen(/event +link to initech .*waits for ap$/)

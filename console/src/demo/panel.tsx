@@ -25,27 +25,29 @@ export function DemoPanel() {
   if (demo.value === undefined) return null
   const { regions, pace, flooding } = demo.value
   return (
-    <details class="demo" open={matchMedia('(min-width: 761px)').matches}>
-      <summary>Demo: break something</summary>
-      <div class="demo-regions">
-        {regions.map(({ name, behaviour }) => (
-          <Region key={name} name={name} behaviour={behaviour} />
-        ))}
-      </div>
-      <Story regions={regions} />
-      <div class="demo-more">
-        <button type="button" onClick={() => void flood(FLOOD)}>
-          Flood: {FLOOD.perSecond}/s for {FLOOD.seconds} s
-        </button>
-        <button type="button" onClick={() => void sendAgain(COPIES)}>
-          Last event again, {COPIES} times
-        </button>
-        <span class="fine">
-          {flooding ? 'A flood: ' : 'Slack sends '}
-          {counted(pace, 'webhook')} a second
-        </span>
-      </div>
-    </details>
+    <aside class="demo" aria-label="Demo">
+      <details open={matchMedia('(min-width: 761px)').matches}>
+        <summary>Demo: break something</summary>
+        <div class="demo-regions">
+          {regions.map(({ name, behaviour }) => (
+            <Region key={name} name={name} behaviour={behaviour} />
+          ))}
+        </div>
+        <div class="demo-more">
+          <button type="button" onClick={() => void flood(FLOOD)}>
+            Flood: {FLOOD.perSecond}/s, {FLOOD.seconds} s
+          </button>
+          <button type="button" onClick={() => void sendAgain(COPIES)}>
+            Last event again, ×{COPIES}
+          </button>
+          <span class="fine">
+            {flooding ? 'A flood: ' : 'Slack sends '}
+            {counted(pace, 'webhook')} a second
+          </span>
+        </div>
+        <Story regions={regions} />
+      </details>
+    </aside>
   )
 }
 

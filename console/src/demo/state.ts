@@ -7,6 +7,9 @@ import { asApiError } from '../use-resource.ts'
 /** How the demo is; undefined until it was asked. */
 export const demo = signal<DemoState | undefined>(undefined)
 
+/** The region that this page has changed last. */
+export const changedLast = signal<string | undefined>(undefined)
+
 /** The keys in the demo's terminal break regions as well. */
 const ASK_EVERY_MS = 2000
 
@@ -23,6 +26,7 @@ export function followDemo(): () => void {
 
 /** Seen at once; where it cannot be done, it is said and what is shown is as it was. */
 export function bringInto(name: string, behaviour: Condition): Promise<void> {
+  changedLast.value = name
   const before = demo.value
   if (before !== undefined) {
     const regions = before.regions.map((region) => (region.name === name ? { name, behaviour } : region))

@@ -5,7 +5,7 @@ import { count, counted } from '../format.ts'
 import { href } from '../router.ts'
 import type { Condition, DemoState } from '../shapes.ts'
 import { now } from '../stream.ts'
-import { bringInto } from './state.ts'
+import { bringInto, changedLast } from './state.ts'
 
 type Fault = Exclude<Condition, 'healthy' | 'slow'>
 
@@ -36,7 +36,8 @@ const faults: Readonly<Record<Fault, (name: string, waiting: string) => Componen
 export function Story({ regions }: { regions: DemoState['regions'] }) {
   const waitsFor = (name: string): number =>
     now.value?.regions.find((region) => region.name === name)?.mailboxes?.depth ?? 0
-  const broken = regions.find(({ behaviour }) => behaviour in faults)
+  const allBroken = regions.filter(({ behaviour }) => isFault(behaviour))
+  const broken = allBroken.find((region) => region.name === changedLast.value) ?? allBroken[0]
   /** The region that was broken last, and the most that has waited for it. */
   const last = useRef<{ readonly name: string; readonly most: number }>(undefined)
 

@@ -26,7 +26,7 @@ const kinds = [
 /** What waits, where, why, and since when. */
 export default function Mailboxes({ place }: PageProps) {
   const filter = given(place.query, names)
-  const list = useList<MailboxNow>('/api/mailboxes', filter, { everyMs: 3000 })
+  const list = useList<MailboxNow>('/api/mailboxes', filter, { everyMs: 1000 })
   const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
   const { items, error, reload } = list
 
