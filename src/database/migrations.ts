@@ -341,4 +341,14 @@ const migrations: Record<string, Migration> = {
       await sql`insert into delivery_usage (id, bytes) values (1, 0)`.execute(db)
     },
   },
+  '0006_who_waits': {
+    async up(db) {
+      const isSqlite = db.getExecutor().adapter instanceof SqliteAdapter
+      // An index of PostgreSQL takes no long text, and there may be thousands of organizations in one.
+      const who = isSqlite ? sql`organizations` : sql`hashtextextended(organizations, 0)`
+      await sql`create index waiting_for on waiting (mailbox_id, ${who}, coalesce(place, id), id)`.execute(db)
+      // Since 0003 another one serves all that this one did.
+      await db.schema.dropIndex('waiting_heads').execute()
+    },
+  },
 }

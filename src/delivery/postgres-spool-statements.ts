@@ -9,6 +9,8 @@ export interface Statement {
 
 /** Where a row stands among the others of its mailbox; written as the index has it. */
 const PLACE = 'coalesce(place, id)'
+/** Of the organizations of a row, which may be too many for an index; written as that has it. */
+const SET = 'hashtextextended(organizations, 0)'
 
 /** 64 bits, which a JavaScript number has not. */
 const INTEGRATION = 'box.integration_id::text AS integration'
@@ -218,14 +220,30 @@ const texts = {
     GROUP BY region`,
   deadLetters: `SELECT region, count(*) AS letters
     FROM (SELECT region FROM dead_letters LIMIT ${LETTERS_COUNTED}) AS letter GROUP BY region`,
-  waitingFor: `SELECT ${rowColumns} FROM waiting
-    WHERE mailbox_id = (SELECT id FROM mailboxes
-        WHERE integration_id = $1::bigint AND provider = $2 AND installation = $3 AND region = $4)
-      AND ${PLACE} > coalesce((SELECT ${PLACE} FROM waiting WHERE id = $5::bigint), 0)
-      AND ${PLACE} < CASE WHEN $6::bigint IS NULL THEN 9223372036854775807
-        ELSE coalesce((SELECT ${PLACE} FROM waiting WHERE id = $6::bigint), 0) END
-      AND organizations::jsonb ? $7
-    ORDER BY ${PLACE}, id LIMIT $8::bigint`,
+  // Who waits in a mailbox is few, and often the same, organizations: of all others' rows none is looked at.
+  waitingFor: `WITH RECURSIVE asked AS (
+      SELECT (SELECT id FROM mailboxes
+          WHERE integration_id = $1::bigint AND provider = $2 AND installation = $3 AND region = $4) AS mailbox,
+        coalesce((SELECT ${PLACE} FROM waiting WHERE id = $5::bigint), 0) AS after,
+        CASE WHEN $6::bigint IS NULL THEN 9223372036854775807
+          ELSE coalesce((SELECT ${PLACE} FROM waiting WHERE id = $6::bigint), 0) END AS before
+    ), sets AS (
+      (SELECT ${SET} AS hash, organizations FROM waiting WHERE mailbox_id = (SELECT mailbox FROM asked)
+        ORDER BY ${SET} LIMIT 1)
+      UNION ALL
+      SELECT next.* FROM sets CROSS JOIN LATERAL (
+        SELECT ${SET}, organizations FROM waiting
+        WHERE mailbox_id = (SELECT mailbox FROM asked) AND ${SET} > sets.hash ORDER BY ${SET} LIMIT 1) AS next
+    )
+    SELECT ${rowColumns} FROM waiting WHERE id IN (
+      SELECT row.id FROM sets CROSS JOIN LATERAL (
+        SELECT id, ${PLACE} AS place FROM waiting
+        WHERE mailbox_id = (SELECT mailbox FROM asked) AND ${SET} = sets.hash
+          AND ${PLACE} > (SELECT after FROM asked) AND ${PLACE} < (SELECT before FROM asked)
+        ORDER BY ${PLACE}, id LIMIT $8::bigint) AS row
+      WHERE sets.organizations::jsonb ? $7
+      ORDER BY row.place, row.id LIMIT $8::bigint)
+    ORDER BY ${PLACE}, id`,
 
   owe: `INSERT INTO owed_answers (delivery, provider, integration_id, received_at, owner, state, posts,
       request_key_id, request, message_key_id, message)

@@ -78,9 +78,22 @@ export function prepareStatements(database: DatabaseSync) {
     sending: `SELECT row.organizations, ${sending}
       FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id WHERE row.id = ?`,
     placeOf: `SELECT ${PLACE} AS place FROM waiting WHERE id = ?`,
-    waitingFor: `SELECT ${rowColumns} FROM waiting
-      WHERE mailbox_id = ? AND ${PLACE} > ? AND ${PLACE} < ? AND EXISTS (SELECT 1 FROM json_each(organizations) WHERE value = ?)
-      ORDER BY ${PLACE}, id LIMIT ?`,
+    // Who waits in a mailbox is few, and often the same, organizations: of all others' rows none is looked at.
+    waitingFor: `WITH RECURSIVE sets (organizations) AS (
+        SELECT min(organizations) FROM waiting WHERE mailbox_id = :mailbox
+        UNION ALL
+        SELECT (SELECT min(organizations) FROM waiting WHERE mailbox_id = :mailbox AND organizations > sets.organizations)
+        FROM sets WHERE organizations IS NOT NULL
+      ), asked AS MATERIALIZED (
+        SELECT organizations FROM sets WHERE EXISTS (SELECT 1 FROM json_each(organizations) WHERE value = :organization)
+      )
+      SELECT ${rowColumns} FROM waiting
+      WHERE id IN (
+        SELECT row.id FROM asked CROSS JOIN waiting AS row ON row.id IN (
+          SELECT id FROM waiting
+          WHERE mailbox_id = :mailbox AND organizations = asked.organizations AND ${PLACE} > :after AND ${PLACE} < :before
+          ORDER BY ${PLACE}, id LIMIT :limit))
+      ORDER BY ${PLACE}, id LIMIT :limit`,
     ownMailboxOf: `SELECT box.id FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.id = ? AND box.owner = ?`,
     organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',

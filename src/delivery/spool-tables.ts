@@ -160,9 +160,14 @@ export function createSpoolTables(database: DatabaseSync) {
       const mailbox = one<{ id: number }>(sql.mailboxAt, ...columnsOf(address))?.id
       if (mailbox === undefined) return []
       const placeOf = (id: number): number => one<{ place: number }>(sql.placeOf, id)?.place ?? 0
-      const from = after === undefined ? 0 : placeOf(after)
-      const to = before === undefined ? Number.MAX_SAFE_INTEGER : placeOf(before)
-      return all<RowColumns>(sql.waitingFor, mailbox, from, to, organization, limit).map(waitingRowOf)
+      const rows = sql.waitingFor.all({
+        mailbox,
+        organization,
+        after: after === undefined ? 0 : placeOf(after),
+        before: before === undefined ? Number.MAX_SAFE_INTEGER : placeOf(before),
+        limit,
+      })
+      return rowsOf<RowColumns>(rows).map(waitingRowOf)
     },
 
     relocate(at: Moment, moves: readonly Move[], { unsent = NO_ROW }: { readonly unsent?: number } = {}): number {

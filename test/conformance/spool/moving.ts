@@ -168,6 +168,17 @@ export function movingConformance(name: string, adapter: Adapter): void {
         expect(namesOf(await waitingFor(eu, '10', rest[0]?.id))).toEqual(['3'])
       })
 
+      it('is in that order for whomever else it waits as well, however many they are', async () => {
+        const others = Array.from({ length: 3000 }, (_, at) => `${1000 + at}`)
+        const setsOf = [['10'], ['11'], ['11', '10'], ['10', ...others], ['10'], others]
+        const rows = setsOf.map((organizations, at) => row(`${at + 1}`, us, { organizations }))
+        const ids = await stored(...rows)
+        expect(namesOf(await waitingFor(us, '10'))).toEqual(['1', '3', '4', '5'])
+        expect(namesOf(await spool.waitingFor(us, '10', { limit: 3 }))).toEqual(['1', '3', '4'])
+        expect(namesOf(await waitingFor(us, '10', ids[2]))).toEqual(['4', '5'])
+        expect(namesOf(await waitingFor(us, '3999'))).toEqual(['4', '6'])
+      })
+
       it('is told up to the place of a row that waits anywhere', async () => {
         const [first = 0] = await stored(row('1', us))
         const [second = 0] = await stored(row('2', eu), row('3', us))
