@@ -1,15 +1,13 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { createAdminListener } from '../../../src/admin/admin-listener.ts'
 import { openWatched, startBrowser, type WatchedPage } from '../../support/browser.ts'
-import { checkout } from '../../support/command-line.ts'
+import { buildConsole } from '../../support/build-console.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fake-region.ts'
 import { startTestGateway, workspace, type TestGateway } from '../../support/test-gateway.ts'
 
@@ -77,13 +75,6 @@ export async function startConsole(env: Record<string, string> = {}): Promise<Co
     dropConnections: () => admin.closeAllConnections(),
     close: () => toClose.disposeAsync(),
   }
-}
-
-/** Apart from the checkout's own dist, which may be old or in use. */
-async function buildConsole(folder: string): Promise<void> {
-  const vite = join(checkout, 'node_modules/vite/bin/vite.js')
-  const args = [vite, 'build', '-c', 'console/vite.config.ts', '--outDir', folder, '--logLevel', 'warn']
-  await promisify(execFile)(process.execPath, args, { cwd: checkout })
 }
 
 async function listen(server: Server): Promise<string> {
