@@ -13,8 +13,8 @@ export interface OpenTracing extends Tracing {
 }
 
 /**
- * Traces, where an endpoint says where they go. OpenTelemetry's packages are loaded then and only then; throws a
- * `ConfigurationError` where they are not installed.
+ * Traces, where an endpoint says where they go. OpenTelemetry's packages are loaded then and only then. Throws like
+ * `loadExporter`.
  */
 export async function openTracing(
   settings: Pick<Settings, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_SERVICE_NAME'>,
@@ -44,7 +44,8 @@ export async function openTracing(
   }
 }
 
-async function loadExporter() {
+/** Throws a `ConfigurationError` where OpenTelemetry is not installed. */
+export async function loadExporter() {
   try {
     return await import('./open-telemetry.ts')
   } catch (error) {

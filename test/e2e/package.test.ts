@@ -71,6 +71,8 @@ describe('the built package', () => {
         REGIONS_FILE: regions,
         DATABASE_URL: `sqlite:${join(alone, 'gateway.db')}`,
         SLACK_SIGNING_SECRETS: 'secret',
+        // What is loaded for it only is there as well.
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     })

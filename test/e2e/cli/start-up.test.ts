@@ -17,6 +17,18 @@ afterAll(() => place.close())
 
 beforeEach(() => place.write('regions.yaml', sound))
 
+/** Makes a process believe that it has been installed without its optional dependencies. */
+const notInstalled = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module'
+  const missing = (name) => Object.assign(new Error('Cannot find package ' + name), { code: 'ERR_MODULE_NOT_FOUND' })
+  registerHooks({
+    resolve(name, context, next) {
+      if (name.startsWith('@opentelemetry/')) throw missing(name)
+      return next(name, context)
+    },
+  })
+`)}`
+
 const lines = (text: string) => text.split('\n').slice(0, -1)
 const subjectOf = (fault: string) => fault.split(' ')[0] ?? ''
 
@@ -72,8 +84,20 @@ describe('what stops the start: exit 2, one line a fault', () => {
     ['an admin listener open to all without a token', { ADMIN_HOST: '0.0.0.0' }, /^ADMIN_TOKEN must be set/],
     ['no regions file', { REGIONS_FILE: 'nowhere.yaml' }, /^REGIONS_FILE cannot read nowhere\.yaml/],
     ['a port that is none', { PORT: '80a' }, /^PORT must be a whole number/],
+    [
+      'an endpoint for traces that is no URL',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: '127.0.0.1:4318' },
+      /^OTEL_EXPORTER_OTLP_ENDPOINT must be http:/,
+    ],
   ])('%s', async (_, variables, said) => {
     expect(await faultsOf('serve', { ...env, ...variables })).toEqual([expect.stringMatching(said)])
+  })
+
+  it.each(['serve', 'check-config'])('%s: traces that are to be exported without OpenTelemetry', async (command) => {
+    const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', NODE_OPTIONS: `--import=${notInstalled}` }
+    expect(await faultsOf(command, { ...env, ...traced })).toEqual([
+      expect.stringMatching(/^OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: npm install/),
+    ])
   })
 
   it('all of them at once, those of the environment and of regions.yaml', async () => {
