@@ -119,6 +119,8 @@ export interface Gateway {
   underWay(): number
   /** How many answers are still owed to whoever sent a webhook. */
   lateAnswersOwed(): number
+  /** Takes the memory that it comes to need when there is much to remember, a part with each step. */
+  reserveMemory(): Generator<void>
   /** False while draining, and when neither the directory nor its cache can answer. */
   ready(): Promise<boolean>
   draining(): boolean
@@ -373,6 +375,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     providerHealth,
     onlookers,
     underWay: () => underWay.size,
+    reserveMemory: () => dedup.reserve(),
     lateAnswersOwed: () => late.owed(),
     ready: async () => !draining() && (await directory.usable()),
     draining,

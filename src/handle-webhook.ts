@@ -60,7 +60,7 @@ export interface Rooms extends Circumstances {
   readonly clock: Clock
   readonly ids: Ids
   readonly random: () => number
-  readonly dedup: Dedup<Answer>
+  readonly dedup: Pick<Dedup<Answer>, 'once'>
   readonly limit: RateLimit
   readonly directory: Directory
   readonly topology: Topology

@@ -7,6 +7,9 @@ import { createGateway, type Gateway } from '../gateway.ts'
 import { serve, type Serving } from '../serve.ts'
 import type { Signals } from './signals.ts'
 
+/** For a step that takes a third of a millisecond. */
+const RESERVE_EVERY_MS = 10
+
 /** Serves until told to stop, then drains. Told before it serves, it ends at once: nothing has been accepted yet. */
 export async function serveCommand(signals: Signals): Promise<number> {
   refuseOtherModes()
@@ -24,6 +27,7 @@ export async function serveCommand(signals: Signals): Promise<number> {
       ? 'Serving as a single instance: nothing is shared with other gateways'
       : 'Serving as one of a fleet: what gateways share is in Redis',
   )
+  const stopReserving = reserveMemory(gateway)
   const reload = reloaderFor(gateway)
   signals.onReload(reload.now)
   try {
@@ -31,6 +35,7 @@ export async function serveCommand(signals: Signals): Promise<number> {
     await serving.drain()
     return 0
   } finally {
+    stopReserving()
     reload.stop()
   }
 }
@@ -38,6 +43,20 @@ export async function serveCommand(signals: Signals): Promise<number> {
 async function start(): Promise<{ gateway: Gateway; serving: Serving }> {
   const gateway = await createGateway()
   return { gateway, serving: await serve(gateway) }
+}
+
+/**
+ * Once it serves, and in the first seconds: what is not there then is noticed while somebody looks, and afterwards the
+ * process grows no more.
+ */
+function reserveMemory(gateway: Gateway): () => void {
+  const steps = gateway.reserveMemory()
+  let cancel = (): void => {}
+  const next = (): void => {
+    if (steps.next().done !== true) cancel = gateway.clock.after(RESERVE_EVERY_MS, next)
+  }
+  next()
+  return () => cancel()
 }
 
 /** Before anything is opened or logged: a process that must not run here leaves no database behind either. */

@@ -84,7 +84,9 @@ export const coreVariables = z.object({
     .describe('How long it is still used when the directory cannot be asked.'),
   DEDUP_MAX_ENTRIES: wholeNumber(1, 10_000_000)
     .prefault('1000000')
-    .describe('Webhooks that are remembered, so that one that comes again is not carried out again.'),
+    .describe(
+      'Webhooks that are remembered, so that one that comes again is not carried out again. Each of two kinds takes 42 bytes for each of them, from the first seconds on.',
+    ),
   SPOOL_MAX_AGE_HOURS: wholeNumber(1, 720)
     .prefault('24')
     .describe('How long an event waits for its region before it is put with the dead letters.'),

@@ -55,6 +55,8 @@ export interface Dedup<Done extends Handled = Handled> {
    * whose `remember` is `'nothing'` the work is always done.
    */
   once(request: Repeatable, work: () => Promise<Done>): Promise<Once<Done>>
+  /** Takes the memory that it may come to need, a part with each step. */
+  reserve(): Generator<void>
 }
 
 /** What is needed to know of requests that came to other instances. */
@@ -171,6 +173,10 @@ export function createDedup<Done extends Handled = Handled>(parts: {
       } finally {
         running.delete(key)
       }
+    },
+    *reserve() {
+      yield* statuses.reserve()
+      yield* answers.reserve()
     },
   }
 }

@@ -1,11 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { Reply } from '../provider.ts'
 import { createRecentKeys, type Fingerprint } from './recent-keys.ts'
+import { reserve } from './reserve.ts'
 
 /** A larger body is not kept: who asks again is told the status. */
 const LARGEST_BODY_BYTES = 65_536
 const ALL_BYTES = 64 * 1024 * 1024
-/** The ring is made piece by piece, as it fills for the first time: a gateway that is asked little takes little. */
+/** The ring is made piece by piece, as it fills for the first time or is reserved. */
 const PIECE_BYTES = 4 * 1024 * 1024
 /** In front of each answer: the lengths of its headers and of its body. */
 const LENGTHS_BYTES = 8
@@ -20,6 +21,8 @@ export interface KeptAnswers {
   add(key: Fingerprint, reply: Reply): void
   /** The reply; where its body could not be kept, its status alone. */
   get(key: Fingerprint): Reply | undefined
+  /** Takes what all of them need, step by step. */
+  reserve(): Generator<void>
 }
 
 /**
@@ -52,6 +55,10 @@ export function createKeptAnswers(options: { max: number; lifeMs: number; clock:
       body.copy(piece, at + LENGTHS_BYTES + headers.length)
       keys.add(key, status, end)
       end += bytes
+    },
+    *reserve() {
+      yield* keys.reserve()
+      for (let place = 0; place < ALL_BYTES; place += PIECE_BYTES) yield* reserve(pieceAt(place))
     },
     get(key) {
       const known = keys.get(key)

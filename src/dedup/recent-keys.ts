@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { reserve } from './reserve.ts'
 
 /** Words of 32 bits that are kept of a key's SHA-256: 128 bits, so that no two keys are ever taken for one. */
 const WORDS = 4
@@ -23,13 +24,14 @@ export interface RecentKeys {
   add(key: Fingerprint, status: number, place?: number): void
   /** What it was last added with; undefined when that was more than a life ago, or it was pushed out. */
   get(key: Fingerprint): Known | undefined
+  /** Takes what `max` keys need, step by step. */
+  reserve(): Generator<void>
 }
 
 /**
  * At most `max` keys that live `lifeMs`; one more pushes the oldest out. Since all live equally long, they lie in a
  * ring in the order in which they came, and the oldest is also the first to expire. A `Map` of a million strings would
- * take more memory, and stop everything for as long as it takes to grow; this takes 42 bytes a key, of which the system
- * hands over a page when it is first written to.
+ * take more memory, and stop everything for as long as it takes to grow; this takes 42 bytes a key.
  */
 export function createRecentKeys({ max, lifeMs, clock }: { max: number; lifeMs: number; clock: Clock }): RecentKeys {
   const fingerprints = new Uint32Array(max * WORDS)
@@ -76,6 +78,9 @@ export function createRecentKeys({ max, lifeMs, clock }: { max: number; lifeMs: 
       const bucket = fingerprint[0] & mask
       nexts[place] = heads[bucket] ?? 0
       heads[bucket] = place
+    },
+    *reserve() {
+      for (const array of [fingerprints, expiries, statuses, places, heads, nexts]) yield* reserve(array)
     },
     get(fingerprint) {
       const place = placeOf(fingerprint)

@@ -9,7 +9,7 @@ import type { Region } from '../../src/regions/regions.ts'
 export interface Mutation {
   readonly instance: (name: string) => string
   readonly spool: (spool: Spool) => Spool
-  readonly dedup: (dedup: Dedup<Answer>) => Dedup<Answer>
+  readonly dedup: (dedup: Pick<Dedup<Answer>, 'once'>) => Pick<Dedup<Answer>, 'once'>
   readonly delivery: (parts: DeliveryParts) => DeliveryParts
   /** How the directory is asked for what waits: each time, where another one remembers. */
   readonly asking: (asking: Asked, remembering: Asked) => Asked

@@ -13,7 +13,9 @@ it('recent keys are what a list of the last `max` of them says, in any order and
       const clock = createManualClock()
       const keys = createRecentKeys({ max, lifeMs: 100, clock })
       const list: { key: string; status: number; place: number; expires: number }[] = []
+      const reserving = keys.reserve()
       for (const one of steps) {
+        reserving.next()
         if (typeof one === 'number') {
           clock.advance(one)
           continue
