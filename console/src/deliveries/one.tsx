@@ -165,7 +165,7 @@ const DRAWN = 20
 /** What became of it once the provider had its answer. */
 function Afterwards({ delivery: { later, dead, late_answer: late, outcome } }: { delivery: Delivery }) {
   if (later.length === 0 && dead.length === 0 && late === null && outcome !== 'late') return null
-  const lanes = later.slice(-DRAWN).map((one, index) => laneOf(one, String(index), `attempt ${one.number}`))
+  const lanes = later.slice(-DRAWN).map((one, index) => laneOf(one, String(index)))
   return (
     <Section
       title="Afterwards"

@@ -3,7 +3,9 @@ import type { DeliveryListing } from '../shapes.ts'
 import { leftOut, recent } from '../stream.ts'
 
 /** What a person can look through; more would only make each change slower to draw. */
-const KEPT = 300
+const KEPT = 200
+/** As often as anybody can take in that there is something new: a table is expensive to paint. */
+const SHOW_MS = 500
 
 export interface Tail {
   /** The newest first. */
@@ -20,30 +22,35 @@ export interface Tail {
 
 /** Puts deliveries before those that are there as they come: those that are wanted, the newest some hundred. */
 export function followTail(before: readonly DeliveryListing[], isWanted: (one: DeliveryListing) => boolean): Tail {
-  const since = merged(recent.peek().filter(isWanted), before)
-  const rows = signal<readonly DeliveryListing[]>(since.toSorted((a, b) => (a.id < b.id ? 1 : -1)))
+  let held: readonly DeliveryListing[] = merged(recent.peek().filter(isWanted), before).toSorted((a, b) =>
+    a.id < b.id ? 1 : -1,
+  )
+  const rows = signal<readonly DeliveryListing[]>(held)
   const waiting = signal(0)
   const missed = signal(0)
   const isPaused = signal(false)
   const missedBefore = leftOut.peek()
-  let held: readonly DeliveryListing[] = []
   let head = recent.peek()[0]
+  let timer: ReturnType<typeof setTimeout> | undefined
 
-  const end = effect(() => {
+  function show(): void {
+    timer = undefined
+    rows.value = held
+    waiting.value = 0
+  }
+
+  const look = effect(() => {
     const told = recent.value
     missed.value = leftOut.value - missedBefore
     const known = head === undefined ? -1 : told.indexOf(head)
     ;[head] = told
     const come = (known === -1 ? told : told.slice(0, known)).filter(isWanted)
     if (come.length === 0) return
-    const list = merged(come, isPaused.peek() ? held : rows.peek())
+    held = merged(come, held)
     if (isPaused.peek()) {
-      held = list
       const shown = new Set(rows.peek().map(({ id }) => id))
       waiting.value = held.filter(({ id }) => !shown.has(id)).length
-    } else {
-      rows.value = list
-    }
+    } else timer ??= setTimeout(show, SHOW_MS)
   })
 
   return {
@@ -52,15 +59,18 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
     missed,
     isPaused,
     pause() {
-      held = rows.peek()
+      clearTimeout(timer)
+      timer = undefined
       isPaused.value = true
     },
     goOn() {
       isPaused.value = false
-      rows.value = held
-      waiting.value = 0
+      show()
     },
-    end,
+    end() {
+      clearTimeout(timer)
+      look()
+    },
   }
 }
 

@@ -28,20 +28,18 @@ export interface Lane {
   readonly figures: string
 }
 
-/** `when`: what tells it from other attempts of its region, where there are several. */
-export function laneOf(attempt: Attempt, id: string, when?: string): Lane {
+export function laneOf(attempt: Attempt, id: string): Lane {
   const { region, number, started_ms: started, ended_ms: ended, breaker } = attempt
   const took = duration(ended - started)
-  const name = when === undefined ? region : `${region}, ${when}`
   const isOdd = breaker !== null && breaker !== 'closed'
   return {
     id,
-    name,
+    name: number === 1 ? region : `${region}, attempt ${number}`,
     result: [resultOf(attempt), took, ...(isOdd ? [`breaker ${words(breaker)}`] : [])].join(' · '),
     tone: toneOf(attempt),
     bars: barsOf(attempt),
     end: ended,
-    figures: `${name}, attempt ${number}: ${sentenceOf(attempt)}`,
+    figures: `${region}, attempt ${number}: ${sentenceOf(attempt)}`,
   }
 }
 

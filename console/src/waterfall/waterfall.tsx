@@ -69,7 +69,7 @@ export function Waterfall({
               class={`lane ${lane.tone}`}
               role="img"
               aria-label={lane.figures}
-              tabIndex={0}
+              tabindex={0}
               onFocus={() => setShown(lane.id)}
               onMouseEnter={() => setShown(lane.id)}
             >

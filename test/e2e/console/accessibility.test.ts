@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
-import { eventCallback, slashCommand } from '../../support/slack-payloads.ts'
-import { COMMANDS, EVENT } from '../../support/slack-surfaces.ts'
+import { blockActions, eventCallback, slashCommand, type SlackBody } from '../../support/slack-payloads.ts'
+import { SINGLE } from '../../support/slack-surfaces.ts'
 import { startConsole, type ConsoleRig } from './console-rig.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -18,7 +18,19 @@ interface Finding {
 /** Each page, and what is seen once it is there. */
 const pages = [
   ['#/', 'Failed last'],
+  ['#/deliveries', 'and no more.'],
+  ['#/deliveries?live=true&type=none', 'Nothing that fits has come yet.'],
+  ['#/deliveries/<delivery>', 'The story in words'],
   ['#/regions', 'as regions.yaml says'],
+  ['#/mailboxes', '1 mailbox, and no more.'],
+  ['#/dead-letters', '1 dead letter, and no more.'],
+  ['#/directory?of=T0ACME00001', 'in the order of regions.yaml'],
+  ['#/directory/integrations/1', 'Delete integration 1'],
+  ['#/directory/organizations/new', 'Create organization'],
+  ['#/directory/organizations/10', 'Delete organization 10'],
+  ['#/explain?delivery=<delivery>', 'Its body was not recorded'],
+  ['#/shed', 'There are no rules.'],
+  ['#/audit', 'directory.import'],
   ['#/health', 'SLACK_SIGNING_SECRETS'],
   ['#/nowhere', 'There is no such page.'],
 ] as const
@@ -31,15 +43,18 @@ const windows = [
 
 describe.skipIf(!testsBrowser())('every page of the console', () => {
   let console: ConsoleRig
+  let delivery = ''
 
   beforeAll(async () => {
     console = await startConsole()
-    const { post } = console.test
-    const event = eventCallback()
-    await post(EVENT, event.body, { contentType: event.contentType })
+    const send = async ({ body, contentType }: SlackBody) =>
+      String((await console.test.post(SINGLE, body, { contentType })).headers['x-request-id'])
+    await send(eventCallback())
+    console.answer('us', (res) => res.writeHead(410).end())
+    await send(eventCallback())
     console.answer('us', (res) => res.writeHead(500).end())
-    const command = slashCommand()
-    await post(COMMANDS, command.body, { contentType: command.contentType })
+    await send(slashCommand())
+    delivery = await send(blockActions())
   })
   afterAll(() => console.close())
 
@@ -54,7 +69,7 @@ describe.skipIf(!testsBrowser())('every page of the console', () => {
     afterAll(() => window.close())
 
     it.each(pages)('%s has no serious fault of accessibility, and fits', async (at, seen) => {
-      await window.page.goto(`${console.origin}/${at}`)
+      await window.page.goto(`${console.origin}/${at.replace('<delivery>', delivery)}`)
       await expectSeen(window.page.getByRole('main').getByText(seen).first())
       expect(await findingsOn(window.page)).toEqual([])
       expect(await window.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)

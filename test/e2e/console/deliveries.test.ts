@@ -1,0 +1,121 @@
+import type { ServerResponse } from 'node:http'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
+import type { Answer } from '../../support/fake-region.ts'
+import { blockActions, eventCallback, slashCommand, type SlackBody } from '../../support/slack-payloads.ts'
+import { SINGLE } from '../../support/slack-surfaces.ts'
+import { startConsole, type ConsoleRig } from './console-rig.ts'
+
+const well: Answer = (res) => res.end()
+const badly: Answer = (res) => res.writeHead(503).end()
+
+describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
+  let console: ConsoleRig
+  let window: WatchedPage
+
+  beforeAll(async () => {
+    // Long enough to be looked at while a region has not answered.
+    console = await startConsole({ SLACK_BUDGET_MS: '30000' })
+  })
+  afterEach(async () => {
+    console.answer('us', well)
+    console.answer('eu', well)
+    await window.close()
+  })
+  afterAll(() => console.close())
+
+  /** Resolves to the delivery's id. */
+  const send = async ({ body, contentType }: SlackBody): Promise<string> =>
+    String((await console.test.post(SINGLE, body, { contentType })).headers['x-request-id'])
+  const rows = () => window.page.getByRole('row').filter({ has: window.page.getByRole('link') })
+  const lane = (figures: string | RegExp) => window.page.getByRole('img', { name: figures })
+
+  it('are found by what is asked for, and whoever is sent the address sees the same', async () => {
+    await send(eventCallback())
+    console.answer('us', badly)
+    await send(slashCommand())
+    window = await console.open('#/deliveries')
+    const { page } = window
+    await expect.poll(() => rows().count()).toBe(2)
+    await page.getByLabel('Failed only').check()
+    await page.getByLabel('Surface').selectOption('command')
+    await page.getByRole('button', { name: 'Show' }).click()
+    await expect.poll(() => rows().allInnerTexts()).toEqual([expect.stringMatching(/command \/silo.*told failure/s)])
+    const { hash } = new URL(page.url())
+    expect(hash).toBe('#/deliveries?surface=command&failed=true')
+
+    const other = await console.open(hash)
+    await other.page.getByText('1 delivery, and no more.').waitFor()
+    expect(await other.page.getByLabel('Failed only').isChecked()).toBe(true)
+    await other.close()
+  })
+
+  it('come as they come with the live tail: those that fit, and later where it is paused', async () => {
+    window = await console.open('#/deliveries?installation=T0ACME00001&q=tail')
+    const { page } = window
+    await expectSeen(page.getByText('Nothing is remembered that fits.'))
+    await page.getByRole('button', { name: 'Live tail' }).click()
+    await expectSeen(page.getByText('Nothing that fits has come yet.'))
+    await send(eventCallback())
+    await send(slashCommand({ command: '/tail-1' }))
+    await expect.poll(() => rows().allInnerTexts()).toEqual([expect.stringContaining('/tail-1')])
+
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await send(slashCommand({ command: '/tail-2' }))
+    await expectSeen(page.getByText('Paused, 1 new one waiting'))
+    expect(await rows().count()).toBe(1)
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await expect
+      .poll(() => rows().allInnerTexts())
+      .toEqual([expect.stringContaining('/tail-2'), expect.stringContaining('/tail-1')])
+  })
+
+  it('show each region’s attempt on one time axis: its bar, its reason, and when Slack was answered', async () => {
+    console.answer('eu', badly)
+    const id = await send(blockActions())
+    window = await console.open('#/deliveries')
+    const { page } = window
+    await page.getByTitle(id).click()
+    await expectSeen(page.getByRole('heading', { name: `Delivery ${id}` }))
+    await expectSeen(lane(/^us, attempt 1: answered with 200 after .*sent at .*breaker closed$/))
+    const eu = lane(/^eu, attempt 1: http_503 after .*breaker closed$/)
+    expect(await eu.locator('.bar.waiting').count()).toBe(1)
+    await expectSeen(page.getByText(/^answered 200 at /))
+
+    // By the keyboard, its figures are to be had as well.
+    await lane(/^us/).focus()
+    await page.keyboard.press('Tab')
+    await expectSeen(page.getByText(/^eu, attempt 1: http_503/, { exact: false }))
+    const row = page.getByRole('region', { name: 'The first attempts in figures' }).getByRole('row', { name: /^eu/ })
+    expect(await row.innerText()).toMatch(/http_503\s+closed/)
+    await expectSeen(page.getByText('all regions, us, eu (action)'))
+  })
+
+  it('follow one that goes on, until its last region has answered', async () => {
+    const held: ServerResponse[] = []
+    console.answer('eu', (res) => held.push(res))
+    const id = await send(blockActions())
+    window = await console.open(`#/deliveries/${id}`)
+    await expectSeen(lane('eu: still being asked'))
+    held[0]?.end()
+    await expectSeen(lane(/^eu, attempt 1: answered with 200 after /))
+  })
+
+  it('show what a mailbox does afterwards, with times of its own', async () => {
+    console.answer('us', badly)
+    const id = await send(eventCallback())
+    window = await console.open(`#/deliveries/${id}`)
+    await expectSeen(lane(/^us, attempt 1: http_503 after /))
+    console.answer('us', well)
+    await expectSeen(lane(/^us, attempt [2-9]: answered with 200 after /))
+  })
+
+  it('lead from a duplicate to what it repeats, and back to how many there were', async () => {
+    const event = eventCallback()
+    const id = await send(event)
+    const again = await send(event)
+    window = await console.open(`#/deliveries/${again}`)
+    await window.page.getByRole('link', { name: id }).click()
+    await expectSeen(window.page.getByText('1 duplicate of it got the same answer'))
+  })
+})

@@ -1,0 +1,100 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
+import { startConsole, type ConsoleRig } from './console-rig.ts'
+
+describe.skipIf(!testsBrowser())('the console’s directory', () => {
+  let console: ConsoleRig
+  let window: WatchedPage
+
+  beforeAll(async () => {
+    console = await startConsole()
+  })
+  afterEach(() => window.close())
+  afterAll(() => console.close())
+
+  const dialog = () => window.page.getByRole('dialog')
+  const press = (name: string) => window.page.getByRole('button', { name, exact: true }).click()
+  const directory = () => console.test.gateway.directory
+  const destinations = () =>
+    window.page
+      .getByRole('region', { name: 'Regions in the order in which they are asked' })
+      .getByRole('row')
+      .filter({ has: window.page.getByRole('cell') })
+      .allInnerTexts()
+
+  it('says where a workspace goes, in which order, and why', async () => {
+    window = await console.open('#/directory')
+    await window.page.getByLabel('Workspace, enterprise').fill('T0ACME00001')
+    await press('Look up')
+    await expectSeen(window.page.getByRole('heading', { name: 'Integration 1 · Acme' }))
+    await expect
+      .poll(destinations)
+      .toEqual([
+        expect.stringMatching(/^us\s+active\s+acme\s+in the order of regions.yaml$/),
+        expect.stringMatching(/^eu\s+active\s+beta\s+in the order of regions.yaml$/),
+      ])
+  })
+
+  it('moves an organization once it is said what that does, and tells what came of it', async () => {
+    window = await console.open('#/directory/organizations/11')
+    const { page } = window
+    await page.getByLabel('Region').selectOption('us')
+    await expectSeen(page.getByText('This moves it from eu to us.'))
+    await press('Save')
+    expect(await directory().organization('11')).toMatchObject({ region: 'eu' })
+    await dialog().getByRole('button', { name: 'Move to us' }).click()
+    await expectSeen(page.getByRole('status').getByText('beta lives in us now.'))
+    await expectSeen(page.getByText('0 waiting deliveries have followed.'))
+    expect(await directory().organization('11')).toMatchObject({ region: 'us', epoch: 1 })
+
+    await page.getByRole('link', { name: '1 Acme' }).click()
+    await expect.poll(destinations).toEqual([expect.stringMatching(/^us\s+active\s+acme, beta/)])
+  })
+
+  it('writes nothing over what somebody else has changed meanwhile: it is shown, and one’s own is kept', async () => {
+    window = await console.open('#/directory/organizations/10')
+    const { page } = window
+    await page.getByLabel('Name').fill('Acme and Sons')
+    const { version: _version, formerly: _formerly, ...row } = (await directory().organization('10'))!
+    await directory().putOrganization(
+      { ...row, slug: 'acme-2' },
+      { author: 'somebody else', precondition: { kind: 'none' } },
+    )
+    await press('Save')
+    const alert = page.getByRole('alert')
+    await expectSeen(alert.getByText('Somebody has changed organization 10 meanwhile.'))
+    expect(await alert.getByRole('row', { name: 'Slug' }).innerText()).toMatch(/Slug\s+acme\s+acme-2\s+acme/)
+    expect(await directory().organization('10')).toMatchObject({ slug: 'acme-2', name: 'acme' })
+
+    expect(window.faults.splice(0)).toEqual([expect.stringContaining('412')])
+
+    await press('Go on with my changes')
+    await press('Save')
+    await expectSeen(page.getByRole('status').getByText('acme-2 is saved.'))
+    expect(await directory().organization('10')).toMatchObject({ slug: 'acme-2', name: 'Acme and Sons' })
+  })
+
+  it('makes an organization, links it, takes the link away, and deletes it', async () => {
+    window = await console.open('#/directory/organizations/new')
+    const { page } = window
+    await page.getByLabel('Number').fill('77')
+    await page.getByLabel('Slug').fill('gamma')
+    await press('Create organization 77')
+    await expectSeen(page.getByRole('heading', { name: 'Organization 77 · gamma' }))
+
+    await page.goto(`${console.origin}/#/directory/integrations/1`)
+    await page.getByLabel('Organization id').fill('77')
+    await press('Link it')
+    await press('Disable the link to gamma')
+    await expectSeen(page.getByRole('cell', { name: 'no, its link is disabled' }))
+    await press('Unlink gamma')
+    await dialog().getByRole('button', { name: 'Unlink gamma' }).click()
+    await expectSeen(page.getByRole('status').getByText('gamma is unlinked'))
+
+    await page.goto(`${console.origin}/#/directory/organizations/77`)
+    await page.getByRole('button', { name: 'Delete organization 77' }).click()
+    await dialog().getByRole('button', { name: 'Delete organization 77' }).click()
+    await expectSeen(page.getByText('Where does this workspace go, and why?'))
+    expect(await directory().organization('77')).toBeUndefined()
+  })
+})
