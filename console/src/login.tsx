@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
 import { Brand } from './parts/brand.tsx'
 import { Failure } from './parts/states.tsx'
@@ -9,6 +9,8 @@ import { asApiError } from './use-resource.ts'
 export function Login() {
   const [error, setError] = useState<ApiError>()
   const [isAsking, setAsking] = useState(false)
+  const input = useRef<HTMLInputElement>(null)
+  useEffect(() => input.current?.focus(), [])
 
   async function submit(event: SubmitEvent): Promise<void> {
     event.preventDefault()
@@ -38,7 +40,7 @@ export function Login() {
           name="token"
           type="password"
           required
-          autoFocus
+          ref={input}
           autoComplete="current-password"
           aria-describedby="token-hint"
         />

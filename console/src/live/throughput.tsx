@@ -60,6 +60,7 @@ function Outcomes({ summary: { outcomes, webhooks } }: { summary: Summary }) {
   if (webhooks === 0) return null
   return (
     <ul class="outcomes" aria-label="Outcomes of the last five minutes">
+      <li aria-hidden="true">in 5 min:</li>
       {outcomes.map(([outcome, times]) => (
         <li key={outcome}>
           {words(outcome)} <b>{count(times)}</b>

@@ -9,7 +9,6 @@ import { count, share } from '../format.ts'
 import { PageHead } from '../parts/section.tsx'
 import { Loading } from '../parts/states.tsx'
 import { regionsInWords, waitingInWords } from '../region-words.ts'
-import { href } from '../router.ts'
 import type { Now } from '../shapes.ts'
 import { history, now } from '../stream.ts'
 
@@ -21,7 +20,7 @@ export default function Live() {
       <PageHead
         title="Live"
         actions={
-          <a class="button" href={href('deliveries')}>
+          <a class="button" href="#/deliveries?live=true">
             Deliveries as they come
           </a>
         }

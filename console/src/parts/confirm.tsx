@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 
 interface Question {
   readonly title: string
@@ -32,7 +32,8 @@ export function Confirmation() {
   const question = asked.value
   const dialog = useRef<HTMLDialogElement>(null)
   const id = useId()
-  useEffect(() => {
+  // Before anything is painted: the next key is for the dialog.
+  useLayoutEffect(() => {
     if (question !== undefined) dialog.current?.showModal()
     else dialog.current?.close()
   }, [question])
@@ -49,8 +50,8 @@ export function Confirmation() {
           <h2 id={`${id}-title`}>{question.title}</h2>
           <div id={`${id}-text`}>{question.text}</div>
           <div class="actions">
-            {/* What changes nothing is chosen first. */}
-            <button type="button" autoFocus onClick={() => question.settle(false)}>
+            {/* Comes first, so that it has the focus: what changes nothing is chosen by accident. */}
+            <button type="button" onClick={() => question.settle(false)}>
               Cancel
             </button>
             <button

@@ -21,7 +21,7 @@ export interface PlotProps {
   readonly summary: string
   /** Unix seconds, ascending. */
   readonly times: readonly number[]
-  /** How many seconds up to the last are seen. */
+  /** How many seconds up to the last are seen at most, once there are so many. */
   readonly span: number
   /** The first is drawn first, behind the others. */
   readonly series: readonly Series[]
@@ -33,6 +33,8 @@ export interface PlotProps {
 }
 
 const HEIGHT = 190
+/** Seconds: what has just begun grows from the right, and is not blown up. */
+const LEAST_SPAN = 60
 
 /** Values over time. The line under it says what they are under the pointer, or last. */
 export function Plot(props: PlotProps) {
@@ -110,7 +112,7 @@ function optionsOf(
       points: { size: 6, width: 1 },
     },
     scales: {
-      x: { range: (_plot, _min, max) => [max - span, max] },
+      x: { range: (_plot, min, max) => [Math.max(max - span, Math.min(min, max - LEAST_SPAN)), max] },
       y:
         log === undefined
           ? { range: (_plot, _min, max) => [0, Math.max(5, (max ?? 0) * 1.15)] }

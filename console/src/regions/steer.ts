@@ -1,5 +1,5 @@
 import { post } from '../api.ts'
-import { counted } from '../format.ts'
+import { count, counted } from '../format.ts'
 import { confirm } from '../parts/confirm.tsx'
 import { notify, notifyFailure } from '../parts/notices.tsx'
 import type { RegionNow } from '../shapes.ts'
@@ -48,7 +48,7 @@ const said: Readonly<Record<Order, (region: RegionNow) => Said>> = {
   }),
   down: ({ name, in_flight: calls, mailboxes }) => ({
     title: `Take ${name} down?`,
-    text: `Nothing is sent to ${name} any more, not even what waits (${counted(mailboxes?.depth ?? 0, 'delivery', 'deliveries')}); ${counted(calls, 'call')} in flight come to their end. Commands and clicks of its customers fail and say so, events wait. It holds for the whole fleet, over regions.yaml, until you resume it.`,
+    text: `Nothing is sent to ${name} any more, not even what waits for it (now ${counted(mailboxes?.depth ?? 0, 'delivery', 'deliveries')}). Calls in flight (now ${count(calls)}) come to their end. Commands and clicks of its customers fail and say so, events wait. It holds for the whole fleet, over regions.yaml, until you resume it.`,
     act: `Take ${name} down`,
     done: `${name} is down`,
   }),

@@ -67,7 +67,9 @@ describe.skipIf(!testsBrowser())('the console’s regions', () => {
     expect(await focused()).toBe('Drain …')
     expect(stateOfUs()).toBe('active')
 
-    await press('Enter', 'Tab')
+    await press('Enter')
+    await page.getByRole('dialog').waitFor()
+    await press('Tab')
     expect(await focused()).toBe('Drain us')
     await press('Enter')
     await page.getByRole('status').getByText('us is draining').waitFor()
