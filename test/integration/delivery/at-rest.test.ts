@@ -150,7 +150,8 @@ describe('max_spool_mb', () => {
 describe('a store that cannot be written', () => {
   it('turns events away with 503 while it is locked, and takes them again without a restart', async () => {
     const { send, clock, gateway } = await start({})
-    const lock = new DatabaseSync(join(folder, 'gateway.db'))
+    // The gateway may be writing its records just now.
+    const lock = new DatabaseSync(join(folder, 'gateway.db'), { timeout: 5000 })
     lock.exec('begin exclusive')
     let status: number | undefined
     const answered = send('while locked').then((reply) => (status = reply.status))

@@ -20,7 +20,7 @@ interface Stubborn {
 
 function stubbornFile(path: string): Stubborn {
   const tell = async (sql: string): Promise<void> => {
-    using database = new DatabaseSync(path)
+    using database = new DatabaseSync(path, { timeout: 5000 })
     database.exec(sql)
   }
   return {
