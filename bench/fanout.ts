@@ -3,10 +3,10 @@
  * (CPU), and at a constant rate while all regions but one are slow (whether the answer is there when the fastest
  * region's is). Gateways and that region by itself take turns. Needs wrk and Linux's /proc.
  */
-import { parseArgs } from 'node:util'
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
+import { roundsAsked, type Rounds } from './rounds.ts'
 import { checkAnswers, measure } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
@@ -43,37 +43,20 @@ interface Fanout {
   readonly rounds: FanoutRound[]
 }
 
-interface Pace {
-  readonly rounds: number
-  readonly seconds: number
-}
-
 export async function benchFanout(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-    },
-  })
+  const asked = roundsAsked(args, { rounds: 7, seconds: 3 })
   requireWrk()
-  const pace = {
-    rounds: Number(values.rounds ?? (values.quick ? 2 : 7)),
-    seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
-  }
   const stage = openStage()
   try {
-    const fanouts = await run(stage, pace)
-    const results = { machine: machine(), ...pace, targets: TARGETS, fanouts }
-    console.log(values.json ? JSON.stringify(results, undefined, 2) : table(fanouts))
+    const fanouts = await run(stage, asked)
+    const results = { machine: machine(), ...asked, targets: TARGETS, fanouts }
+    console.log(asked.json ? JSON.stringify(results, undefined, 2) : table(fanouts))
   } finally {
     await stage.leave()
   }
 }
 
-async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Fanout[]> {
+async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Fanout[]> {
   const start = (delayMs: number): Promise<RunningServer> => stage.startServer('upstream.ts', String(delayMs))
   const atOnce = await Promise.all(Array.from({ length: Math.max(...REGIONS) }, () => start(0)))
   const [fastest, slow] = [await start(0), await start(SLOW_MS)]

@@ -9,6 +9,7 @@
  *   npm run bench -- soak [--minutes 10] [--rate 2000] [--json]  memory and event loop, second by second, and judged
  *   npm run bench -- scale [--quick] [--json]    what a directory of a million integrations costs more than one of ten
  *   npm run bench -- start [--quick] [--json]    from start to ready
+ *   npm run bench -- telemetry [--quick] [--json]      what metrics, records and log lines cost
  *   npm run bench -- spool [--quick] [--json]    what waiting costs: written, delivered later, kept in memory
  *   npm run bench -- directory [--quick] [--json] [--rows N]  what it costs to know where a workspace's customers live
  *   npm run bench -- outage                       what Slack sees while a fleet's database, and then its Redis, is away
@@ -24,6 +25,7 @@ import { benchSize } from './size.ts'
 import { benchSoak } from './soak.ts'
 import { benchSpool } from './spool.ts'
 import { benchStart } from './start.ts'
+import { benchTelemetry } from './telemetry.ts'
 
 const benches = {
   ratios: benchRatios,
@@ -34,6 +36,7 @@ const benches = {
   soak: benchSoak,
   scale: benchScale,
   start: benchStart,
+  telemetry: benchTelemetry,
   spool: benchSpool,
   directory: benchDirectory,
   outage: benchOutage,

@@ -2,7 +2,6 @@
  * Whether it matters how large the directory is: commands of workspaces drawn at random from those that are active, with
  * 10 to 1,000,000 integrations in the directory, in turns. Needs wrk and Linux's /proc.
  */
-import { parseArgs } from 'node:util'
 import { systemClock } from '../src/clock.ts'
 import { openDirectory } from '../src/directory/store.ts'
 import { aligned } from './aligned.ts'
@@ -10,6 +9,7 @@ import { furnishWith } from './contenders/gateway.ts'
 import { externalId } from './directory-file.ts'
 import { fill } from './directory.ts'
 import { machine } from './machine.ts'
+import { roundsAsked, type Rounds } from './rounds.ts'
 import { checkAnswers, measure } from './measure.ts'
 import { residentMiB } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
@@ -40,36 +40,19 @@ interface Scaled {
   residentMiB: number
 }
 
-interface Pace {
-  readonly rounds: number
-  readonly seconds: number
-}
-
 export async function benchScale(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-    },
-  })
+  const asked = roundsAsked(args, { rounds: 7, seconds: 3 })
   requireWrk()
-  const pace = {
-    rounds: Number(values.rounds ?? (values.quick ? 2 : 7)),
-    seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
-  }
   const stage = openStage()
   try {
-    const scaled = await run(stage, values.quick ? QUICK_SIZES : SIZES, pace)
-    console.log(values.json ? JSON.stringify({ machine: machine(), ...pace, scaled }, undefined, 2) : table(scaled))
+    const scaled = await run(stage, asked.quick ? QUICK_SIZES : SIZES, asked)
+    console.log(asked.json ? JSON.stringify({ machine: machine(), ...asked, scaled }, undefined, 2) : table(scaled))
   } finally {
     await stage.leave()
   }
 }
 
-async function run(stage: Stage, sizes: readonly number[], { rounds, seconds }: Pace): Promise<Scaled[]> {
+async function run(stage: Stage, sizes: readonly number[], { rounds, seconds }: Rounds): Promise<Scaled[]> {
   const region = (await stage.startServer('upstream.ts')).url
   let formsMade = 0
   const newForms = (count: number, teamOf: (at: number) => string): SlackForm[] =>

@@ -2,10 +2,10 @@
  * What the length of a webhook costs: slash commands of 1 KiB to 1 MiB, the gateway beside the least that does its job,
  * in turns. Needs wrk and Linux's /proc.
  */
-import { parseArgs } from 'node:util'
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
+import { roundsAsked, type Rounds } from './rounds.ts'
 import { checkAnswers, measure } from './measure.ts'
 import type { Round } from './ratio-results.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
@@ -31,36 +31,19 @@ interface Sized {
   readonly bare: Round[]
 }
 
-interface Pace {
-  readonly rounds: number
-  readonly seconds: number
-}
-
 export async function benchSize(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-    },
-  })
+  const asked = roundsAsked(args, { rounds: 7, seconds: 2 })
   requireWrk()
-  const pace = {
-    rounds: Number(values.rounds ?? (values.quick ? 2 : 7)),
-    seconds: Number(values.seconds ?? (values.quick ? 1 : 2)),
-  }
   const stage = openStage()
   try {
-    const sizes = await run(stage, pace)
-    console.log(values.json ? JSON.stringify({ machine: machine(), ...pace, sizes }, undefined, 2) : table(sizes))
+    const sizes = await run(stage, asked)
+    console.log(asked.json ? JSON.stringify({ machine: machine(), ...asked, sizes }, undefined, 2) : table(sizes))
   } finally {
     await stage.leave()
   }
 }
 
-async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Sized[]> {
+async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> {
   const region = (await stage.startServer('upstream.ts')).url
   const gateway = await startGateway(stage, [region])
   const bare = await stage.startServer('contenders/bare-request.ts', SECRET, region)

@@ -1,10 +1,10 @@
 /* How long it takes from the start of the built gateway until it is ready: its admin listener says so. */
 import { get } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { furnishGateway } from './contenders/gateway.ts'
 import { freePort } from './contenders/ports.ts'
 import { machine } from './machine.ts'
+import { roundsAsked } from './rounds.ts'
 import { openStage, type GatewayEnv, type Stage } from './stage.ts'
 import { median, spread } from './statistics.ts'
 
@@ -12,15 +12,8 @@ const MOST_MS = 500
 const PATIENCE_MS = 10_000
 
 export async function benchStart(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-    },
-  })
-  const rounds = Number(values.rounds ?? (values.quick ? 3 : 10))
+  const asked = roundsAsked(args, { rounds: 10, seconds: 0, quickRounds: 3 })
+  const { rounds } = asked
   const stage = openStage()
   try {
     const env = await furnishGateway(stage, [(await stage.startServer('upstream.ts')).url])
@@ -30,7 +23,7 @@ export async function benchStart(args: readonly string[]): Promise<void> {
     for (let round = 0; round < rounds; round += 1) readyMs.push(await start(stage, env))
     const results = { machine: machine(), mostMs: MOST_MS, medianMs: median(readyMs), readyMs }
     const says = `ready after ${spread(readyMs, 0)} ms, median of ${rounds}; at most ${MOST_MS}`
-    console.log(values.json ? JSON.stringify(results, undefined, 2) : says)
+    console.log(asked.json ? JSON.stringify(results, undefined, 2) : says)
   } finally {
     await stage.leave()
   }
