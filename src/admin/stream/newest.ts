@@ -21,9 +21,14 @@ export function keepNewest(): Newest {
   let leftOut = 0
   return {
     add(happened) {
-      const item = listingJson(entryOf(happened, NOT_SHOWN))
-      kept.delete(item.id)
-      kept.set(item.id, item)
+      try {
+        const item = listingJson(entryOf(happened, NOT_SHOWN))
+        kept.delete(item.id)
+        kept.set(item.id, item)
+      } catch {
+        // As with a record: what cannot be put into words costs nobody their webhook.
+        leftOut += 1
+      }
       const [oldest] = kept.keys()
       if (kept.size <= MOST || oldest === undefined) return
       kept.delete(oldest)

@@ -229,6 +229,21 @@ describe('GET /api/stream', () => {
     expect(clock.pending()).toBeLessThanOrEqual(atRest)
   })
 
+  it('computes nothing any more when the last has gone before it was told anything', async () => {
+    const { join, clock, gateway, atRest } = await start(fine)
+    const answer = Promise.withResolvers<Awaited<ReturnType<typeof gateway.spool.totals>>>()
+    const totals = vi.spyOn(gateway.spool, 'totals').mockReturnValue(answer.promise)
+    const one = await join()
+    await until(clock, () => totals.mock.calls.length === 1, { stepMs: 0 })
+    one.leave()
+    // The comments are no more, but the database is still being waited for.
+    await until(clock, () => clock.pending() === atRest + 1, { stepMs: 0 })
+    answer.resolve(new Map())
+    await until(clock, () => clock.pending() === atRest, { stepMs: 0 })
+    clock.advance(5000)
+    expect(totals).toHaveBeenCalledTimes(1)
+  })
+
   it('sends a comment each 15 s, so that nobody on the way takes it for dead', async () => {
     const { join, clock } = await start(fine)
     const one = await join()

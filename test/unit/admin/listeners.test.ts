@@ -57,6 +57,13 @@ describe('those who listen', () => {
     expect([one.heard(), other.heard()]).toEqual(['', 'frame'])
   })
 
+  it('are missed as soon as the last of them has been ended', () => {
+    const { listeners, join, onEmpty } = setUp()
+    join(() => false)
+    listeners.review()
+    expect(onEmpty).toHaveBeenCalledTimes(1)
+  })
+
   it('are all ended with a last word, but for those who are behind: they hold nobody up', () => {
     const { listeners, join, onEmpty } = setUp()
     const behind = join()
