@@ -13,8 +13,9 @@ type Fault = Exclude<Condition, 'healthy' | 'slow'>
 const faults: Readonly<Record<Fault, (name: string, waiting: string) => ComponentChildren>> = {
   gone: (name, waiting) => (
     <>
-      <strong>{name} is gone.</strong> Slack goes on getting its 200s: the other regions answer clicks, and an event for{' '}
-      {name} waits in its <Mailbox /> ({waiting}). Open one of the <Deliveries of={name} /> to see who was asked.
+      <strong>{name} is gone.</strong> The other regions answer clicks, and an event for {name} gets its 200 and waits
+      in its <Mailbox /> ({waiting}). Open one of the <Deliveries of={name} /> to see who was asked, and what came of
+      it.
     </>
   ),
   failing: (name, waiting) => (
@@ -67,8 +68,8 @@ export function Story({ regions }: { regions: DemoState['regions'] }) {
     <Step act={`Make ${FIRST} gone`} onAct={() => void bringInto(FIRST, 'gone')}>
       {last.current === undefined ? (
         <>
-          <strong>See a webhook survive a dead region.</strong> Make {FIRST} gone: Slack goes on getting its 200s, and
-          what {FIRST} misses waits on disk. Make it healthy: what waited is delivered, in order.
+          <strong>See a webhook survive a dead region.</strong> Make {FIRST} gone: the other regions answer clicks, and
+          its events get their 200 and wait on disk. Make it healthy: what waited is delivered, in order.
         </>
       ) : (
         <Survived {...last.current} />

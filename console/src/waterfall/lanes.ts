@@ -35,7 +35,8 @@ export function laneOf(attempt: Attempt, id: string): Lane {
   return {
     id,
     name: number === 1 ? region : `${region}, attempt ${number}`,
-    result: [resultOf(attempt), took, ...(isOdd ? [`breaker ${words(breaker)}`] : [])].join(' · '),
+    // Its cause is in the figures: there is no room for it beside a bar.
+    result: [resultOf({ ...attempt, cause: null }), took, ...(isOdd ? [`breaker ${words(breaker)}`] : [])].join(' · '),
     tone: toneOf(attempt),
     bars: barsOf(attempt),
     end: ended,

@@ -136,7 +136,7 @@ function Name({ lane: { name, result, tone }, y, isNarrow }: { lane: Lane; y: nu
       </text>
       <g transform="translate(0 23)">{mark}</g>
       <text class="lane-result" x={15} y={32}>
-        {cut(result, 32)}
+        {cut(result, 27)}
       </text>
     </g>
   )
