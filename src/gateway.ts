@@ -59,6 +59,8 @@ export interface Deliveries {
   readonly list: (...asked: Parameters<RecordStore['list']>) => Promise<RecordPage>
   /** Undefined: nothing is recorded of it, or not any more. */
   readonly read: (delivery: string) => Promise<Delivery | undefined>
+  /** Removes what is recorded of an integration; returns how many records. */
+  readonly erase: (integration: string) => Promise<number>
 }
 
 /** Where a path leads under today's configuration. A reload never touches what is handed out here. */
@@ -90,7 +92,7 @@ export interface Gateway {
   /** Whose changes are in effect here at once, and on the other gateways as soon as they hear of them. */
   readonly directory: DirectoryEditor
   readonly spool: Spool
-  /** What has happened to webhooks. Both reject when the database cannot be asked. */
+  /** What has happened to webhooks. All reject when the database cannot be asked. */
   readonly deliveries: Deliveries
   /** What the gateways of a fleet tell each other; without `REDIS_URL`, nothing. */
   readonly news: News
@@ -349,6 +351,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         await recorder.flush()
         const stored = await store.records.read(delivery)
         return stored && deliveryFrom(stored)
+      },
+      async erase(integration) {
+        await recorder.flush()
+        return (await store.records.erase(integration)).removed
       },
     },
     news,

@@ -13,8 +13,8 @@ export interface MailboxRoutesParts {
   readonly audit: Pick<AuditLog, 'record'>
   /** Has this process look at what was changed: others notice by themselves. */
   readonly look: () => Promise<void>
-  /** Erases all that waits for an integration; undefined: nobody knows it, and nothing has waited for it. */
-  readonly erase: (integration: string) => Promise<number | undefined>
+  /** Erases all that is kept of an integration; undefined: nobody knows it, and nothing was kept of it. */
+  readonly erase: (integration: string) => Promise<Erased | undefined>
 }
 
 const kind = z.enum(['region', 'held', 'unresolved'])
@@ -57,6 +57,13 @@ const deadLetterOut = z.object({
 })
 
 export type DeadLetterOut = z.output<typeof deadLetterOut>
+
+const erasedOut = z.object({
+  erased: z.int().describe('How much waited: deliveries, dead letters and owed answers.'),
+  records: z.int().describe('How many records of deliveries there were.'),
+})
+
+export type Erased = z.output<typeof erasedOut>
 
 const replayedOut = z.object({ replayed: z.int().describe('How many wait again.') })
 
@@ -195,18 +202,22 @@ export function mailboxRoutes({ spool, audit, look, erase }: MailboxRoutesParts)
     route({
       method: 'delete',
       path: '/api/integrations/{id}/data',
-      summary: 'Erases what waits for an integration: deliveries, dead letters and owed answers',
+      summary:
+        'Erases what waits for an integration (deliveries, dead letters and owed answers) and what is recorded of it',
       writes: true,
       params: z.strictObject({ id: idText }),
-      responses: { 200: { description: 'It is erased', body: z.object({ erased: z.int() }) } },
+      responses: { 200: { description: 'It is erased', body: erasedOut } },
       problems: ['not_found'],
       async handle({ params: { id }, author }) {
         const erased = await fromStore(erase(id))
         if (erased === undefined) {
-          throw new Refusal('not_found', 'There is no such integration, and nothing waits for one.')
+          throw new Refusal(
+            'not_found',
+            'There is no such integration, and nothing waits for one or is recorded of it.',
+          )
         }
-        await done({ author, action: 'integration.erase', subject: `integration ${id}`, details: { erased } })
-        return { status: 200, body: { erased } }
+        await done({ author, action: 'integration.erase', subject: `integration ${id}`, details: erased })
+        return { status: 200, body: erased }
       },
     }),
   ]

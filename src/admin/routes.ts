@@ -9,7 +9,7 @@ import { directoryRoutes } from './directory-routes.ts'
 import { explainRoutes } from './explain-routes.ts'
 import { fromStore } from './from-store.ts'
 import { instanceRoutes } from './instance-routes.ts'
-import { mailboxRoutes } from './mailbox-routes.ts'
+import { mailboxRoutes, type Erased } from './mailbox-routes.ts'
 import { openApiOf } from './openapi.ts'
 import { pageTokenRoutes } from './page-token-routes.ts'
 import { providerHealthRoutes } from './provider-health-routes.ts'
@@ -102,13 +102,14 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
     }
   }
 
-  async function erase(id: string): Promise<number | undefined> {
+  async function erase(id: string): Promise<Erased | undefined> {
     const integration = await fromStore(directory.integration(id))
     const erased = await eraseIntegration(id, integration?.provider, {
       spool,
       find: (key) => store.inspect(key),
       providers: providers().map(({ name }) => name),
     })
-    return integration === undefined && erased === 0 ? undefined : erased
+    const records = await gateway.deliveries.erase(id)
+    return integration === undefined && erased + records === 0 ? undefined : { erased, records }
   }
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
-import { ANY_REGION } from '../telemetry/region-label.ts'
 import { HELD_SPOOL_BYTES } from './home.ts'
+import { TOO_OLD } from './spool-rules.ts'
 import { isHeldRegion, type Mailboxes } from './spool.ts'
 
 /** Rows of a kind in one go: what else is to be written waits no longer than that takes. */
@@ -19,6 +19,8 @@ export interface HousekeepingParts {
   readonly deadLetterMs: () => number
   /** Bytes that may wait for a region; undefined where nobody says. */
   readonly maxSpoolBytes: (region: string) => number | undefined
+  /** Told of each delivery that becomes a dead letter, by an attempt or by waiting for too long. */
+  readonly onDead: (delivery: string, region: string, reason: string) => void
 }
 
 /**
@@ -30,11 +32,15 @@ export async function sweep({ spool, clock, alarms, counters, ...parts }: Housek
   const before = { waitingSince: now - parts.maxAgeMs(), diedBefore: now - parts.deadLetterMs(), limit: SWEEP_ROWS }
   for (;;) {
     const { died, removed } = await spool.sweep(before)
-    for (let one = 0; one < died; one++) counters.count('dead_letters_total', { region: ANY_REGION, reason: 'too_old' })
-    if (died > 0) {
-      alarms.raise('error', 'spool: too old', { died }, 'Deliveries waited for too long and are dead letters now')
+    for (const { delivery, region } of died) {
+      counters.count('dead_letters_total', { region, reason: TOO_OLD })
+      parts.onDead(delivery, region, TOO_OLD)
     }
-    if (died < SWEEP_ROWS && removed < SWEEP_ROWS) return
+    if (died.length > 0) {
+      const told = { died: died.length }
+      alarms.raise('error', 'spool: too old', told, 'Deliveries waited for too long and are dead letters now')
+    }
+    if (died.length < SWEEP_ROWS && removed < SWEEP_ROWS) return
   }
 }
 

@@ -16,7 +16,7 @@ const LOOK_MS = 1000
 const SWEEP_MS = 60_000
 
 export interface MailboxParts
-  extends HousekeepingParts, Pick<TurnParts, 'attempt' | 'isHeld' | 'random' | 'onDead'>, Pick<TurnsParts, 'lane'> {
+  extends HousekeepingParts, Pick<TurnParts, 'attempt' | 'isHeld' | 'random'>, Pick<TurnsParts, 'lane'> {
   readonly spool: Spool
   /** Whether anything else of the store is this instance's, so that its lease has to be kept. */
   readonly holdsMore: () => boolean

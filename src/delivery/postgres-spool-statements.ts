@@ -183,7 +183,8 @@ const texts = {
     ON CONFLICT (dedup_key, region) DO NOTHING
     RETURNING id, mailbox_id, region, dedup_key, size`,
   // Not what is being sent: a held row, or the head of a mailbox that somebody works on.
-  old: `SELECT row.id, row.mailbox_id, row.attempts FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+  old: `SELECT row.id, row.mailbox_id, row.attempts, row.delivery, row.region
+    FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
     WHERE row.spooled_at < $1::bigint AND ($5::bigint[] IS NULL OR row.id = ANY ($5))
       AND NOT ${isAlive('row.held_by', '$3', '$4')}
       AND NOT (${isAlive('box.owner', '$3', '$4')} AND ${isHead})

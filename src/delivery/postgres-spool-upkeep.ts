@@ -3,8 +3,8 @@ import { readLocked, readStanding } from './postgres-spool-moves.ts'
 import { bury, setOrganizations, uniqueKey } from './postgres-spool-rows.ts'
 import { statements } from './postgres-spool-statements.ts'
 import { allOf, conditionsOf, idsOf, storedId } from './spool-rows.ts'
-import { restAfter, TOO_OLD } from './spool-rules.ts'
-import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart } from './spool.ts'
+import { deathOf, restAfter, TOO_OLD, type OldColumns } from './spool-rules.ts'
+import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart, Swept } from './spool.ts'
 
 /*
  * What is done to many mailboxes at once, each a transaction of its own. It renews no lease: that row is the writer's,
@@ -99,9 +99,9 @@ export async function erase(tx: Transaction, { provider, integration, installati
 export async function sweep(
   tx: Transaction,
   { waitingSince, diedBefore, limit }: { waitingSince: number; diedBefore: number; limit: number },
-): Promise<{ died: number; removed: number }> {
+): Promise<Swept> {
   const findOld = async (among: readonly number[] | null) =>
-    await tx.ask<{ id: number; mailbox_id: number; attempts: number }>(
+    await tx.ask<OldColumns & { mailbox_id: number }>(
       ...([statements.old, waitingSince, limit, tx.instance, tx.time, among] as const),
     )
   const found = await findOld(null)
@@ -111,5 +111,5 @@ export async function sweep(
   await bury(tx, locked, dying)
   await countMailboxes(tx, locked)
   const removed = await tx.ask(statements.removeOldLetters, diedBefore, limit)
-  return { died: old.length, removed: removed.length }
+  return { died: old.map(deathOf), removed: removed.length }
 }

@@ -1,5 +1,5 @@
 import { idsOf } from './spool-rows.ts'
-import type { Appended, NewRow, Replayed } from './spool.ts'
+import type { Appended, NewRow, Replayed, Swept } from './spool.ts'
 
 /*
  * What every database's spool decides alike, whatever it asks of its tables to know.
@@ -7,6 +7,18 @@ import type { Appended, NewRow, Replayed } from './spool.ts'
 
 /** What a row that was swept away for its age died of. */
 export const TOO_OLD = 'too_old'
+
+/** A row that is to be swept away for its age. */
+export interface OldColumns {
+  readonly id: number
+  readonly attempts: number
+  readonly delivery: string
+  readonly region: string
+}
+
+export function deathOf({ delivery, region }: OldColumns): Swept['died'][number] {
+  return { delivery, region }
+}
 
 /** How long what has moved waits for a twin to be sent: as long as a call commonly takes. */
 const TWIN_WAIT_MS = 1000

@@ -130,7 +130,7 @@ export function prepareStatements(database: DatabaseSync) {
       WHERE id IN (SELECT id FROM dead_letters WHERE died_at < ? ORDER BY died_at LIMIT ?)`,
 
     // Not what is being sent: a held row, or the head of a mailbox that somebody works on.
-    old: `SELECT row.id, row.attempts FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
+    old: `SELECT row.id, row.attempts, row.delivery, row.region FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.spooled_at < ?
         AND (row.held_by IS NULL OR row.held_by NOT IN (${goodLeases}))
         AND (box.owner IS NULL OR box.owner NOT IN (${goodLeases})

@@ -17,7 +17,15 @@ import {
   type TotalsColumns,
 } from './spool-rows.ts'
 import { goodLeases, leaseIsGood, type Moment } from './spool-leases.ts'
-import { restAfter, retryBehindTwins, takesAllAlong, TOO_OLD, type StoredRow } from './spool-rules.ts'
+import {
+  deathOf,
+  restAfter,
+  retryBehindTwins,
+  takesAllAlong,
+  TOO_OLD,
+  type OldColumns,
+  type StoredRow,
+} from './spool-rules.ts'
 import { INTEGRATION, all, changes, one, prepareStatements, rowsOf, type Value } from './spool-statements.ts'
 import {
   LEASE_MS,
@@ -34,6 +42,7 @@ import {
   type OpenMailbox,
   type RegionTotals,
   type Settlement,
+  type Swept,
   type WaitingRow,
   type Replayed,
   type ReplayPart,
@@ -251,11 +260,11 @@ export function createSpoolTables(database: DatabaseSync) {
     sweep(
       at: Moment,
       { waitingSince, diedBefore, limit }: { waitingSince: number; diedBefore: number; limit: number },
-    ) {
+    ): Swept {
       const good = goodLeases(at)
-      const old = all<{ id: number; attempts: number }>(sql.old, waitingSince, ...good, ...good, limit)
+      const old = all<OldColumns>(sql.old, waitingSince, ...good, ...good, limit)
       for (const { id, attempts } of old) bury(id, TOO_OLD, attempts, at)
-      return { died: old.length, removed: Number(sql.removeLetters.run(diedBefore, limit).changes) }
+      return { died: old.map(deathOf), removed: Number(sql.removeLetters.run(diedBefore, limit).changes) }
     },
 
     ...createOwedAnswerRows(sql),

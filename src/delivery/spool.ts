@@ -286,9 +286,15 @@ export interface Mailboxes {
   /**
    * Lets rows die that have waited since before `waitingSince`, of `too_old` (not what is held, nor the heads of
    * mailboxes that somebody works on: they may be on their way), and removes dead letters that died
-   * before `diedBefore`; both unix milliseconds, and at most `limit` of each. Returns how many of each.
+   * before `diedBefore`; both unix milliseconds, and at most `limit` of each.
    */
-  sweep(before: { waitingSince: number; diedBefore: number; limit: number }): Promise<{ died: number; removed: number }>
+  sweep(before: { waitingSince: number; diedBefore: number; limit: number }): Promise<Swept>
+}
+
+/** Which rows have died, by their delivery and its region as `regionOf` names it, and how many dead letters are gone. */
+export interface Swept {
+  readonly died: readonly { readonly delivery: string; readonly region: string }[]
+  readonly removed: number
 }
 
 /** The integration, and the texts of the installation keys by which it may be waiting unresolved. */

@@ -34,7 +34,7 @@ export interface TurnParts {
   readonly attempt: (address: MailboxAddress, row: WaitingRow, maySend: () => boolean) => Promise<Attempted>
   /** Whether the organization of a mailbox is held, or nobody can say. */
   readonly isHeld: (address: MailboxAddress & { kind: 'held' }) => Promise<boolean>
-  /** Told of each delivery that becomes a dead letter by an attempt, also by its first. */
+  /** Told of each delivery that becomes a dead letter by an attempt. */
   readonly onDead: (delivery: string, region: string, reason: string) => void
 }
 

@@ -13,7 +13,7 @@ export const labelValues = {
   outcome: "the rule by which the gateway answered by itself, an error's `code`, or how the webhook ended",
   code: "the answer's HTTP status",
   region:
-    'a name in `regions.yaml`; `other`: any that is not there; of what waits also `@held` (an organization that is being moved), `@unresolved` (nobody could say whose it is) and `@any` (not told apart)',
+    'a name in `regions.yaml`; `other`: any that is not there; of what waits also `@held` (an organization that is being moved) and `@unresolved` (nobody could say whose it is)',
   result: 'how it ended: `answered`, `delivered`, `http_200`, … or the reason why not',
   reason: 'what a delivery died of; why a record or a span was not kept',
   use: '`used` or `ignored`',

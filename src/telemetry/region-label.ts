@@ -2,8 +2,6 @@ import { isHeldRegion } from '../delivery/spool.ts'
 
 /** Whatever is not told apart from others like it. */
 export const OTHER = 'other'
-/** Where several regions were counted as one. */
-export const ANY_REGION = '@any'
 
 /**
  * A region as a label bears it: by its name where `regions.yaml` knows that, so that what a directory or an old mailbox
@@ -11,6 +9,6 @@ export const ANY_REGION = '@any'
  */
 export function regionLabel(name: string, isRegion: (name: string) => boolean): string {
   if (name === '') return '@unresolved'
-  if (isHeldRegion(name)) return name === ANY_REGION ? name : '@held'
+  if (isHeldRegion(name)) return '@held'
   return isRegion(name) ? name : OTHER
 }

@@ -190,7 +190,8 @@ export function createObserver(
       disown(of)
     },
     sweep(of, _, { died, removed }) {
-      if (died + removed > 0) note(`${of.name} sweeps ${died} that waited too long, and ${removed} letters`)
+      if (died.length + removed > 0)
+        note(`${of.name} sweeps ${died.length} that waited too long, and ${removed} letters`)
     },
   }
 

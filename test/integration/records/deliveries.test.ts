@@ -135,6 +135,15 @@ describe('the record of a delivery', () => {
     expect(await delivery(await send(eventCallback()))).toMatchObject({ dead: [{ region: 'us', reason: 'http_422' }] })
   })
 
+  it('says that it is a dead letter since it has waited for too long', async () => {
+    const asksForPatience: Answer = (res) => res.writeHead(503, { 'retry-after': '300' }).end()
+    const { send, delivery, clock } = await setUp({ us: asksForPatience }, { SPOOL_MAX_AGE_HOURS: '1' })
+    const id = await send(eventCallback())
+    clock.advance(3_700_000)
+    await until(clock, async () => (await delivery(id)).dead.length > 0)
+    expect(await delivery(id)).toMatchObject({ dead: [{ region: 'us', reason: 'too_old' }] })
+  })
+
   it('says what became of a late answer', async () => {
     const held: ServerResponse[] = []
     const { send, delivery, deadline, clock, regions, responseUrl } = await setUp({ us: (res) => held.push(res) })
@@ -164,6 +173,22 @@ describe('the record of a delivery', () => {
     const items = await list('?failed=true')
     expect(items.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 50 }, () => 'invalid_signature'))
     expect(gateway.counters.read().get('records_dropped_total{reason="unproven"}')).toBe(10)
+  })
+
+  it('is erased with what waits for its integration, and then kept of what comes', async () => {
+    const { send, list, ask } = await setUp({ us: undefined })
+    const first = await send(eventCallback())
+    expect(await list()).toMatchObject([{ id: first }])
+    const second = await send(eventCallback())
+    const erasing = () => ask('DELETE', '/api/integrations/1/data')
+    expect(await erasing()).toMatchObject({ status: 200, json: { erased: 0, records: 2 } })
+    expect(await list()).toEqual([])
+    expect((await ask('GET', `/api/deliveries/${second}`)).status).toBe(404)
+    const third = await send(eventCallback())
+    expect(await list()).toMatchObject([{ id: third }])
+    expect((await ask('GET', '/api/audit?limit=1')).json).toMatchObject({
+      items: [{ action: 'integration.erase', details: { erased: 0, records: 2 } }],
+    })
   })
 
   it('is found by what is asked for, and 404 where there is none', async () => {
