@@ -119,7 +119,7 @@ function optionsOf(
           : { distr: 3, log: 10, range: [log.min, log.max] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 24, space: 70, values: (_plot, at) => at.map(clockMinute) },
+      { ...axis, grid: { show: false }, size: 24, space: 70, values: (_plot, at) => at.map(clockTick) },
       {
         ...axis,
         size: 52,
@@ -177,4 +177,5 @@ function tens(min: number, max: number): number[] {
 const seconds = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 const minutes = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const clock = (at: number | undefined): string => (at === undefined ? '' : seconds.format(at * 1000))
-const clockMinute = (at: number): string => minutes.format(at * 1000)
+/** Between two minutes to the second: a plot that has just begun has several ticks there. */
+const clockTick = (at: number): string => (at % 60 === 0 ? minutes : seconds).format(at * 1000)
