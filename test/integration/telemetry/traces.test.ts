@@ -1,4 +1,7 @@
+import { mkdtempDisposable } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startCollector, type Collector } from '../../support/collector.ts'
 import { startFakeRegion, type Answer, type FakeRegion, type RegionRequest } from '../../support/fake-region.ts'
@@ -252,6 +255,17 @@ describe('an attempt that is made later', () => {
   it('does not take along what vendors have said of the webhook’s trace', async () => {
     const { regions } = await deliveredLater({ traceparent: sampled, tracestate: 'vendor=1' })
     expect(regions.us.requests.map(({ headers }) => headers['tracestate'])).toEqual(['vendor=1', undefined])
+  })
+
+  it('is linked to the webhook also by the gateway that comes after', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'silo-gateway-traces-'))
+    const env = { DATABASE_URL: `sqlite:${join(folder.path, 'gateway.db')}` }
+    const before = await setUp({ us: says(503) }, { env })
+    await before.send(eventCallback())
+    const [webhook] = ofKind(await before.exported(), SERVER)
+    const after = await setUp({ us: undefined }, { env })
+    await until(after.clock, () => after.regions.us.requests.length === 1)
+    expect(await after.exported()).toMatchObject([{ links: [idsOf(webhook)], attributes: { 'silo.attempt': 2 } }])
   })
 
   it('is none where the webhook’s trace is not recorded', async () => {
