@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CONTENT_TYPE } from '../../../src/telemetry/text-format.ts'
 import { counters, histograms, readings } from '../../../src/telemetry/metrics.ts'
+import { startCollector } from '../../support/collector.ts'
 import type { Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { parsePrometheusText, type Series } from '../../support/prometheus-text.ts'
@@ -291,14 +292,22 @@ describe('however many', () => {
 describe('after a busy day', () => {
   it('every metric has series', async () => {
     const slack = await startFakeRegion()
-    closing.push(() => slack.close())
+    const collector = await startCollector()
+    closing.push(
+      () => slack.close(),
+      () => collector.close(),
+    )
     const held: ServerResponse[] = []
     const { send, post, clock, scrape, gateway, regions, value } = await start(
       { us: (res, { url }) => (url.includes('commands') ? held.push(res) : res.end()), eu: says(422) },
       {
         directory: workspace({ acme: 'us', beta: 'eu' }),
         slack: { all_region_events: ['*'] },
-        env: { SLACK_RESPONSE_HOSTS: `127.0.0.1:${slack.port}`, RATE_LIMIT_PER_MINUTE: '4' },
+        env: {
+          SLACK_RESPONSE_HOSTS: `127.0.0.1:${slack.port}`,
+          RATE_LIMIT_PER_MINUTE: '4',
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        },
       },
     )
     // A duplicate, a dead letter, a hint and somebody nobody knows.
@@ -329,7 +338,7 @@ describe('after a busy day', () => {
     await post(EVENT, '{}', { secret: 'another' })
 
     const silent = [...(await scrape())].flatMap(([name, { series }]) => (series.length === 0 ? [name] : []))
-    expect(silent).toEqual(['records_dropped_total'])
+    expect(silent).toEqual(['records_dropped_total', 'spans_dropped_total'])
   })
 })
 

@@ -147,6 +147,7 @@ describe('the description for the log', () => {
     ADMIN_TOKEN: 'open-sesame',
     REGION_SIGNING_KEYS: signingKey,
     SPOOL_KEYS: spoolKey,
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-key=open-the-collector',
   }
 
   it('tells the effective settings, and of a secret only whether it is set', () => {
@@ -156,6 +157,7 @@ describe('the description for the log', () => {
       ADMIN_TOKEN: 'set',
       REGION_SIGNING_KEYS: 'set',
       SPOOL_KEYS: 'set',
+      OTEL_EXPORTER_OTLP_HEADERS: 'set',
       ACME_SECRET: 'set',
       ACME_BUDGET_MS: 2500,
       regions: [{ name: 'eu', address: 'http://127.0.0.1:9102/', signing_key: 'eu-2026', tls: 'not set' }],
@@ -177,7 +179,7 @@ describe('the description for the log', () => {
         const env = { ...secrets, ADMIN_TOKEN: token, ACME_SECRET: acmeSecret, REGIONS_FILE: path }
         const text = JSON.stringify(describeConfiguration(configurationOf(env)))
         const keys = [signingKey, spoolKey].map((entry) => entry.split(':')[1] ?? '')
-        const shown = [token, acmeSecret, ...keys].filter((one) => text.includes(one))
+        const shown = [token, acmeSecret, 'open-the-collector', ...keys].filter((one) => text.includes(one))
         expect(shown).toEqual([])
       }),
     )

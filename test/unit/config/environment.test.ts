@@ -31,6 +31,8 @@ function valuesOf(env: Environment) {
 
 const bytes = (count: number) => Buffer.alloc(count, 7).toString('base64')
 
+const NO_BASE_URL = 'must be http:// or https:// and a host, without credentials, query or fragment'
+
 describe('the environment', () => {
   it('has the defaults of the contract where nothing is set', () => {
     expect(valuesOf({})).toEqual({
@@ -90,6 +92,14 @@ describe('the environment', () => {
       { kind: 'postgres', url: 'postgresql://db/gateway?sslmode=require', poolMax: 3, statementTimeoutMs: 500 },
     ],
     ['CACHE_FRESH_MS', '0', 0],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'https://otel.internal:4318/otlp', 'https://otel.internal:4318/otlp'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x-key=hush', { 'x-key': 'hush' }],
+    [
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'authorization=Basic%20aHVzaA==, x-dataset = a%2Cb',
+      { authorization: 'Basic aHVzaA==', 'x-dataset': 'a,b' },
+    ],
+    ['OTEL_SERVICE_NAME', 'gateway-eu', 'gateway-eu'],
     ['SILO_MODE', 'MONOLITH', 'MONOLITH'],
     ['LOG_LEVEL', 'silent', 'silent'],
     ['LOG_SAMPLE', '0', 0],
@@ -145,6 +155,15 @@ describe('the environment', () => {
     ['RECORD_BODIES', 'some', 'must be one of off, failures, all'],
     ['RECORD_DAYS', '0', 'must be a whole number from 1 to 3650'],
     ['RECORD_MAX_MB', '0', 'must be a whole number from 1 to 1000000'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'otel.internal:4318', NO_BASE_URL],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://otel.internal:4317', NO_BASE_URL],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://user:hush@otel.internal:4318', NO_BASE_URL],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://otel.internal:4318/?key=hush', NO_BASE_URL],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'hush', 'entry 1 must be name=value, percent-encoded'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x-key=hush,', 'entry 2 must be name=value, percent-encoded'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x key=hush', 'entry 1 must be name=value, percent-encoded'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x-key=100%', 'entry 1 must be name=value, percent-encoded'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x-key=hush%0d%0ax-more=1', 'entry 1 must be name=value, percent-encoded'],
     ['DRAIN_DELAY_MS', '600001', 'must be a whole number from 0 to 600000'],
     ['DRAIN_TIMEOUT_MS', '-1', 'must be a whole number from 0 to 600000'],
     ['SILO_MODE', 'control', 'must be one of CONTROL, REGION, MONOLITH'],
