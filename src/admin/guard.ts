@@ -37,10 +37,12 @@ export function callerOf(req: IncomingMessage, settings: GuardSettings, now: num
     throw new Refusal('foreign_host', 'Reach the admin listener by its address, as ADMIN_HOST has it or as localhost.')
   }
   const { user, proto, host, forwardedFor } = peerOf(req, TRUSTED_PROXIES, IDENTITY_HEADER)
-  const { origin } = req.headers
-  // A proxy may call us by our address. Without a token that name proves nothing: it may be the rebound one.
+  // A proxy may call us by our address. Without a token its own name proves nothing: it may be the rebound one.
   const outside = hasToken ? URL.parse(`${proto}://${host}`)?.host : undefined
-  if (origin !== undefined && ![at.host, outside].includes(URL.parse(origin)?.host)) {
+  const { origin } = req.headers
+  const from = origin === undefined ? at.host : URL.parse(origin)?.host
+  // Of a page that hides where it is from, nothing is known (`null`).
+  if (from === undefined || (from !== at.host && from !== outside)) {
     throw new Refusal('foreign_origin', 'Pages of other origins may not use the admin API.')
   }
 

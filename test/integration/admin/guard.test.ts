@@ -150,10 +150,13 @@ describe('without a token', () => {
     expect((await rig.ask('GET', '/api/me')).json).toEqual({ author: 'loopback 127.0.0.1' })
   })
 
-  it('is not open to a page of another origin, whatever a proxy says of itself', async () => {
-    const headers = { Origin: 'http://evil.example', 'X-Forwarded-Host': 'evil.example' }
-    expect((await rig.ask('GET', '/api/me', { headers })).status).toBe(403)
-  })
+  it.each(['http://evil.example', 'null', ''])(
+    'is not open to a page of the origin "%s", whatever a proxy says of itself',
+    async (origin) => {
+      const headers = { Origin: origin, 'X-Forwarded-Host': 'evil.example' }
+      expect((await rig.ask('GET', '/api/me', { headers })).status).toBe(403)
+    },
+  )
 
   it('is not open to a page that a name of somebody else has led here', async () => {
     expect((await rig.ask('GET', '/api/me', { headers: { Host: 'evil.example' } })).status).toBe(403)
