@@ -119,7 +119,7 @@ function optionsOf(
           : { distr: 3, log: 10, range: [log.min, log.max] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 24, space: 70, values: (_plot, at) => at.map(clockTick) },
+      { ...axis, grid: { show: false }, size: 24, space: 70, values: ticksThatFit },
       {
         ...axis,
         size: 52,
@@ -167,6 +167,15 @@ function drawLimit(plot: uPlot, limit: PlotProps['limit'], { colour, font }: { c
   ctx.fillText(limit.name, bbox.left + 6 * ratio, y - 3 * ratio)
   ctx.restore()
 }
+
+/** The names of the ticks of the time axis, but for one that would be cut off at the right. */
+function ticksThatFit(plot: uPlot, at: number[]): string[] {
+  const end = plot.bbox.width / devicePixelRatio - HALF_A_TICK
+  return at.map((one) => (plot.valToPos(one, 'x') > end ? '' : clockTick(one)))
+}
+
+/** In pixels, of `16:07:15`. */
+const HALF_A_TICK = 26
 
 function tens(min: number, max: number): number[] {
   const found: number[] = []
