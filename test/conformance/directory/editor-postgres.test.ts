@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { describe } from 'vitest'
 import { openPostgres } from '../../../src/database/postgres-connections.ts'
-import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
+import { testsPostgres } from '../../support/postgres-server.ts'
+import { usePostgres } from '../../support/use-postgres.ts'
 import { directoryEditorConformance } from './editor.ts'
 
 describe.skipIf(!testsPostgres())('with a server', () => {
-  let server: PostgresServer
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterAll(() => server.close())
+  const newDatabase = usePostgres()
 
-  directoryEditorConformance('PostgreSQL', async () =>
-    openPostgres({
-      kind: 'postgres',
-      url: await server.createDatabase(),
-      poolMax: 4,
-      statementTimeoutMs: 10_000,
-    }),
-  )
+  directoryEditorConformance('PostgreSQL', async () => openPostgres(await newDatabase(4)))
 })

@@ -1,16 +1,10 @@
-import { afterAll, beforeAll, describe } from 'vitest'
-import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
+import { describe } from 'vitest'
+import { testsPostgres } from '../../support/postgres-server.ts'
+import { usePostgres } from '../../support/use-postgres.ts'
 import { recordStoreConformance } from './record-store.ts'
 
 describe.skipIf(!testsPostgres())('with a server', () => {
-  let server: PostgresServer
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterAll(() => server.close())
+  const newDatabase = usePostgres()
 
-  recordStoreConformance('PostgreSQL', async () => {
-    const url = await server.createDatabase()
-    return { kind: 'postgres', url, poolMax: 4, statementTimeoutMs: 10_000 }
-  })
+  recordStoreConformance('PostgreSQL', () => newDatabase(4))
 })

@@ -4,32 +4,23 @@ import {
   type Claim,
   type MailboxAddress,
   type NewRow,
-  type NewRowState,
   type Spool,
   type WaitingRow,
 } from '../../../src/delivery/spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
+import { mailboxIn } from '../../support/spool-rows.ts'
+import { namedRow } from './named-row.ts'
 import type { Adapter, Store } from './spool.ts'
 
 const NOW = 1_750_000_000_000
 const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
-const waiting: NewRowState = { kind: 'waiting', ...fresh }
 const slack = { provider: 'slack', integration: '1' } as const
-const us: MailboxAddress = { ...slack, kind: 'region', region: 'us' }
-const eu: MailboxAddress = { ...slack, kind: 'region', region: 'eu' }
+const us = mailboxIn('us')
+const eu = mailboxIn('eu')
 const held: MailboxAddress = { ...slack, kind: 'held', organization: '10' }
 const unresolved: MailboxAddress = { kind: 'unresolved', provider: 'slack', installation: 'T1' }
-const row = (name: string, mailbox: MailboxAddress, more: Partial<NewRow> = {}): NewRow => ({
-  mailbox,
-  delivery: `delivery ${name}`,
-  dedupKey: name,
-  organizations: ['10'],
-  receivedAt: NOW,
-  payload: { keyId: 'k1', bytes: Buffer.from(`payload ${name}`) },
-  maxSpoolBytes: undefined,
-  state: waiting,
-  ...more,
-})
+const row = (name: string, mailbox: MailboxAddress, more: Partial<NewRow> = {}): NewRow =>
+  namedRow(name, mailbox, { organizations: ['10'], receivedAt: NOW, ...more })
 
 /** What every spool does where an organization moves, and what waits for it follows. */
 export function movingConformance(name: string, adapter: Adapter): void {

@@ -1,19 +1,17 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { beforeAll, describe } from 'vitest'
 import { openPostgresSpool } from '../../../src/delivery/postgres-spool.ts'
 import { createPool, type PostgresDatabase } from '../../../src/database/postgres.ts'
-import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
+import { testsPostgres } from '../../support/postgres-server.ts'
+import { usePostgres } from '../../support/use-postgres.ts'
 import { movingConformance } from './moving.ts'
 import { spoolConformance, type Adapter } from './spool.ts'
 
 describe.skipIf(!testsPostgres())('on PostgreSQL', () => {
-  let server: PostgresServer
+  const newDatabase = usePostgres()
   let database: PostgresDatabase
   beforeAll(async () => {
-    server = await startPostgres()
-    const url = await server.createDatabase()
-    database = { kind: 'postgres', url, poolMax: 10, statementTimeoutMs: 2000 }
-  }, 60_000)
-  afterAll(() => server.close(), 60_000)
+    database = await newDatabase(10)
+  })
 
   const adapter: Adapter = {
     shared: true,

@@ -12,6 +12,8 @@ import {
   type Spool,
 } from '../../../src/delivery/spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
+import { mailboxIn } from '../../support/spool-rows.ts'
+import { namedRow } from './named-row.ts'
 
 /** An empty store, on which instances work that share one clock. */
 export interface Store {
@@ -32,25 +34,11 @@ const waiting: NewRowState = { kind: 'waiting', ...fresh }
 const held: NewRowState = { kind: 'held' }
 const dead = (reason: string, attempts = 1): NewRowState => ({ kind: 'dead', reason, attempts })
 
-const box = (integration = '1', region = 'us'): MailboxAddress => ({
-  kind: 'region',
-  provider: 'slack',
-  integration,
-  region,
-})
+const box = (integration = '1', region = 'us'): MailboxAddress => mailboxIn(region, integration)
 const unresolved = (installation: string): MailboxAddress => ({ kind: 'unresolved', provider: 'slack', installation })
 const sealed = (text: string, keyId?: string): Sealed => ({ keyId, bytes: Buffer.from(text) })
-const row = (name: string, more: Partial<NewRow> = {}): NewRow => ({
-  mailbox: box(),
-  delivery: `delivery ${name}`,
-  dedupKey: name,
-  organizations: ['10', '11'],
-  receivedAt: NOW - 1000,
-  payload: sealed(`payload ${name}`, 'k1'),
-  maxSpoolBytes: undefined,
-  state: waiting,
-  ...more,
-})
+const row = (name: string, more: Partial<NewRow> = {}): NewRow =>
+  namedRow(name, box(), { organizations: ['10', '11'], receivedAt: NOW - 1000, ...more })
 const answer = (delivery: string, more: Partial<NewOwedAnswer> = {}): NewOwedAnswer => ({
   delivery,
   provider: 'slack',

@@ -6,10 +6,11 @@ import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool } f
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { Organization } from '../../../src/directory/directory.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { mailboxIn, waitingRow } from '../../support/spool-rows.ts'
 
 const slack = { provider: 'slack', integration: '1' } as const
-const us: MailboxAddress = { ...slack, kind: 'region', region: 'us' }
-const eu = { ...slack, kind: 'region', region: 'eu' } as const
+const us = mailboxIn('us')
+const eu = mailboxIn('eu')
 const own: MailboxAddress = { ...slack, kind: 'held', organization: '10' }
 const key = (id: string, fill: number) => ({ id, key: Buffer.alloc(32, fill) })
 const sealer = createSealer([key('k1', 1)])
@@ -30,17 +31,8 @@ beforeEach(() => {
 afterAll(() => connection.database.close())
 
 function row(name: string, mailbox: MailboxAddress, more: Partial<NewRow> = {}): NewRow {
-  return {
-    mailbox,
-    delivery: name,
-    dedupKey: name,
-    organizations: ['10'],
-    receivedAt: 0,
-    payload: sealer.seal(Buffer.from(`payload ${name}`), { delivery: name, region: regionOf(mailbox) }),
-    maxSpoolBytes: undefined,
-    state: { kind: 'waiting', ...NO_PROGRESS },
-    ...more,
-  }
+  const payload = sealer.seal(Buffer.from(`payload ${name}`), { delivery: name, region: regionOf(mailbox) })
+  return waitingRow(name, mailbox, { payload, ...more })
 }
 
 const append = (...rows: NewRow[]) => spool.append(rows, { giveUpAt: Infinity })
@@ -160,7 +152,7 @@ describe('what goes before a row that is to be sent where an organization lives 
     held: false,
   } as const
   const moved: Organization = { ...organization, formerly: { regions: ['us', 'ap'], until: MOVED_AT } }
-  const ap: MailboxAddress = { ...slack, kind: 'region', region: 'ap' }
+  const ap = mailboxIn('ap')
   const forgotten: unknown[] = []
 
   const looked: MailboxAddress[] = []

@@ -3,22 +3,11 @@ import { expect, it } from 'vitest'
 import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
 import { createMailboxWorker } from '../../../src/delivery/mailboxes.ts'
-import type { NewRow } from '../../../src/delivery/spool.ts'
 import { connectSpool } from '../../../src/delivery/spool-transaction.ts'
 import type { Lane } from '../../../src/delivery/turns.ts'
-import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
-
-const rowOf = (integration: string): NewRow => ({
-  mailbox: { kind: 'region', provider: 'slack', integration, region: 'eu' },
-  delivery: `d${integration}`,
-  dedupKey: `k${integration}`,
-  organizations: [],
-  receivedAt: 0,
-  payload: { keyId: undefined, bytes: Buffer.from('x') },
-  maxSpoolBytes: undefined,
-  state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
-})
+import { mailboxIn, waitingRow } from '../../support/spool-rows.ts'
+import { easy } from './mailbox-world.ts'
 
 it('sends the mailboxes of a region as its probes by turns: one bad head does not keep the others waiting', async () => {
   const { database, tables } = await connectSpool(':memory:', { waitMs: 0 })
@@ -27,28 +16,22 @@ it('sends the mailboxes of a region as its probes by turns: one bad head does no
   const tried: string[] = []
   let breaker: Lane['breaker'] = 'closed'
   const worker = createMailboxWorker({
+    ...easy,
     spool: directSpool({ database, tables }, { clock, instance: 'one' }),
     clock,
-    alarms: { raise() {} },
-    counters: createCounters(),
     random: () => 1,
     attempt(_, { delivery }) {
       tried.push(delivery)
       return Promise.resolve({ kind: 'judged', judgement: failed })
     },
-    isHeld: () => Promise.resolve(false),
     lane: () => ({ atMost: 4, breaker }),
-    maxAgeMs: () => 86_400_000,
-    deadLetterMs: () => 86_400_000,
-    maxSpoolBytes: () => undefined,
-    holdsMore: () => false,
-    onDead() {},
   })
   const settled = async (): Promise<void> => {
     for (let turn = 0; turn < 20; turn++) await nextTurn()
   }
   await worker.start()
-  for (const integration of ['1', '2', '3']) await worker.append([rowOf(integration)], { giveUpAt: Infinity })
+  for (const integration of ['1', '2', '3'])
+    await worker.append([waitingRow(`d${integration}`, mailboxIn('eu', integration))], { giveUpAt: Infinity })
   await settled()
 
   breaker = 'half_open'

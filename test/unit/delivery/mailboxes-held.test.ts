@@ -2,10 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import { createMailboxWorker, type MailboxWorker } from '../../../src/delivery/mailboxes.ts'
-import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow } from '../../../src/delivery/spool.ts'
+import { regionOf, type MailboxAddress, type NewRow } from '../../../src/delivery/spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
-import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { mailboxIn, waitingRow } from '../../support/spool-rows.ts'
+import { easy } from './mailbox-world.ts'
 
 let connection: SpoolConnection
 beforeAll(async () => {
@@ -19,19 +20,8 @@ afterEach(async () => {
 })
 
 const slack = { provider: 'slack', integration: '1' } as const
-const eu: MailboxAddress = { ...slack, kind: 'region', region: 'eu' }
+const eu = mailboxIn('eu')
 const own = (organization = '10'): MailboxAddress => ({ ...slack, kind: 'held', organization })
-const row = (name: string, mailbox: MailboxAddress): NewRow => ({
-  mailbox,
-  delivery: name,
-  dedupKey: name,
-  organizations: ['10'],
-  receivedAt: 0,
-  payload: { keyId: undefined, bytes: Buffer.from('x') },
-  maxSpoolBytes: undefined,
-  state: { kind: 'waiting', ...NO_PROGRESS },
-})
-
 /** A worker for organizations that are held until `release`; what waits for them then goes to `eu`, which takes it. */
 async function start() {
   const clock = createManualClock()
@@ -39,6 +29,7 @@ async function start() {
   let held = true
   const sound = directSpool(connection, { clock, instance: 'one' })
   const worker = createMailboxWorker({
+    ...easy,
     spool: {
       ...sound,
       next(mailbox) {
@@ -47,11 +38,8 @@ async function start() {
       },
     },
     clock,
-    alarms: { raise() {} },
-    counters: createCounters(),
-    random: () => 0.5,
     attempt(address, { delivery }) {
-      if (address.kind === 'held') return Promise.resolve({ kind: 'moved', rows: [row(delivery, eu)] })
+      if (address.kind === 'held') return Promise.resolve({ kind: 'moved', rows: [waitingRow(delivery, eu)] })
       seen.delivered.push(`${delivery} to ${regionOf(address)}`)
       return Promise.resolve({ kind: 'judged', judgement: { kind: 'delivered' } })
     },
@@ -59,12 +47,6 @@ async function start() {
       seen.asked += 1
       return Promise.resolve(held)
     },
-    lane: () => ({ atMost: 4, breaker: 'closed' }),
-    maxAgeMs: () => 86_400_000,
-    deadLetterMs: () => 86_400_000,
-    maxSpoolBytes: () => undefined,
-    holdsMore: () => false,
-    onDead() {},
   })
   workers.push(worker)
   await worker.start()
@@ -91,7 +73,7 @@ async function start() {
 describe('what waits for an organization that is held', () => {
   it('costs the store nothing, and the directory a look a second', async () => {
     const { put, pass, seen, worker } = await start()
-    await put(row('1', own()), row('2', own()))
+    await put(waitingRow('1', own()), waitingRow('2', own()))
     await pass(10_000)
     expect(seen).toMatchObject({ claimed: 0, delivered: [] })
     expect(seen.asked).toBeLessThanOrEqual(12)
@@ -100,7 +82,7 @@ describe('what waits for an organization that is held', () => {
 
   it('costs the directory fifty looks a second however many are held', async () => {
     const { put, pass, seen } = await start()
-    await put(...Array.from({ length: 500 }, (_, at) => row(`${at}`, own(`${at}`))))
+    await put(...Array.from({ length: 500 }, (_, at) => waitingRow(`${at}`, own(`${at}`))))
     seen.asked = 0
     await pass(20_000)
     expect(seen.asked).toBeLessThanOrEqual(1100)
@@ -108,7 +90,7 @@ describe('what waits for an organization that is held', () => {
 
   it('does not keep anybody else waiting', async () => {
     const { put, seen, worker } = await start()
-    await put(row('1', own()), row('2', eu))
+    await put(waitingRow('1', own()), waitingRow('2', eu))
     expect(seen.delivered).toEqual(['2 to eu'])
     expect(worker.mustWait(eu)).toBe(false)
     expect(worker.mustWait(own('11'))).toBe(false)
@@ -116,7 +98,7 @@ describe('what waits for an organization that is held', () => {
 
   it('is delivered within a second of its release, in its order, though nobody says so here', async () => {
     const { put, pass, seen, release, worker } = await start()
-    await put(row('1', own()), row('2', own()), row('3', own()))
+    await put(waitingRow('1', own()), waitingRow('2', own()), waitingRow('3', own()))
     release()
     await pass(1100)
     expect(seen.delivered).toEqual(['1 to eu', '2 to eu', '3 to eu'])
@@ -125,12 +107,12 @@ describe('what waits for an organization that is held', () => {
 
   it('is waited for while it is being moved here, though nothing is known yet to be there', async () => {
     const { spool, worker, put, release, seen, settled } = await start()
-    await put(row('1', own()))
+    await put(waitingRow('1', own()))
     release()
     const [waiting] = await spool.waitingFor(own(), '10', { limit: 1 })
     const moved = await worker.filling([own(), eu], async () => {
       expect(worker.mustWait(eu)).toBe(true)
-      return await spool.relocate([{ row: waiting?.id ?? 0, rows: [row('1', eu)] }])
+      return await spool.relocate([{ row: waiting?.id ?? 0, rows: [waitingRow('1', eu)] }])
     })
     expect(moved).toBe(1)
     expect(worker.mustWait(eu)).toBe(true)
@@ -143,10 +125,10 @@ describe('what waits for an organization that is held', () => {
 
   it('is delivered at once where it was moved here, and what comes then does not wait for it', async () => {
     const { put, spool, seen, release, worker, settled } = await start()
-    await put(row('1', own()))
+    await put(waitingRow('1', own()))
     release()
     const [waiting] = await spool.waitingFor(own(), '10', { limit: 1 })
-    await spool.relocate([{ row: waiting?.id ?? 0, rows: [row('1', eu)] }])
+    await spool.relocate([{ row: waiting?.id ?? 0, rows: [waitingRow('1', eu)] }])
     expect(worker.mustWait(own())).toBe(true)
     await worker.filling([own(), eu], () => Promise.resolve())
     await settled()

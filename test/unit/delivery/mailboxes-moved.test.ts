@@ -4,8 +4,9 @@ import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import { createMailboxWorker } from '../../../src/delivery/mailboxes.ts'
 import { regionOf, type MailboxAddress, type NewRow, type Spool } from '../../../src/delivery/spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
-import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { mailboxIn, waitingRow } from '../../support/spool-rows.ts'
+import { easy } from './mailbox-world.ts'
 
 let connection: SpoolConnection
 beforeAll(async () => {
@@ -14,17 +15,8 @@ beforeAll(async () => {
 afterAll(() => connection.database.close())
 
 const homeless: MailboxAddress = { kind: 'unresolved', provider: 'slack', installation: 'T1' }
-const home: MailboxAddress = { kind: 'region', provider: 'slack', integration: '1', region: 'eu' }
-const rowIn = (mailbox: MailboxAddress): NewRow => ({
-  mailbox,
-  delivery: 'd1',
-  dedupKey: 'k1',
-  organizations: [],
-  receivedAt: 0,
-  payload: { keyId: undefined, bytes: Buffer.from('x') },
-  maxSpoolBytes: undefined,
-  state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
-})
+const home = mailboxIn('eu')
+const rowIn = (mailbox: MailboxAddress): NewRow => waitingRow('d1', mailbox)
 
 /** A worker whose unresolved deliveries find their home at once. */
 function createWorld() {
@@ -44,23 +36,14 @@ function createWorld() {
   }
   const delivered: string[] = []
   const worker = createMailboxWorker({
+    ...easy,
     spool,
     clock,
-    alarms: { raise() {} },
-    counters: createCounters(),
-    random: () => 0.5,
     attempt(address, { delivery }) {
       if (address.kind === 'unresolved') return Promise.resolve({ kind: 'moved', rows: [rowIn(home)] })
       delivered.push(`${delivery} to ${regionOf(address)}`)
       return Promise.resolve({ kind: 'judged', judgement: { kind: 'delivered' } })
     },
-    isHeld: () => Promise.resolve(false),
-    lane: () => ({ atMost: 4, breaker: 'closed' }),
-    maxAgeMs: () => 86_400_000,
-    deadLetterMs: () => 86_400_000,
-    maxSpoolBytes: () => undefined,
-    holdsMore: () => false,
-    onDead() {},
   })
   return {
     delivered,

@@ -4,12 +4,12 @@ import type { Attempted } from '../../../src/delivery/attempt.ts'
 import { directSpool } from '../../../src/delivery/direct-spool.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
 import { createMailboxWorker, type MailboxWorker } from '../../../src/delivery/mailboxes.ts'
-import { NO_PROGRESS } from '../../../src/delivery/spool.ts'
 import type { MailboxAddress, NewRow, Spool } from '../../../src/delivery/spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { Lane } from '../../../src/delivery/turns.ts'
-import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { mailboxIn, waitingRow } from '../../support/spool-rows.ts'
+import { easy } from './mailbox-world.ts'
 
 let connection: SpoolConnection
 beforeAll(async () => {
@@ -23,25 +23,7 @@ afterEach(async () => {
   for (const worker of workers.splice(0)) await worker.stop()
 })
 
-const homeOf = (integration: string, region = 'eu'): MailboxAddress => ({
-  kind: 'region',
-  provider: 'slack',
-  integration,
-  region,
-})
-
-function row(delivery: string, mailbox: MailboxAddress): NewRow {
-  return {
-    mailbox,
-    delivery,
-    dedupKey: delivery,
-    organizations: ['10'],
-    receivedAt: 0,
-    payload: { keyId: undefined, bytes: Buffer.from('x') },
-    maxSpoolBytes: undefined,
-    state: { kind: 'waiting', ...NO_PROGRESS },
-  }
-}
+const homeOf = (integration: string, region = 'eu'): MailboxAddress => mailboxIn(region, integration)
 
 const delivered: Judgement = { kind: 'delivered' }
 const transient = (why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered', reason: string = why): Judgement => ({
@@ -61,11 +43,10 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
     us: { atMost: 4, breaker: 'closed' },
   }
   const spool: Spool = directSpool(connection, { clock, instance: `instance ${workers.length}` })
-  const counters = createCounters()
   const worker = createMailboxWorker({
+    ...easy,
     spool,
     clock,
-    counters,
     alarms: { raise: (_level, key) => void alarms.push(key) },
     random: () => 1,
     attempt(address, { delivery }, maySend) {
@@ -74,13 +55,7 @@ function start(answer: (delivery: string, address: MailboxAddress, maySend: () =
       const isJudgement = outcome.kind === 'delivered' || outcome.kind === 'refused' || outcome.kind === 'transient'
       return Promise.resolve(isJudgement ? { kind: 'judged', judgement: outcome } : outcome)
     },
-    isHeld: () => Promise.resolve(false),
     lane: (region) => regions[region],
-    maxAgeMs: () => 86_400_000,
-    deadLetterMs: () => 86_400_000,
-    maxSpoolBytes: () => undefined,
-    holdsMore: () => false,
-    onDead() {},
   })
   workers.push(worker)
   const settled = async (): Promise<void> => {
@@ -113,11 +88,11 @@ describe('what waits for a region that nothing is sent to', () => {
     const world = start((delivery, address) => {
       if (address.kind === 'region' && address.region === 'us') return delivered
       if (!hasMoved) return transient('not_tried', state === 'down' ? 'region_down' : 'circuit_open')
-      return { kind: 'moved', rows: [row(delivery, homeOf('1', 'us'))] }
+      return { kind: 'moved', rows: [waitingRow(delivery, homeOf('1', 'us'))] }
     })
     world.regions['eu'] = state === 'down' ? undefined : { atMost: 4, breaker: 'open' }
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     hasMoved = true
     await world.pass(61_000)
     expect(world.tried.at(-1)).toBe('d1 us')
@@ -128,7 +103,7 @@ describe('what waits for a region that nothing is sent to', () => {
     const world = start(() => transient('not_tried', 'region_down'))
     world.regions['eu'] = undefined
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     await world.pass(300_000)
     expect(world.tried.length).toBeLessThanOrEqual(6)
   })
@@ -138,7 +113,7 @@ describe('what waits for a region that nothing is sent to', () => {
     const world = start(() => (isUp ? delivered : transient('not_tried', 'region_down')))
     world.regions['eu'] = undefined
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     isUp = true
     world.regions['eu'] = { atMost: 4, breaker: 'closed' }
     world.worker.look()
@@ -160,7 +135,7 @@ describe('a region whose state is changed while a turn finds it down', () => {
     })
     world.regions['eu'] = undefined
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
     expect(world.worker.mustWait(homeOf('1'))).toBe(false)
   })
@@ -176,7 +151,7 @@ describe('a region that answers again', () => {
       return outcome
     })
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     world.worker.watch('eu').recovered(from)
     await world.settled()
     return world.tried.length
@@ -207,10 +182,10 @@ describe('what has moved', () => {
   it('is delivered although its mailbox was emptied at that very moment', async () => {
     const homeless: MailboxAddress = { kind: 'unresolved', provider: 'slack', installation: 'T1' }
     const world = start((delivery, { kind }) =>
-      kind === 'unresolved' ? { kind: 'moved', rows: [row(delivery, homeOf('1'))] } : delivered,
+      kind === 'unresolved' ? { kind: 'moved', rows: [waitingRow(delivery, homeOf('1'))] } : delivered,
     )
     await world.worker.start()
-    await Promise.all([world.put(row('last', homeOf('1'))), world.put(row('moved', homeless))])
+    await Promise.all([world.put(waitingRow('last', homeOf('1'))), world.put(waitingRow('moved', homeless))])
     await world.pass(2000)
     expect(world.tried).toContain('moved eu')
     expect(await world.spool.open()).toEqual([])
@@ -222,7 +197,7 @@ describe('a mailbox that refusals have paused', () => {
     const world = start(() => delivered)
     await world.worker.start()
     const dead = (delivery: string): NewRow => ({
-      ...row(delivery, homeOf('1')),
+      ...waitingRow(delivery, homeOf('1')),
       state: { kind: 'dead', reason: 'http_400', attempts: 1 },
     })
     await world.put(...Array.from({ length: 10 }, (_, index) => dead(`d${index}`)))
@@ -241,7 +216,7 @@ describe('a mailbox that is resumed while something is on its way into it', () =
   it('delivers that', async () => {
     const world = start(() => delivered)
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     const [{ id } = { id: 0 }] = await world.spool.list()
     await world.spool.pause(id, 'by hand')
     await world.worker.lookAtAll()
@@ -252,7 +227,7 @@ describe('a mailbox that is resumed while something is on its way into it', () =
       await slowDisk
       return appended
     }
-    const putting = world.put(row('d2', homeOf('1')))
+    const putting = world.put(waitingRow('d2', homeOf('1')))
     // Read before what is on its way has come in.
     world.spool.open = () => Promise.resolve([])
     await world.spool.resume(id)
@@ -268,7 +243,7 @@ describe('a refusal that is written down while others come and go', () => {
     const world = start(() => delivered)
     await world.worker.start()
     const dead = (delivery: string): NewRow => ({
-      ...row(delivery, homeOf('1')),
+      ...waitingRow(delivery, homeOf('1')),
       state: { kind: 'dead', reason: 'http_400', attempts: 1 },
     })
     const first = world.put(dead('d1'))
@@ -301,12 +276,12 @@ describe('a claim', () => {
       return transient('unanswered')
     })
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     expect(asked[0]?.()).toBe(true)
     world.clock.advance(60_000)
     expect(asked[0]?.()).toBe(false)
     await world.settled()
-    await world.put(row('d2', homeOf('2')))
+    await world.put(waitingRow('d2', homeOf('2')))
     expect(asked[0]?.()).toBe(false)
     expect(asked.at(-1)?.()).toBe(true)
   })
@@ -323,7 +298,7 @@ describe('a delivery whose turn ends as the region recovers', () => {
       return transient('not_tried', 'circuit_open')
     })
     await world.worker.start()
-    await world.put(row('d1', homeOf('1')))
+    await world.put(waitingRow('d1', homeOf('1')))
     await world.pass(1000)
     expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
   })
