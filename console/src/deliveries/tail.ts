@@ -4,8 +4,8 @@ import { leftOut, recent } from '../stream.ts'
 
 /** What a person can look through; more would only make each change slower to draw. */
 const KEPT = 200
-/** As often as anybody can take in that there is something new: a table is expensive to paint. */
-const SHOW_MS = 500
+/** What comes alone is shown at once; of many a second nobody could read more, and a table is expensive to paint. */
+const SHOW_MS = 1000
 
 export interface Tail {
   /** The newest first. */
@@ -32,9 +32,11 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
   const missedBefore = leftOut.peek()
   let head = recent.peek()[0]
   let timer: ReturnType<typeof setTimeout> | undefined
+  let shownAt = -Infinity
 
   function show(): void {
     timer = undefined
+    shownAt = performance.now()
     rows.value = held
     waiting.value = 0
   }
@@ -50,7 +52,7 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
     if (isPaused.peek()) {
       const shown = new Set(rows.peek().map(({ id }) => id))
       waiting.value = held.filter(({ id }) => !shown.has(id)).length
-    } else timer ??= setTimeout(show, SHOW_MS)
+    } else timer ??= setTimeout(show, Math.max(0, shownAt + SHOW_MS - performance.now()))
   })
 
   return {
