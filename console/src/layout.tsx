@@ -5,6 +5,7 @@ import { Brand } from './parts/brand.tsx'
 import { Mark } from './parts/mark.tsx'
 import { notifyFailure } from './parts/notices.tsx'
 import { Empty, Failure, Loading } from './parts/states.tsx'
+import { Time } from './parts/time.tsx'
 import { pages, type PageEntry, type PageProps } from './pages.ts'
 import { href, place } from './router.ts'
 import { session, signOut } from './session.ts'
@@ -93,11 +94,21 @@ function LiveState() {
   return (
     <p class="live-state" role="status">
       {streamState.value === 'connecting' && <Mark tone="quiet">Connecting</Mark>}
-      {streamState.value === 'lost' && <Mark tone="bad">Connection lost, trying again</Mark>}
+      {streamState.value === 'lost' && (
+        <Mark tone="bad">Connection lost, trying again{now.value !== undefined && <LastTold at={now.value.at} />}</Mark>
+      )}
       {streamState.value === 'bye' && <Mark tone="wait">The gateway is draining</Mark>}
       {streamState.value === 'live' &&
         (now.value?.ready === false ? <Mark tone="bad">Not ready</Mark> : <Mark tone="good">Live</Mark>)}
     </p>
+  )
+}
+
+function LastTold({ at }: { at: string }) {
+  return (
+    <>
+      ; seen is what was at <Time at={at} />
+    </>
   )
 }
 

@@ -1,8 +1,8 @@
 import { batch, signal } from '@preact/signals'
-import { askSession } from './session.ts'
+import { askSession, session } from './session.ts'
 import type { DeliveriesTold, DeliveryListing, Now } from './shapes.ts'
 
-/** `bye`: the gateway drains and has said so. */
+/** `bye`: the gateway drains and has said so; another may soon answer at its address. */
 export type StreamState = 'connecting' | 'live' | 'lost' | 'bye'
 
 export const streamState = signal<StreamState>('connecting')
@@ -31,6 +31,7 @@ const AGAIN_MS = 3000
 export function followStream(): () => void {
   let source: EventSource | undefined
   let again: ReturnType<typeof setTimeout> | undefined
+  let isOver = false
 
   function open(): void {
     source = new EventSource('/api/stream')
@@ -42,19 +43,33 @@ export function followStream(): () => void {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same
       came(JSON.parse(String(data)) as DeliveriesTold)
     })
-    source.addEventListener('bye', () => (streamState.value = 'bye'))
-    source.addEventListener('error', () => {
-      if (streamState.value !== 'bye') streamState.value = 'lost'
-      if (source?.readyState !== EventSource.CLOSED) return
-      // Refused: the browser leaves it at that, and a session may be over.
-      clearTimeout(again)
-      again = setTimeout(() => void askSession().then(open), AGAIN_MS)
+    source.addEventListener('bye', () => {
+      streamState.value = 'bye'
+      source?.close()
+      tryAgain()
     })
+    source.addEventListener('error', () => {
+      streamState.value = 'lost'
+      // Where it was refused the browser leaves it at that, and a session may be over.
+      if (source?.readyState === EventSource.CLOSED) tryAgain()
+    })
+  }
+
+  function tryAgain(): void {
+    clearTimeout(again)
+    again = setTimeout(() => void openAgain(), AGAIN_MS)
+  }
+
+  /** Not where nobody is signed in any more, nor where nobody is interested. */
+  async function openAgain(): Promise<void> {
+    await askSession()
+    if (!isOver && session.value?.authenticated === true) open()
   }
 
   streamState.value = 'connecting'
   open()
   return () => {
+    isOver = true
     clearTimeout(again)
     source?.close()
   }

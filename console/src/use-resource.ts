@@ -21,6 +21,7 @@ export function useResource<Data>(
   const [state, setState] = useState<{ key: string; data?: Data; error?: ApiError | undefined }>({ key })
   const [round, setRound] = useState(0)
   const [loading, setLoading] = useState(true)
+  const isAsking = useRef(false)
   const latest = useRef(load)
   latest.current = load
   const reload = (): void => setRound((before) => before + 1)
@@ -29,19 +30,28 @@ export function useResource<Data>(
     const gone = new AbortController()
     const { signal } = gone
     setLoading(true)
+    isAsking.current = true
     latest
       .current(signal)
       .then(
         (data) => !signal.aborted && setState({ key, data }),
-        (error: unknown) => !signal.aborted && setState((before) => ({ ...before, key, error: asApiError(error) })),
+        (error: unknown) =>
+          !signal.aborted &&
+          setState((before) => ({ ...(before.key === key && before), key, error: asApiError(error) })),
       )
-      .finally(() => !signal.aborted && setLoading(false))
+      .finally(() => {
+        if (signal.aborted) return
+        isAsking.current = false
+        setLoading(false)
+      })
     return () => gone.abort()
   }, [key, round])
 
   useEffect(() => {
     if (everyMs === undefined) return undefined
-    const pace = setInterval(() => document.visibilityState === 'visible' && reload(), everyMs)
+    // One that takes longer than that is waited for: asked again and again, it would never be answered.
+    const isDue = () => document.visibilityState === 'visible' && !isAsking.current
+    const pace = setInterval(() => isDue() && reload(), everyMs)
     return () => clearInterval(pace)
   }, [everyMs])
 

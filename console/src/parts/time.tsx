@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 import { age } from '../format.ts'
 
 /** The time of this machine, once a second, for everything that says how long ago something was. */
-export const tick = signal(Date.now())
+const tick = signal(Date.now())
 setInterval(() => {
   if (document.visibilityState === 'visible') tick.value = Date.now()
 }, 1000)

@@ -1,19 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
 import { blockActions, eventCallback, slashCommand, type SlackBody } from '../../support/slack-payloads.ts'
 import { SINGLE } from '../../support/slack-surfaces.ts'
 import { startConsole, type ConsoleRig } from './console-rig.ts'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-interface Finding {
-  readonly id: string
-  readonly impact: string | null
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
-}
 
 /** Each page, and what is seen once it is there. */
 const pages = [
@@ -38,7 +29,7 @@ const pages = [
 const windows = [
   ['light', { colorScheme: 'light', viewport: { width: 1280, height: 800 } }],
   ['dark', { colorScheme: 'dark', viewport: { width: 1280, height: 800 } }],
-  ['narrow', { colorScheme: 'light', viewport: { width: 380, height: 700 } }],
+  ['narrow', { colorScheme: 'light', viewport: { width: 360, height: 700 } }],
 ] as const
 
 describe.skipIf(!testsBrowser())('every page of the console', () => {
@@ -109,8 +100,8 @@ describe.skipIf(!testsBrowser())('every page of the console', () => {
 /** What is serious or critical, each with its element and what to do. */
 async function findingsOn(page: Page): Promise<string[]> {
   // By evaluation, as a debugger: the page's own policy lets no other script in.
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate<{ violations: Finding[] }>('axe.run()')
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))

@@ -86,4 +86,13 @@ describe.skipIf(!testsBrowser())('the console’s live page', () => {
       '99 % within',
     ])
   })
+
+  // The last of them: from then on this gateway is gone.
+  it('says that the gateway drains', async () => {
+    window = await console.open()
+    const state = window.page.getByRole('status')
+    await expectSeen(state.getByText('Live', { exact: true }))
+    console.test.gateway.startDraining()
+    await expectSeen(state.getByText('The gateway is draining'))
+  })
 })

@@ -54,6 +54,17 @@ describe.skipIf(!testsBrowser())('signing in to the console', () => {
     await expectSeen(window.page.getByLabel('Admin token'))
   })
 
+  it('is asked for again when the stream is refused, which then is over', async () => {
+    window = await console.open()
+    await expectSeen(window.page.getByRole('status').getByText('Live', { exact: true }))
+    await window.page.context().clearCookies()
+    console.dropConnections()
+    await expectSeen(window.page.getByLabel('Admin token'))
+    await window.page.evaluate("fetch('/api/session').then((response) => response.text())")
+    expect(window.requests.filter((request) => request === 'GET /api/stream')).toHaveLength(2)
+    expect(window.faults.splice(0)).not.toEqual([])
+  })
+
   it('is asked for again once the session has ended while a page was open', async () => {
     window = await console.open('#/regions')
     await window.page.getByRole('button', { name: 'Drain us' }).click()
