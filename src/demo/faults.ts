@@ -14,12 +14,14 @@ const behaviours: Readonly<Record<Exclude<Condition, 'gone'>, Behaviour>> = {
   hanging: { delayMs: Infinity, failWith: undefined },
 }
 
+/** Resolves when it is so; what has hung until then is answered, or its connection breaks. Rejects like `switchOn`. */
 export async function bringInto(region: Region, condition: Condition): Promise<void> {
   if (condition === 'gone') return await region.switchOff()
   region.behave(behaviours[condition])
   await region.switchOn()
 }
 
+/** What somebody who asks it finds, whoever has brought it there. */
 export function conditionOf({ isOn, behaviour: { delayMs, failWith } }: Region): Condition {
   if (!isOn) return 'gone'
   if (failWith !== undefined) return 'failing'

@@ -115,6 +115,20 @@ describe('duplicates', () => {
   })
 })
 
+it('ends without waiting for what hangs', async () => {
+  const other = openDemo()
+  const headers = { 'Content-Type': 'application/json' }
+  const body = JSON.stringify({ behaviour: 'hanging' })
+  const path = `${await other.consoleUrl()}/api/demo/regions/ap`
+  // Until there is anything to be sent, there is no event of its own either.
+  await other.seen(/challenge /)
+  await fetch(path, { method: 'POST', headers, body })
+  await other.seen(/options /)
+  other.press('q')
+  expect(await other.exitCode).toBe(0)
+  expect(other.output()).toMatch(/first → ap connection_reset \d+ ms$/m)
+})
+
 it('is the demo alone that can be broken: any other gateway answers 404', async () => {
   const test = await startTestGateway({ regions: [{ name: 'us', address: 'http://127.0.0.1:9' }] })
   const admin = createAdminListener(test.gateway)
