@@ -85,6 +85,7 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     // By the keyboard, its figures are to be had as well.
     await lane(/^us/).focus()
     await page.keyboard.press('Tab')
+    expect(await eu.evaluate((element) => element.matches(':focus'))).toBe(true)
     await expectSeen(page.getByText(/^eu, attempt 1: http_503/, { exact: false }))
     const row = page.getByRole('region', { name: 'The first attempts in figures' }).getByRole('row', { name: /^eu/ })
     expect(await row.innerText()).toMatch(/http_503\s+closed/)
