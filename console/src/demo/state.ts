@@ -47,7 +47,8 @@ export async function sendAgain(copies: number): Promise<void> {
 
 /** One after the other, as they were given: whoever goes through the choices by keyboard gives several at once. */
 async function order(path: string, body: object, failure: string, then?: () => void): Promise<void> {
-  const done = lastOrder.then(() => ask(() => post<DemoState>(path, body)))
+  const mine = (questions += 1)
+  const done = lastOrder.then(() => ask(() => post<DemoState>(path, body), mine))
   lastOrder = done.catch(() => undefined)
   try {
     await done
@@ -58,9 +59,8 @@ async function order(path: string, body: object, failure: string, then?: () => v
   }
 }
 
-/** An answer to an older question is dropped. */
-async function ask(question: () => Promise<DemoState>): Promise<void> {
-  const mine = (questions += 1)
+/** The answer is dropped where something was asked or ordered after this. */
+async function ask(question: () => Promise<DemoState>, mine = (questions += 1)): Promise<void> {
   const answer = await question()
   if (mine === questions) demo.value = answer
 }
