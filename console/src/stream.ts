@@ -35,9 +35,12 @@ export function followStream(): () => void {
 
   function open(): void {
     source = new EventSource('/api/stream')
+    // What is told at once is how things stand: its second may not have been one.
+    let isFirst = true
     source.addEventListener('now', ({ data }) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the gateway that this page came with
-      took(JSON.parse(String(data)) as Now)
+      took(JSON.parse(String(data)) as Now, isFirst)
+      isFirst = false
     })
     source.addEventListener('deliveries', ({ data }) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same
@@ -75,11 +78,12 @@ export function followStream(): () => void {
   }
 }
 
-function took(told: Now): void {
+function took(told: Now, isFirst: boolean): void {
   const since = Date.parse(told.at) - HISTORY_SECONDS * 1000
   batch(() => {
     streamState.value = told.draining ? 'bye' : 'live'
     now.value = told
+    if (isFirst) return
     history.value = [...history.value.filter(({ at }) => Date.parse(at) > since && at < told.at), told]
   })
 }

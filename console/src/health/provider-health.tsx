@@ -38,9 +38,8 @@ function Answers({ health, title }: { health: ProviderHealth; title: string }) {
           <Mark tone="good">within the line</Mark>
         )}
         <span>
-          <b>{share(part)}</b>
-          {limit !== null && <> of the {share(limit)} that end it</>}: {count(bad)} of {counted(answered, 'event')} in{' '}
-          {duration(health.window_ms)}
+          <b>{share(part)}</b>: {count(bad)} of {counted(answered, 'event')} in {duration(health.window_ms)}
+          {limit !== null && <>; the line is at {share(limit)}</>}
         </span>
       </p>
       <p class="hint">{says}</p>

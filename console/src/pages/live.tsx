@@ -44,14 +44,20 @@ export default function Live() {
   )
 }
 
-function inWords(told: Now): string {
-  const { webhooks, failed, seconds } = summaryOf(history.value.slice(-60))
-  const perSecond = webhooks / Math.max(1, seconds)
-  const traffic =
-    webhooks === 0
-      ? 'No webhook came within the last minute.'
-      : `${perSecond < 10 ? perSecond.toFixed(1) : count(perSecond)} webhooks a second, ${
-          failed === 0 ? 'none of them failed' : `${share(failed / webhooks)} of them failed`
-        }.`
-  return `${regionsInWords(told.regions)} ${traffic} ${waitingInWords(told.regions, Date.parse(told.at))}`
+function inWords({ regions, at }: Now): string {
+  return [
+    regionsInWords(regions),
+    trafficInWords(history.value.slice(-60)),
+    waitingInWords(regions, Date.parse(at)),
+  ].join(' ')
+}
+
+/** Of the last minute, or of what there is of it. */
+function trafficInWords(minute: readonly Now[]): string {
+  const { webhooks, failed, seconds } = summaryOf(minute)
+  if (seconds === 0) return ''
+  if (webhooks === 0) return 'No webhook came within the last minute.'
+  const perSecond = webhooks / seconds
+  const went = failed === 0 ? 'none of them failed' : `${share(failed / webhooks)} of them failed`
+  return `${perSecond < 10 ? perSecond.toFixed(1) : count(perSecond)} webhooks a second, ${went}.`
 }

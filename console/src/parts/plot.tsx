@@ -112,7 +112,7 @@ function optionsOf(
       points: { size: 6, width: 1 },
     },
     scales: {
-      x: { range: (_plot, min, max) => [Math.max(max - span, Math.min(min, max - LEAST_SPAN)), max] },
+      x: { range: (_plot, min, max) => seen(min, max ?? Date.now() / 1000, span) },
       y:
         log === undefined
           ? { range: (_plot, _min, max) => [0, Math.max(5, (max ?? 0) * 1.15)] }
@@ -166,6 +166,11 @@ function drawLimit(plot: uPlot, limit: PlotProps['limit'], { colour, font }: { c
   ctx.textBaseline = 'bottom'
   ctx.fillText(limit.name, bbox.left + 6 * ratio, y - 3 * ratio)
   ctx.restore()
+}
+
+/** From when to when, in Unix seconds; without anything to show there is no `min`. */
+function seen(min: number | null, max: number, span: number): [number, number] {
+  return [Math.max(max - span, Math.min(min ?? max, max - LEAST_SPAN)), max]
 }
 
 /** The names of the ticks of the time axis, but for one that would be cut off at the right. */
