@@ -8,6 +8,7 @@ import { Empty, Failure, Loading } from '../parts/states.tsx'
 import { Table } from '../parts/table.tsx'
 import { go, href } from '../router.ts'
 import type { Integration, Link } from '../shapes.ts'
+import { useFocusKept } from '../use-focus-kept.ts'
 import { asApiError } from '../use-resource.ts'
 import { Destinations } from './destinations.tsx'
 import { RowForm, type RowField } from './row-form.tsx'
@@ -132,6 +133,7 @@ function Organizations({ of: installation, onChange }: { of: Installation; onCha
   const { integration, organizations, links, isCut } = installation
   const served = servedBy(integration, organizations, links)
   const [added, setAdded] = useState('')
+  useFocusKept(links)
 
   async function change(text: string, act: () => Promise<unknown>): Promise<void> {
     try {

@@ -12,6 +12,7 @@ import { Table, type Column } from '../parts/table.tsx'
 import { Time } from '../parts/time.tsx'
 import { go, href } from '../router.ts'
 import type { DeadLetter, RegionNow } from '../shapes.ts'
+import { useFocusKept } from '../use-focus-kept.ts'
 import { useList } from '../use-list.ts'
 import { useResource } from '../use-resource.ts'
 
@@ -24,6 +25,7 @@ export default function DeadLetters({ place }: PageProps) {
   const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
   const [isBusy, setBusy] = useState(false)
   const { items, error, isMore, reload } = list
+  useFocusKept(items)
 
   async function during(work: Promise<void>): Promise<void> {
     setBusy(true)

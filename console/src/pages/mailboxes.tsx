@@ -34,9 +34,9 @@ export default function Mailboxes({ place }: PageProps) {
     { name: 'No.', cell: ({ id }) => id },
     { name: 'Whose', cell: (mailbox) => <Whose of={mailbox} /> },
     { name: 'Waiting', numeric: true, cell: ({ depth }) => count(depth) },
-    { name: 'Size', numeric: true, cell: ({ bytes: size }) => bytes(size) },
     { name: 'Oldest', numeric: true, cell: ({ oldest_at: at }) => (at === null ? '—' : <Since at={at} />) },
     { name: 'State', cell: (mailbox) => <State of={mailbox} /> },
+    { name: 'Size', numeric: true, cell: ({ bytes: size }) => bytes(size) },
     { name: 'Tries', numeric: true, cell: ({ head_attempts: tries }) => count(tries) },
     { name: 'Dead letters', numeric: true, cell: (mailbox) => <DeadLetters of={mailbox} /> },
     {

@@ -8,6 +8,7 @@ import { Empty, Failure, Loading } from '../parts/states.tsx'
 import { Table } from '../parts/table.tsx'
 import { href } from '../router.ts'
 import type { ShedList } from '../shapes.ts'
+import { useFocusKept } from '../use-focus-kept.ts'
 import { asApiError, useResource } from '../use-resource.ts'
 
 type Rule = ShedList['rules'][number]
@@ -17,6 +18,7 @@ export default function Shed() {
   const { data, error, reload } = useResource((signal) => getTagged<ShedList>('/api/shed', { signal }))
   const [failure, setFailure] = useState<ApiError>()
   const rules = data?.row.rules
+  useFocusKept(rules)
 
   async function replace(next: readonly Rule[], done: string): Promise<void> {
     try {
@@ -89,7 +91,7 @@ export default function Shed() {
               cell: (rule) => (
                 <button
                   type="button"
-                  aria-label={`Take events of ${whose(rule)} again`}
+                  aria-label={`Remove the rule of ${whose(rule)}`}
                   onClick={() =>
                     void replace(
                       rules.filter((one) => one !== rule),

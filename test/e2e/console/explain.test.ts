@@ -45,7 +45,7 @@ describe.skipIf(!testsBrowser())('the console', () => {
     await page.getByRole('button', { name: 'Shed …' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Shed them' }).click()
     await expectSeen(page.getByRole('rowheader', { name: 'integration 1 of slack' }))
-    await page.getByRole('button', { name: 'Take events of integration 1 of slack again' }).click()
+    await page.getByRole('button', { name: 'Remove the rule of integration 1 of slack' }).click()
     await expectSeen(page.getByText('Every event is taken.'))
     await page.getByRole('link', { name: 'Who changed what' }).click()
     await expect.poll(() => page.getByRole('row', { name: 'shed' }).count()).toBe(2)

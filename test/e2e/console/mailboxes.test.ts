@@ -59,6 +59,8 @@ describe.skipIf(!testsBrowser())('the console’s mailboxes', () => {
     await dialog().getByRole('button', { name: 'Replay it' }).click()
     await expectSeen(page.getByRole('status').getByText('1 delivery waits again'))
     await expectSeen(page.getByText('3 deliveries were given up'))
+    // The button that was pressed has gone with its row.
+    await expectSeen(page.locator('main:focus'))
 
     await page.getByLabel('Reason').fill('http_410')
     await page.getByRole('button', { name: 'Show' }).click()
