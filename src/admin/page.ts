@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import express, { type Response, Router } from 'express'
+import express, { type NextFunction, type Request, type Response, Router } from 'express'
 import { Refusal } from '../errors.ts'
 
 /** Its own files and its own API, nothing else: what an attacker might get into the page can load or send nothing. */
@@ -31,6 +31,7 @@ export function servePage(folder: string): Router {
     // Of an index.html that names other files, size and time may be as they were.
     etag: false,
     lastModified: false,
+    acceptRanges: false,
     setHeaders(res: Response, path: string) {
       res.setHeader('Content-Security-Policy', POLICY)
       res.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
@@ -41,6 +42,14 @@ export function servePage(folder: string): Router {
   })
   const page = Router({ caseSensitive: true })
   page.use(files)
+  // Express knows what takes errors by its four parameters.
+  page.use((error: unknown, _req: Request, _res: Response, next: NextFunction) => {
+    next(
+      isUnmet(error)
+        ? new Refusal('precondition_failed', 'The files of the page have no entity tag and no date.')
+        : error,
+    )
+  })
   page.get('/', (_req, res) => {
     res.status(503).type('text').send(NOT_BUILT)
   })
@@ -51,3 +60,8 @@ export function servePage(folder: string): Router {
 }
 
 const ASSETS = 'assets'
+
+/** What somebody asks for is not to be a failure of ours, which is logged as one. */
+function isUnmet(error: unknown): boolean {
+  return error instanceof Error && 'status' in error && error.status === 412
+}

@@ -85,6 +85,17 @@ describe('the page', () => {
     expect(reply.text).not.toMatch(/a secret|hidden|console\//)
   })
 
+  it.each([
+    [200, { Range: 'bytes=0-3' }],
+    [200, { Range: 'bytes=999999-' }],
+    [412, { 'If-Match': '"a-tag"' }],
+    [412, { 'If-Unmodified-Since': 'Mon, 01 Jan 1990 00:00:00 GMT' }],
+  ])('is answered whole or not at all: %i to %j, and nobody is alarmed', async (status, headers) => {
+    const errors = () => rig.test.logs.filter(({ level }) => level === 'error')
+    expect((await rig.ask('GET', '/', { headers })).status).toBe(status)
+    expect(errors()).toEqual([])
+  })
+
   it('is not there under a foreign name', async () => {
     const reply = await rig.ask('GET', '/', { headers: { Host: 'evil.example' } })
     expect(reply).toMatchObject({ status: 403, json: { code: 'foreign_host' } })
