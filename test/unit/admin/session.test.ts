@@ -28,6 +28,15 @@ describe('a session', () => {
     expect(sessionIn(`theme=dark; ${other}; ${cookie};lang=en`, TOKEN, NOON)).toEqual(session)
   })
 
+  it('is looked for in the first four cookies that may be one: anybody can send a head full of them', () => {
+    const { cookie } = begin()
+    const forged = (count: number) =>
+      Array.from({ length: count }, (_, nonce) => begin({ token: 'another', nonce: String(nonce) }).cookie).join('; ')
+    expect(sessionIn(`${forged(3)}; ${cookie}`, TOKEN, NOON)).toBeDefined()
+    expect(sessionIn(`${forged(4)}; ${cookie}`, TOKEN, NOON)).toBeUndefined()
+    expect(sessionIn(`silo_session=1; ${forged(3)}; ${cookie}`, TOKEN, NOON)).toBeDefined()
+  })
+
   it('cannot be made longer, or be any other than was begun', () => {
     const { cookie } = begin()
     const [claim = '', nonce = '', seal = ''] = cookie.replace('silo_session=', '').split('.')
