@@ -13,7 +13,7 @@ export interface Listeners {
   send(frame: string): void
   /** Ends those who would not be let in any more. */
   review(): void
-  /** Ends all, with a last word. Whoever has not even read what was before does not hold anything up. */
+  /** Ends all, with a last word. */
   end(frame: string): void
 }
 
@@ -29,6 +29,14 @@ export function createListeners(onEmpty: () => void): Listeners {
   function drop(res: ServerResponse): void {
     forget(res)
     res.destroy()
+  }
+
+  /** Whoever has not read what was before would stay until it has: forever, perhaps, and a drain with it. */
+  function finish(res: ServerResponse, lastWord = ''): void {
+    const isBehind = res.writableLength > 0
+    forget(res)
+    if (isBehind) res.destroy()
+    else res.end(lastWord)
   }
 
   return {
@@ -47,19 +55,10 @@ export function createListeners(onEmpty: () => void): Listeners {
       }
     },
     review() {
-      for (const [res, isAdmitted] of listeners) {
-        if (isAdmitted()) continue
-        forget(res)
-        res.end()
-      }
+      for (const [res, isAdmitted] of listeners) if (!isAdmitted()) finish(res)
     },
     end(frame) {
-      for (const res of listeners.keys()) {
-        const isBehind = res.writableLength > 0
-        forget(res)
-        if (isBehind) res.destroy()
-        else res.end(frame)
-      }
+      for (const res of listeners.keys()) finish(res, frame)
     },
   }
 }

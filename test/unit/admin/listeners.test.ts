@@ -57,6 +57,16 @@ describe('those who listen', () => {
     expect([one.heard(), other.heard()]).toEqual(['', 'frame'])
   })
 
+  it('are cut off then, when they are behind: who reads nothing would stay for good, and hold up a drain', () => {
+    const { listeners, join } = setUp()
+    let admitted = true
+    const { res } = join(() => admitted)
+    listeners.send('x'.repeat(64 * KIB))
+    admitted = false
+    listeners.review()
+    expect(res.destroyed).toBe(true)
+  })
+
   it('are missed as soon as the last of them has been ended', () => {
     const { listeners, join, onEmpty } = setUp()
     join(() => false)
