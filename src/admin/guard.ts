@@ -32,7 +32,7 @@ type GuardSettings = Pick<Settings, 'ADMIN_HOST' | 'ADMIN_TOKEN' | 'TRUSTED_PROX
 export function callerOf(req: IncomingMessage, settings: GuardSettings, now: number): Caller {
   const { ADMIN_HOST, ADMIN_TOKEN, TRUSTED_PROXIES, IDENTITY_HEADER } = settings
   const hasToken = ADMIN_TOKEN !== undefined
-  const at = URL.parse(`http://${req.headers.host ?? ''}`)
+  const at = authority.test(req.headers.host ?? '') ? URL.parse(`http://${req.headers.host}`) : null
   if (at === null || !isOurs(at.hostname, { req, ADMIN_HOST, hasToken })) {
     throw new Refusal('foreign_host', 'Reach the admin listener by its address, as ADMIN_HOST has it or as localhost.')
   }
@@ -101,6 +101,9 @@ export function unauthorized(): Refusal {
     headers: { 'WWW-Authenticate': 'Bearer realm="silo-gateway"' },
   })
 }
+
+/** What may stand in `Host`. A URL is read more generously: our name before a slash in it, or behind an `@`, is none. */
+const authority = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d*)?$/i
 
 function isOurs(
   name: string,
