@@ -49,7 +49,7 @@ function sampleIn(line: string): Series {
   while (LABEL.lastIndex < inBraces.length) {
     const [, label = '', value = ''] = LABEL.exec(inBraces) ?? fail('no label', [line])
     if (label in labels) throw new Error(`a label twice: ${line}`)
-    labels[label] = value.replaceAll('\\n', '\n').replace(/\\(.)/g, '$1')
+    labels[label] = value.replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped))
   }
   if (name === undefined || number === undefined || !/^(?:[+-]?Inf|NaN|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/.test(number)) {
     throw new Error(`no number: ${line}`)
