@@ -7,7 +7,8 @@ import { z } from 'zod'
 import { counters, histograms, readings, type Described } from '../../../src/telemetry/metrics.ts'
 import { findProgram } from '../../support/server-process.ts'
 
-const folder = join(import.meta.dirname, '../../../monitoring')
+const checkout = join(import.meta.dirname, '../../..')
+const folder = join(checkout, 'monitoring')
 const alertsFile = join(folder, 'alerts.yaml')
 
 // https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
@@ -22,7 +23,7 @@ const ruleFile = z.strictObject({
           expr: z.string(),
           for: duration.optional(),
           labels: z.strictObject({ severity: z.enum(['critical', 'warning']) }),
-          annotations: z.strictObject({ summary: z.string(), description: z.string() }),
+          annotations: z.strictObject({ summary: z.string(), description: z.string(), runbook: z.string() }),
         }),
       ),
     }),
@@ -112,6 +113,19 @@ describe('monitoring/', () => {
       const told = [...JSON.stringify(annotations).matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label)
       const has = groupings(expr).length > 0 ? groupings(expr) : ofTheScrape
       for (const label of told) expect([alert, ...has]).toContain(label)
+    }
+  })
+
+  it('leads from each alert to its section of the guide, in which there is no other', () => {
+    const guide = readFileSync(join(checkout, 'docs/operating.md'), 'utf8')
+    const [, told = ''] = guide.split('\n## Alerts\n')
+    const sections = [...told.matchAll(/^#+ (.+)\n\n\*\*(Critical|Warning)\.\*\*/gm)]
+    expect(sections.map(([, alert, severity]) => [alert, severity?.toLowerCase()])).toEqual(
+      rules.map(({ alert, labels }) => [alert, labels.severity]),
+    )
+    expect(told.match(/^#+ /gm)).toHaveLength(sections.length)
+    for (const { alert, annotations } of rules) {
+      expect(annotations.runbook).toBe(`docs/operating.md#${alert.toLowerCase()}`)
     }
   })
 
