@@ -33,7 +33,7 @@ export interface Forwardable {
 /**
  * What a region gets of a webhook: its method, path, query and body as they came, its headers without what only
  * concerned the connection or could have been forged, and what the gateway adds (section "Between gateway and region"
- * of the README). `traceparent`: of the gateway's own span, where it has one; else the caller's passes.
+ * of docs/regions.md). `traceparent`: of the gateway's own span, where it has one; else the caller's passes.
  */
 export function forwardable(
   webhook: ReceivedWebhook,
