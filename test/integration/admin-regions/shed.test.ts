@@ -106,6 +106,7 @@ describe('the shed rules', () => {
 
   it.each([
     ['a provider that there is none of', [{ ...ok, provider: 'teams' }], 'rules[0].provider'],
+    ['one behind another', [ok, { ...ok, provider: 'teams' }], 'rules[1].provider'],
     ['an unknown key', [{ ...ok, surface: 'event' }], 'rules[0].surface'],
     ['the same twice', [ok, later], 'rules[1]'],
     ['no list', 'all', 'rules'],

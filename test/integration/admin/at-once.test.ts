@@ -91,4 +91,18 @@ describe('in the process that is told', () => {
     expect((await put({ held: false })).json).toMatchObject({ held: false, moved_deliveries: 1 })
     expect(await eventOf(us)).toBe('Ev1')
   })
+
+  it('what was imported past it is used for what comes, and nothing older', async () => {
+    await event('Ev1')
+    expect(await eventOf(us)).toBe('Ev1')
+    const organization = await rig.gateway.store.editor.organization('10')
+    if (organization === undefined) throw new Error('There is no such organization')
+    const imported = { author: 'ann', precondition: { kind: 'none' } } as const
+    await rig.gateway.store.editor.putOrganization({ ...organization, region: 'eu' }, imported)
+    await event('Ev2')
+    expect(await eventOf(us)).toBe('Ev2')
+    expect((await rig.ask('POST', '/api/directory/refresh')).status).toBe(204)
+    await event('Ev3')
+    expect(await eventOf(eu)).toBe('Ev3')
+  })
 })

@@ -107,6 +107,12 @@ describe('mailboxes', () => {
     expect(await itemsOf('/api/mailboxes')).toMatchObject([{ paused: null }])
   })
 
+  it('are paused for a reason of some letters', async () => {
+    await leave([inRegion('1', 'eu'), dead('x')])
+    expect(await rig.ask('POST', '/api/mailboxes/1/pause', { body: { reason: '' } })).toMatchObject({ status: 400 })
+    expect(await rig.ask('POST', '/api/mailboxes/1/pause')).toMatchObject({ json: { paused: 'by hand' } })
+  })
+
   it.each(['pause', 'resume'])('%s of one that is not there: 404', async (verb) => {
     expect(await rig.ask('POST', `/api/mailboxes/9/${verb}`)).toMatchObject({ status: 404 })
     expect(await rig.ask('POST', `/api/mailboxes/x/${verb}`)).toMatchObject({ status: 400 })
@@ -149,7 +155,11 @@ describe('dead letters', () => {
     expect(await rig.ask('POST', path)).toMatchObject({ status: 200, json: { replayed: 1 } })
     expect(await itemsOf('/api/dead-letters')).toHaveLength(2)
     expect(await rig.ask('POST', path)).toMatchObject({ status: 404, json: { code: 'not_found' } })
-    expect(await lastAudit()).toMatchObject({ action: 'dead_letters.replay', subject: `dead letter ${newest?.id}` })
+    expect(await lastAudit()).toMatchObject({
+      action: 'dead_letters.replay',
+      subject: `dead letter ${newest?.id}`,
+      details: { filter: { id: Number(newest?.id) }, replayed: 1 },
+    })
   })
 
   it.each([
@@ -211,6 +221,25 @@ describe('a page token', () => {
     expect([page.status, page.text.includes('expired')]).toEqual([401, false])
     expect(await lastAudit()).toMatchObject({ action: 'page_token.sign', subject: 'integration 1' })
     expect(JSON.stringify(await lastAudit())).not.toContain(token)
+  })
+
+  it('is good for an hour where nothing is said', async () => {
+    const { json } = await rig.ask('POST', '/api/page-tokens', { body: { integration_id: 1, external_user_id: 'U1' } })
+    const leftMs = Date.parse((json as { expires_at: string }).expires_at) - rig.gateway.clock.now()
+    expect(Math.round(leftMs / 60_000)).toBe(60)
+  })
+
+  it('is none of an integration that is disabled, nor where there is no secret to sign with', async () => {
+    const body = { integration_id: 1, external_user_id: 'U1' }
+    const row = (await rig.ask('GET', '/api/integrations/1')).json as Record<string, unknown>
+    const { id: _id, version: _version, ...rest } = row
+    await rig.ask('PUT', '/api/integrations/1', { body: { ...rest, status: 'disabled' } })
+    expect(await rig.ask('POST', '/api/page-tokens', { body })).toMatchObject({ status: 404 })
+    const bare = await startAdmin({ directory: workspace({ acme: 'us' }) })
+    const refused = await bare.ask('POST', '/api/page-tokens', { body })
+    await bare.close()
+    expect(refused).toMatchObject({ status: 404, json: { code: 'not_found' } })
+    expect(JSON.stringify(refused.json)).toContain('PAGE_SIGNING_SECRET')
   })
 
   it.each([

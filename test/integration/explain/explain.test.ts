@@ -189,9 +189,13 @@ describe('what is refused', () => {
     expect(explained.lines.at(-1)).toContain(`refused with ${status} ${code}`)
   })
 
-  it('is a body over the limit', async () => {
-    const { explain } = await start({ env: { MAX_BODY_BYTES: '100' } })
-    expect(await explain(EVENT, eventCallback())).toMatchObject(outcome('refused', { code: 'body_too_large' }))
+  it('is a body over the limit, and not one that just fits', async () => {
+    const event = eventCallback()
+    const size = Buffer.byteLength(event.body)
+    const fitting = await start({ env: { MAX_BODY_BYTES: `${size}` } })
+    expect(await fitting.explain(EVENT, event)).toMatchObject(outcome('dispatched'))
+    const tooSmall = await start({ env: { MAX_BODY_BYTES: `${size - 1}` } })
+    expect(await tooSmall.explain(EVENT, event)).toMatchObject(outcome('refused', { code: 'body_too_large' }))
   })
 
   it('is a body of an app that there is no secret of', async () => {
@@ -284,6 +288,30 @@ describe('what the directory says', () => {
     await explain(EVENT, eventCallback())
     clock.advance(7)
     expect(await explain(EVENT, eventCallback())).toMatchObject({ lookup: { verdict: 'found', age_ms: 7 } })
+  })
+
+  it('is an integration with its app, enterprise and default organization, where it has them', async () => {
+    const named = { app_id: 'A0SILO00001', enterprise_id: 'E0ACME00001', default_organization_id: '11' }
+    const full = await start({ directory: workspace({ acme: 'us', beta: 'eu' }, named) })
+    const { integration } = await full.explain(EVENT, eventCallback())
+    expect(integration).toMatchObject({ external_id: 'T0ACME00001', ...named })
+    const bare = await (await start()).explain(EVENT, eventCallback())
+    expect(bare.integration).toMatchObject({ app_id: null, enterprise_id: null, default_organization_id: null })
+  })
+
+  it('is of the integration that a page’s token names', async () => {
+    const { explain, rig } = await start({
+      env: { PAGE_SIGNING_SECRET: 'a page secret of more than thirty-two bytes' },
+    })
+    const { json } = await rig.ask('POST', '/api/page-tokens', { body: { integration_id: 1, organization_id: 11 } })
+    const path = (json as { paths: Record<string, string> }).paths['link-team'] ?? ''
+    const explained = await explain(path, slashCommand())
+    expect(explained).toMatchObject({
+      door: { kind: 'region_page' },
+      installation: { integration_id: '1', external_id: null, app_id: null },
+      plan: { regions: ['eu'] },
+    })
+    expect(explained.lines).toContainEqual(expect.stringMatching(/^installation: integration 1,/))
   })
 
   it('may be that there is no such workspace, of whichever enterprise', async () => {
@@ -412,6 +440,24 @@ describe('a region that would not be asked', () => {
   })
 })
 
+describe('a region that would be asked', () => {
+  it('is one whose mailbox is empty, whatever waits where one that is held there has lived', async () => {
+    const { explain, down, post, gateway } = await start()
+    await down('us')
+    await post(EVENT, eventCallback())
+    const organization = await gateway.directory.organization('10')
+    if (organization === undefined) throw new Error('There is no such organization')
+    await gateway.directory.putOrganization(
+      { ...organization, region: 'eu', held: true },
+      { author: 'ann', precondition: { kind: 'none' } },
+    )
+    expect(await explain(EVENT, eventCallback())).toMatchObject({
+      organizations: [{ id: '10', held: true }, { id: '11' }],
+      regions: [{ name: 'eu', expected: 'asked', why: null }],
+    })
+  })
+})
+
 describe('rules and limits that would apply', () => {
   const anybody = { author: 'ann', precondition: { kind: 'none' } } as const
 
@@ -424,6 +470,12 @@ describe('rules and limits that would apply', () => {
       ...outcome('shed', { status: 200, retry_after_seconds: null }),
     })
     expect(await explain(COMMANDS, slashCommand())).toMatchObject({ shed: null })
+  })
+
+  it('are no limit for what is shed before it is counted', async () => {
+    const { explain, gateway } = await start({ env: { RATE_LIMIT_PER_MINUTE: '100' } })
+    await gateway.steering.putShed([{ provider: 'slack', answer: 'ok' }], anybody)
+    expect(await explain(EVENT, eventCallback())).toMatchObject({ rate_limit_per_minute: null })
   })
 
   it('are a shed rule of the integration', async () => {
