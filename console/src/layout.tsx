@@ -4,6 +4,7 @@ import type { ApiError } from './api.ts'
 import { Brand } from './parts/brand.tsx'
 import { Mark } from './parts/mark.tsx'
 import { notifyFailure } from './parts/notices.tsx'
+import { PageHead } from './parts/section.tsx'
 import { Empty, Failure, Loading } from './parts/states.tsx'
 import { Time } from './parts/time.tsx'
 import { pages, type PageEntry, type PageProps } from './pages.ts'
@@ -30,10 +31,10 @@ export function Layout() {
 
   return (
     <div class="frame">
-      <a class="skip" href={location.hash} onClick={(event) => (event.preventDefault(), main.current?.focus())}>
-        Skip to the page
-      </a>
-      <div class="rail">
+      <header class="rail">
+        <a class="skip" href={location.hash} onClick={(event) => (event.preventDefault(), main.current?.focus())}>
+          Skip to the page
+        </a>
         <div class="rail-head">
           <Brand />
           <LiveState />
@@ -52,18 +53,27 @@ export function Layout() {
             ))}
           </ul>
         </nav>
-        <footer class="rail-foot">
+        <div class="rail-foot">
           <ThemeChoice />
           <Who />
-        </footer>
-      </div>
+        </div>
+      </header>
       <div class="stage">
         {session.value?.demo === true && <Demo />}
         <main id="page" ref={main} tabIndex={-1}>
-          {page === undefined ? <Empty>There is no such page.</Empty> : <Opened key={page.at} page={page} />}
+          {page === undefined ? <NoPage /> : <Opened key={page.at} page={page} />}
         </main>
       </div>
     </div>
+  )
+}
+
+function NoPage() {
+  return (
+    <>
+      <PageHead title="No page" />
+      <Empty>There is no such page.</Empty>
+    </>
   )
 }
 

@@ -80,7 +80,7 @@ function Busiest({ health: { busiest, deliveries_limit: limit }, title }: { heal
         <Empty>Nothing came from any workspace.</Empty>
       ) : (
         <Table
-          label={title}
+          label={`${title}, the busiest first`}
           rows={busiest}
           rowKey={({ installation, app_id: app }) => `${installation} ${app}`}
           columns={[

@@ -19,7 +19,7 @@ export function Secrets() {
       {data?.items.length === 0 && <Empty>There are none.</Empty>}
       {data !== undefined && data.items.length > 0 && (
         <Table
-          label="Signing secrets"
+          label="Signing secrets, the newest first"
           rows={data.items}
           rowKey={({ name, fingerprint, position }) => `${name} ${position} ${fingerprint}`}
           columns={[
