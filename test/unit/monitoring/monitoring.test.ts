@@ -73,7 +73,11 @@ function groupings(expr: string): string[] {
   return [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list = '']) => list.split(',').map((one) => one.trim()))
 }
 
+const guide = readFileSync(join(checkout, 'docs/operating.md'), 'utf8')
+const asked = [...guide.matchAll(/`([^`]*\b(?:rate|increase)\([^`]*)`/g)].map(([, expr = '']) => expr)
+
 const expressions = [
+  ...asked.map((expr) => ['the guide', expr] as const),
   ...rules.map(({ alert, expr }) => [alert, expr] as const),
   ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const)),
 ]
@@ -117,7 +121,6 @@ describe('monitoring/', () => {
   })
 
   it('leads from each alert to its section of the guide, in which there is no other', () => {
-    const guide = readFileSync(join(checkout, 'docs/operating.md'), 'utf8')
     const [, told = ''] = guide.split('\n## Alerts\n')
     const sections = [...told.matchAll(/^#+ (.+)\n\n\*\*(Critical|Warning)\.\*\*/gm)]
     expect(sections.map(([, alert, severity]) => [alert, severity?.toLowerCase()])).toEqual(
