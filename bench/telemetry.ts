@@ -114,7 +114,8 @@ async function prepare({ clock }: Gateway, { provider, door, rooms, traceParts }
         deadline: 2500,
         peer: { forwardedFor: '127.0.0.1', proto: 'https', host: 'hooks.example.com', user: undefined },
       }
-      const identified = await provider.identify(await provider.admit(door, webhook), webhook)
+      const admission = await provider.admit(door, webhook)
+      const identified = await provider.identify(admission, webhook)
       if (identified.kind !== 'request') throw new Error(`A command was answered by ${identified.rule}`)
       const resolution = await resolve(identified.request, rooms.directory, rooms.topology)
       if (resolution.kind !== 'routed') throw new Error(`The workspace of the commands is ${resolution.kind}`)
@@ -128,7 +129,7 @@ async function prepare({ clock }: Gateway, { provider, door, rooms, traceParts }
       const results: readonly RegionResult[] = [{ region: 'r0', kind: 'answered', reply, timing, breaker: 'closed' }]
       return async (trace, delivery, key) => {
         trace.received({ ...webhook, delivery, requestId: delivery })
-        trace.identified(identified)
+        trace.identified(identified, admission)
         trace.once(key)
         trace.resolved(resolution)
         trace.planned({ kind: 'first', wins: 'reply', regions: [first] })

@@ -41,6 +41,7 @@ import { createOnlookers, type Onlookers } from './telemetry/onlookers.ts'
 import { createProviderHealth, type ProviderHealth } from './telemetry/provider-health.ts'
 import { createScrape } from './telemetry/scrape.ts'
 import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
+import { limitUnproven } from './telemetry/unproven.ts'
 import { packageVersion } from './version.ts'
 
 export interface GatewayOptions {
@@ -265,6 +266,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     secretUses,
     identities: store.identities,
     webhooksEnded: () => Promise.all(underWay),
+    isOneTooMany: limitUnproven(),
     onWebhook: options.onWebhook,
     tracing,
     record(happened) {

@@ -93,7 +93,7 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
   }
 
   const identified = await provider.identify(admission, webhook)
-  trace.identified(identified)
+  trace.identified(identified, admission)
   if (identified.kind === 'answered') {
     return { reply: identified.reply, ending: { kind: 'answered_here', rule: identified.rule }, remember: false }
   }

@@ -43,6 +43,7 @@ export interface LiveParts {
   readonly identities: IdentityStore
   /** Resolves when the webhooks that are under way now have come to their end. */
   readonly webhooksEnded: () => Promise<unknown>
+  readonly isOneTooMany: TraceParts['isOneTooMany']
   readonly onWebhook: TraceParts['onWebhook']
   readonly tracing: TraceParts['tracing']
   readonly record: TraceParts['record']
@@ -188,6 +189,7 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
       alarms,
       logSample: settings.LOG_SAMPLE,
       random,
+      isOneTooMany: parts.isOneTooMany,
       tracing,
       onWebhook: parts.onWebhook,
       record: parts.record,

@@ -25,11 +25,6 @@ const MOST_WAITING = 10_000
 const MOST_WAITING_BYTES = 32 * 1024 * 1024
 /** After a batch that the store has not taken. */
 const AGAIN_MS = 1000
-/**
- * Webhooks a second that are recorded of those that nobody has signed, or not well: anybody can send those, and what is
- * too much pushes the oldest out.
- */
-const UNPROVEN_PER_SECOND = 50
 const SWEEP_MS = 10_000
 const SWEEP_BLOCKS = 50
 const DAY_MS = 24 * 3_600_000
@@ -76,7 +71,6 @@ export function createRecorder(parts: RecorderParts): Recorder {
   let growing: Growing | undefined
   let blocks = 0
   let bytes = 0
-  let unproven = { second: 0, count: 0 }
   let notBefore = 0
   let sweepAt = 0
   let writing: Promise<void> | undefined
@@ -93,14 +87,6 @@ export function createRecorder(parts: RecorderParts): Recorder {
       { reason },
       'Records of deliveries are lost: the store does not take them',
     )
-  }
-
-  function isOneTooMany({ request, receivedAt }: Happened): boolean {
-    if (request !== undefined) return false
-    const second = Math.floor(receivedAt / 1000)
-    if (unproven.second !== second) unproven = { second, count: 0 }
-    unproven.count += 1
-    return unproven.count > UNPROVEN_PER_SECOND
   }
 
   /** What is not going to be shown need not be held. */
@@ -201,7 +187,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   return {
     record(happened) {
       if (stopped) return drop('queue_full')
-      if (isOneTooMany(happened)) return drop('unproven')
+      if (happened.isOneTooMany) return drop('unproven')
       const { delivery } = happened.record
       const before = records.get(delivery)
       if (before === undefined && records.size >= MOST_WAITING) return drop('queue_full')

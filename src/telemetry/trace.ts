@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { InstallationKey } from '../directory/directory.ts'
 import type { Plan } from '../dispatch/dispatch.ts'
 import { reasonOf, type RegionResult } from '../dispatch/region-result.ts'
-import type { Door, Identified, Provider, ReceivedWebhook, RoutableRequest } from '../provider.ts'
+import type { Admission, Door, Identified, Provider, ReceivedWebhook, RoutableRequest } from '../provider.ts'
 import type { Resolution } from '../resolve/resolve.ts'
 import type { ShedRule } from '../steering/shed.ts'
 import type { Alarms } from './alarm.ts'
@@ -20,7 +20,7 @@ export interface WebhookTrace {
   /** Of the webhook's span, for regions to continue. Undefined: it has none that is recorded. */
   readonly traceparent: string | undefined
   received(webhook: ReceivedWebhook): void
-  identified(identified: Identified<RoutableRequest>): void
+  identified(identified: Identified<RoutableRequest>, admission: Admission): void
   /** What is the same for a webhook that comes again. */
   once(idempotencyKey: string): void
   resolved(resolution: Resolution): void
@@ -103,6 +103,8 @@ export interface Happened {
   readonly failed: boolean
   /** False: a region has not come to its end, and the record is told again when it has. */
   readonly isOver: boolean
+  /** It came from nobody knows whom, and there are more of those than something is kept of. */
+  readonly isOneTooMany: boolean
 }
 
 export interface TraceParts {
@@ -114,6 +116,8 @@ export interface TraceParts {
   /** Share of the webhooks that went well to be logged; those that did not always are. */
   readonly logSample: number
   readonly random: () => number
+  /** Of a webhook that is not proven to be its provider's, by when it came. */
+  readonly isOneTooMany: (receivedAt: number) => boolean
   readonly tracing?: Tracing | undefined
   /** Told of every webhook, logged or not. */
   readonly onWebhook?: ((record: WebhookRecord) => void) | undefined
@@ -129,8 +133,9 @@ export function traceWebhook(
     deadline: number
     provider: Happened['provider']
   },
-  { clock, counters, histograms, log, alarms, logSample, random, tracing, onWebhook, record: takeDown }: TraceParts,
+  parts: TraceParts,
 ): WebhookTrace {
+  const { clock, counters, histograms, log, alarms, logSample, random, tracing, onWebhook, record: takeDown } = parts
   const span = tracing && beginWebhookSpan(arrival.head.rawHeaders, tracing)
   const story: Omit<WebhookRecord, 'answeredMs' | 'outcome'> = {
     delivery: arrival.delivery,
@@ -141,6 +146,8 @@ export function traceWebhook(
   const { provider, door, receivedAt } = arrival
   let allSettled: Promise<readonly RegionResult[]> = Promise.resolve([])
   let isOver = true
+  let isProven = false
+  let isOneTooMany = false
   let webhook: ReceivedWebhook | undefined
   let request: RoutableRequest | undefined
   let idempotencyKey: string | undefined
@@ -160,17 +167,21 @@ export function traceWebhook(
     record,
     failed: level !== 'info',
     isOver,
+    isOneTooMany,
   })
 
   return {
     traceparent: span && traceparentOf(span.context),
     received(whole) {
       webhook = whole
+      // The link of a page is judged by its head.
+      isProven = door.kind !== 'webhook'
     },
     once(key) {
       idempotencyKey = key
     },
-    identified(identified) {
+    identified(identified, { signed }) {
+      isProven ||= signed
       if (identified.kind === 'answered') {
         story.surface = identified.surface
         return
@@ -252,7 +263,16 @@ export function traceWebhook(
         { counters, histograms },
       )
 
-      if (span !== undefined) tracing?.ended(webhookSpan(span, arrival, record))
+      isOneTooMany = !isProven && parts.isOneTooMany(receivedAt)
+      if (isOneTooMany) {
+        alarms.raise(
+          'warn',
+          'unproven',
+          {},
+          'More webhooks come unsigned, or signed by somebody else, than there are log lines for: the rest is counted only',
+        )
+      }
+      if (span !== undefined && !isOneTooMany) tracing?.ended(webhookSpan(span, arrival, record))
       if (!isOver) takeDown?.(happened({ ...record }, levelOf(ending)))
       const results = await allSettled
       if (results.length > 0) record.regions = results.map(regionRecord)
@@ -261,6 +281,7 @@ export function traceWebhook(
       const isWhole = results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
       const level = levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
       takeDown?.(happened(record, level))
+      if (isOneTooMany) return
       const isLogged = level !== 'info' || isSampled(logSample, random)
       for (const attempt of record.regions ?? []) {
         if (attempt.result === 'spooled') continue

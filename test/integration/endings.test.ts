@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createIds } from '../../src/ids.ts'
 import type { LogLevel } from '../../src/telemetry/log.ts'
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts'
@@ -11,6 +11,7 @@ import {
   blockSuggestion,
   eventCallback,
   slashCommand,
+  sslCheck,
   urlVerification,
 } from '../support/slack-payloads.ts'
 import { passBudget, passTime } from '../support/steps.ts'
@@ -184,6 +185,41 @@ describe('a flood', () => {
     const alarms = lines.filter(({ message }) => message !== 'webhook' && message !== 'attempt')
     expect(alarms.map(({ fields }) => fields['leftOut'])).toEqual([0, 3])
     expect(lines.filter(({ message }) => message === 'webhook')).toHaveLength(5)
+  })
+})
+
+describe('a flood that nobody has signed', () => {
+  beforeEach(() => start())
+  afterEach(() => silo.close())
+
+  const FORGED = { secret: 'another' }
+  const webhooks = (lines: typeof silo.logs) =>
+    lines.flatMap(({ message, fields }) => (message === 'webhook' ? [fields['outcome']] : []))
+
+  it('is 50 lines a second, and one alarm in ten seconds with how many had none', async () => {
+    const { lines, counted } = await told(async () => {
+      for (let count = 0; count < 53; count++) await silo.deliver(SINGLE, slashCommand(), FORGED)
+      await passTime({ clock, gateway: silo.gateway }, 10)
+      for (let count = 0; count < 51; count++) await silo.deliver(SINGLE, sslCheck(), { secret: null })
+    })
+    expect(webhooks(lines)).toEqual([
+      ...Array.from({ length: 50 }, () => 'invalid_signature'),
+      ...Array.from({ length: 50 }, () => 'ssl_check'),
+    ])
+    const alarms = lines.filter(({ message }) => message.startsWith('More webhooks come unsigned'))
+    expect(alarms.map(({ fields }) => fields['leftOut'])).toEqual([0, 2])
+    expect(counted).toContain(series('any', 'invalid_signature'))
+  })
+
+  it('costs none its line that is signed, or whose link is ours, whoever answers it', async () => {
+    const { lines } = await told(async () => {
+      for (let count = 0; count < 50; count++) await silo.deliver(SINGLE, slashCommand(), FORGED)
+      await silo.deliver(SINGLE, urlVerification())
+      await silo.deliver(SINGLE, blockSuggestion())
+      const token = signToken({ integration_id: 1, slack_user_id: 'U1', exp: Math.floor(clock.now() / 1000) + 60 })
+      await silo.get(`/extensions/slack/link-identity/${token}/`, { 'X-Forwarded-User': 'wanda' })
+    })
+    expect(webhooks(lines).slice(50)).toEqual(['url_verification', 'passed_on', 'control_page'])
   })
 })
 

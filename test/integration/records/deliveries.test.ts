@@ -4,7 +4,13 @@ import type { Delivery } from '../../../src/records/told.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { useSilos } from '../../support/silos.ts'
-import { eventCallback, slashCommand, viewSubmission, type SlackBody } from '../../support/slack-payloads.ts'
+import {
+  eventCallback,
+  slashCommand,
+  urlVerification,
+  viewSubmission,
+  type SlackBody,
+} from '../../support/slack-payloads.ts'
 import { passBudget, until } from '../../support/steps.ts'
 import { SIGNING_SECRET } from '../../support/test-gateway.ts'
 import { openAdmin, type Admin } from '../admin/admin-rig.ts'
@@ -173,6 +179,13 @@ describe('the record of a delivery', () => {
     const items = await list('?failed=true')
     expect(items.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 50 }, () => 'invalid_signature'))
     expect(gateway.counters.read().get('records_dropped_total{reason="unproven"}')).toBe(10)
+  })
+
+  it('is kept of what is signed, also where the gateway answers it by itself while others forge', async () => {
+    const { post, send, list } = await setUp({ us: undefined })
+    for (let sent = 0; sent < 50; sent++) await post(SINGLE, '{}', { secret: 'another' })
+    await send(urlVerification())
+    expect((await list('?failed=false')).map(({ outcome }) => outcome)).toEqual(['url_verification'])
   })
 
   it('is erased with what waits for its integration, and then kept of what comes', async () => {

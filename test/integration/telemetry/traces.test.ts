@@ -205,6 +205,14 @@ describe('a webhook', () => {
     ])
   })
 
+  it('that nobody has signed has none where there are more than 50 in a second, so that the others keep theirs', async () => {
+    const { post, send, exported } = await setUp({ us: undefined })
+    for (let sent = 0; sent < 55; sent++) await post('/slack/events', '{}', { secret: 'another' })
+    await send(slashCommand())
+    const outcomes = ofKind(await exported(), SERVER).map(({ attributes }) => attributes['silo.outcome'])
+    expect(outcomes).toEqual([...Array.from({ length: 50 }, () => 'invalid_signature'), 'passed_on'])
+  })
+
   it('for a region that nothing is sent to has an attempt that says why', async () => {
     const { send, exported } = await setUp({ us: undefined }, { entries: { us: { state: 'down' } } })
     await send(slashCommand())

@@ -60,6 +60,7 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
     },
     failed: false,
     isOver: true,
+    isOneTooMany: false,
     ...more,
   })
   return {
