@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { word } from '../directory/row-fields.ts'
 import { Refusal } from '../errors.ts'
 import type { Deliveries } from '../gateway.ts'
+import { recordPosition } from '../records/record-store.ts'
 import type { Entry } from '../records/story.ts'
 import { deliveryOut } from '../records/told.ts'
 import { cursorTo, flag, idOut, idText, isoTime, pageOf, paging, positionIn } from './fields.ts'
@@ -59,7 +60,7 @@ export function deliveryRoutes({ list, read }: Deliveries): Route[] {
       query,
       responses: { 200: { description: 'A page of deliveries', body: pageOf(listingOut) } },
       async handle({ query: { limit, cursor, integration_id, organization_id, q, ...filter } }) {
-        const before = cursor === undefined ? undefined : positionIn(cursor, z.string())
+        const before = cursor === undefined ? undefined : positionIn(cursor, recordPosition)
         if (filter.from !== undefined && filter.until !== undefined && filter.from >= filter.until) {
           throw invalidRequest([{ path: 'until', message: 'must be later than from' }])
         }

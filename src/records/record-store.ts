@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { encodeTime } from 'ulid'
+import { z } from 'zod'
 import type { Connections } from '../database/connections.ts'
 import { unpackBlock } from './block.ts'
 import { mayHold } from './bloom.ts'
@@ -47,10 +48,17 @@ export interface RecordWriter {
   erase(integration: string): Promise<{ removed: number }>
 }
 
-/** So many blocks are opened for one page, and then it is answered with what was found: nobody else has to wait. */
+/** What may be asked for, and what a page may begin before. Other texts may be none that a database takes. */
+const DELIVERY_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/
+export const recordPosition = z.string().regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}0?$/)
+
+/** So many blocks further a page goes, and then it is answered with what was found: nobody else has to wait. */
 const MOST_OPENED = 30
 /** What a delivery can have lived through in the time that anything waits, many times over. */
 const MOST_NOTES = 1000
+
+/** For how long a webhook is taken for one that came before, at most: dedup knows none for longer. */
+const REPEATED_MS = 25 * 3_600_000
 
 /** @param writer - who writes where this process must not wait for a sync; default: the connection for writes. */
 export function createRecordStore<Schema>(
@@ -76,13 +84,15 @@ export function createRecordStore<Schema>(
       for await (const { block, last } of blocksWith(filter, { upTo, from })) {
         // What is newer than every block that has not been opened is in its place; an older one may yet come between.
         const settled = newestOf(wanted).filter(([delivery]) => delivery > last)
-        const hasEnough = settled.length >= limit || (opened >= MOST_OPENED && (before === undefined || last < before))
-        if (hasEnough) {
-          const rows = settled.slice(0, limit)
-          // A longer text comes after the one that it begins with: the next page begins with that very delivery.
-          return await page(rows, rows.length === limit ? rows.at(-1)?.[0] : `${last}0`)
+        const rows = settled.slice(0, limit)
+        if (rows.length === limit) return await page(rows, rows.at(-1)?.[0])
+        // A longer text comes after the one that it begins with: the next page begins with that very delivery.
+        const next = `${last}0`
+        // Those that lie across the place where this page begins are no way forward, however many there are.
+        if (upTo === undefined || next < upTo) {
+          if (opened === MOST_OPENED) return await page(rows, next)
+          opened += 1
         }
-        opened += 1
         for (const entry of await opening(block)) {
           const { id } = entry.story
           if ((before !== undefined && id >= before) || !isWanted(entry, filter)) continue
@@ -109,6 +119,8 @@ export function createRecordStore<Schema>(
       if (entry === undefined) return undefined
       const notes = await db
         .selectFrom('delivery_notes')
+        // Where nobody could tell whether a batch had been written, it was written again.
+        .distinct()
         .select(['at', 'note'])
         .where('delivery', '=', delivery)
         .orderBy('at')
@@ -124,6 +136,7 @@ export function createRecordStore<Schema>(
 
   /** A delivery as it was written last. */
   async function find(delivery: string): Promise<Entry | undefined> {
+    if (!DELIVERY_ID.test(delivery)) return undefined
     let found: Entry | undefined
     for await (const { block } of blocksWith({ delivery }, { upTo: `${delivery}0`, from: delivery })) {
       const entry = (await opening(block)).find(({ story }) => story.id === delivery)
@@ -134,27 +147,27 @@ export function createRecordStore<Schema>(
   }
 
   async function kin({ story, dedupKey }: Entry): Promise<Pick<StoredRecord, 'duplicates' | 'original'>> {
-    let count = 0
-    let lastAt: number | undefined
-    if (dedupKey === null) return { duplicates: { count, lastAt }, original: undefined }
     const isDuplicate = story.outcome === DUPLICATE
-    const at = encodeTime(Date.parse(story.received_at))
-    const within = isDuplicate ? { upTo: story.id, from: undefined } : { upTo: undefined, from: at }
-    for await (const { block } of blocksWith({ dedupKey }, within)) {
+    // One that was told twice may lie in two blocks.
+    const times = new Map<string, number>()
+    const receivedAt = Date.parse(story.received_at)
+    const within = isDuplicate
+      ? { upTo: story.id, from: encodeTime(Math.max(0, receivedAt - REPEATED_MS)) }
+      : { upTo: encodeTime(receivedAt + REPEATED_MS), from: encodeTime(receivedAt) }
+    for await (const { block } of dedupKey === null ? [] : blocksWith({ dedupKey }, within)) {
       const same = (await opening(block)).filter((one) => one.dedupKey === dedupKey && one.story.id !== story.id)
       if (isDuplicate) {
         const earlier = same.filter((one) => one.story.outcome !== DUPLICATE && one.story.id < story.id)
         const original = earlier.toSorted((a, b) => (a.story.id < b.story.id ? 1 : -1))[0]
-        if (original !== undefined) return { duplicates: { count, lastAt }, original: original.story.id }
+        if (original !== undefined) return { duplicates: NONE, original: original.story.id }
         continue
       }
       for (const one of same) {
-        if (one.story.outcome !== DUPLICATE) continue
-        count += 1
-        lastAt = Math.max(lastAt ?? 0, Date.parse(one.story.received_at))
+        if (one.story.outcome === DUPLICATE) times.set(one.story.id, Date.parse(one.story.received_at))
       }
     }
-    return { duplicates: { count, lastAt }, original: undefined }
+    const lastAt = [...times.values()].reduce<number | undefined>((last = 0, at) => Math.max(last, at), undefined)
+    return { duplicates: { count: times.size, lastAt }, original: undefined }
   }
 
   async function opening(block: string): Promise<Entry[]> {
@@ -184,6 +197,7 @@ export function createRecordStore<Schema>(
 }
 
 const DUPLICATE = 'duplicate'
+const NONE = { count: 0, lastAt: undefined }
 
 function newestOf(entries: ReadonlyMap<string, Entry>): [string, Entry][] {
   return [...entries].toSorted(([a], [b]) => (a < b ? 1 : -1))
@@ -207,9 +221,8 @@ async function someBlocks(
   if (from !== undefined) query = query.where('last', '>=', from)
   if (after !== undefined) {
     const { last, block } = after
-    query = query.where((eb) =>
-      eb.or([eb('last', '<', last), eb.and([eb('last', '=', last), eb('block', '<', block)])]),
-    )
+    // As one: of two conditions, neither database would make a place in the index to go on from.
+    query = query.where((eb) => eb(eb.refTuple('last', 'block'), '<', eb.tuple(last, block)))
   }
   return await query.execute()
 }

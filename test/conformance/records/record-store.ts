@@ -6,9 +6,9 @@ import { openDirectory } from '../../../src/directory/store.ts'
 import type { RecordStore } from '../../../src/records/record-store.ts'
 import { packBlock } from '../../../src/records/block.ts'
 import type { NoteRow } from '../../../src/records/record-tables.ts'
-import type { Entry, OwnStory } from '../../../src/records/story.ts'
+import type { Entry } from '../../../src/records/story.ts'
+import { NOW, recordOf, type Fields } from './record-of.ts'
 
-const NOW = 1_750_000_000_000
 const NO_LIMITS = { before: 0, maxBytes: 1e12, limit: 100 }
 
 /** What every store of records does, whatever database is behind it. */
@@ -24,26 +24,7 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
 
     let made = 0
     /** A record of its own second. */
-    const record = (fields: Fields = {}): Entry => {
-      const { receivedAt = NOW + (made += 1) * 1000, installation = 'T1', dedupKey = null, integration = '1' } = fields
-      const { organization = '10', regions = ['us', 'eu'], id = ulid(receivedAt), ...story } = fields
-      return {
-        installation,
-        dedupKey,
-        way: {
-          integration: { ...INTEGRATION, id: integration },
-          organizations: [{ ...ORGANIZATION, id: organization }],
-          regions: [{ name: 'us', state: 'active', organizations: [organization] }],
-        },
-        story: {
-          ...STORY,
-          ...pick(story),
-          id,
-          received_at: new Date(receivedAt).toISOString(),
-          plan: { kind: 'all', rule: 'test', regions },
-        },
-      }
-    }
+    const record = (fields: Fields = {}): Entry => recordOf({ receivedAt: NOW + (made += 1) * 1000, ...fields })
     let blocks = 0
     const writeBlock = async (name: string, entries: readonly Entry[], notes: readonly NoteRow[] = []) =>
       await records.write({ block: packBlock(name, entries), notes })
@@ -57,6 +38,7 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
       do {
         const page = await records.list(filter, { limit, before })
         all.push(page.rows.map(idOf))
+        if (before !== undefined && page.next !== undefined) expect(page.next < before).toBe(true)
         before = page.next
       } while (before !== undefined)
       return all
@@ -143,6 +125,14 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
       expect(await pages({ type: 'wanted' }, 10)).toEqual([[idOf(wanted)]])
     })
 
+    it('are found however many blocks lie across the place where a page ends', async () => {
+      const early = Array.from({ length: 40 }, () => record())
+      const late = Array.from({ length: 40 }, () => record())
+      for (const [at, entry] of early.entries()) await write(entry, late[at] ?? entry)
+      const [first] = early
+      expect(await pages({ text: first?.story.id }, 10)).toEqual([[], [first?.story.id]])
+    })
+
     it('are found where more blocks than are looked at together lie before them', async () => {
       const wanted = record({ type: 'wanted' })
       await write(wanted)
@@ -176,6 +166,31 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
         duplicates: { count: 0 },
         original: idOf(first),
       })
+    })
+
+    it('count once a duplicate that was written twice, since nobody knew that it was written, and so what became of it', async () => {
+      const first = record({ dedupKey: 'k' })
+      const again = record({ dedupKey: 'k', outcome: 'duplicate' })
+      const notes = [{ delivery: idOf(first), at: NOW, note: '{"n":1}' }]
+      for (const name of ['one', 'two']) await writeBlock(name, [first, again], notes)
+      expect(await records.read(idOf(first))).toMatchObject({
+        duplicates: { count: 1 },
+        notes: [{ at: NOW, note: '{"n":1}' }],
+      })
+      expect(await found({})).toEqual([idOf(again), idOf(first)])
+    })
+
+    it('take nothing for a duplicate that came more than 25 h later', async () => {
+      const first = record({ dedupKey: 'k' })
+      const again = record({ dedupKey: 'k', outcome: 'duplicate', receivedAt: NOW + 26 * 3_600_000 })
+      await write(first)
+      await write(again)
+      expect(await records.read(idOf(first))).toMatchObject({ duplicates: { count: 0, lastAt: undefined } })
+      expect(await records.read(idOf(again))).toMatchObject({ original: undefined })
+    })
+
+    it('know nothing of a text that is no delivery’s id', async () => {
+      for (const text of ['', '\0', '\ud800', '01NEVER']) expect(await records.read(text)).toBeUndefined()
     })
 
     it('are removed when they are too old, a part at a time, the oldest first, with what became of them', async () => {
@@ -240,64 +255,4 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
       expect(await found({})).toHaveLength(160)
     })
   })
-}
-
-/** What a test says of a record. */
-type Fields = Partial<
-  Pick<OwnStory, 'id' | 'surface' | 'type' | 'outcome' | 'status' | 'failed' | 'running' | 'content'>
-> & {
-  receivedAt?: number
-  installation?: string
-  dedupKey?: string
-  integration?: string
-  organization?: string
-  regions?: string[]
-}
-
-function pick({ surface, type, outcome, status, failed, running, content }: Fields): Partial<OwnStory> {
-  const given = { surface, type, outcome, status, failed, running, content }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-const INTEGRATION = {
-  name: 'Acme',
-  app_id: null,
-  external_id: 'T1',
-  enterprise_id: null,
-  default_organization_id: null,
-  status: 'active',
-} as const
-
-const ORGANIZATION = {
-  slug: 'acme',
-  name: 'Acme',
-  region: 'us',
-  status: 'active',
-  link_status: 'active',
-  held: false,
-  included: true,
-  why_not: null,
-} as const
-
-const STORY: Omit<OwnStory, 'id' | 'received_at' | 'plan'> = {
-  gateway: 'g1',
-  surface: 'event',
-  type: 'app_mention',
-  outcome: 'passed_on',
-  rule: null,
-  code: null,
-  failed: false,
-  status: 200,
-  answered_ms: 12.5,
-  budget_ms: 2500,
-  answered_from: 'us',
-  running: false,
-  door: { provider: 'slack', kind: 'webhook', surface: 'event' },
-  request: null,
-  installation: null,
-  verified_by: null,
-  lookup: null,
-  hint: null,
-  attempts: [],
-  content: null,
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
+import { pagesConformance } from './pages.ts'
 import { recordStoreConformance } from './record-store.ts'
 
 let folder: string
@@ -13,3 +14,4 @@ afterAll(() => rm(folder, { recursive: true }))
 
 recordStoreConformance('SQLite in memory', async () => ({ kind: 'sqlite', path: ':memory:' }))
 recordStoreConformance('a SQLite file', async () => ({ kind: 'sqlite', path: join(folder, `${files++}.db`) }))
+pagesConformance('SQLite in memory', async () => ({ kind: 'sqlite', path: ':memory:' }))
