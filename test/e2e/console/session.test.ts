@@ -57,6 +57,8 @@ describe.skipIf(!testsBrowser())('signing in to the console', () => {
   it('is asked for again when the stream is refused, which then is over', async () => {
     window = await console.open()
     await expectSeen(window.page.getByRole('status').getByText('Live', { exact: true }))
+    // All that the page itself asks for has come: from here on there is the stream.
+    await expectSeen(window.page.getByText('None, as far back'))
     await window.page.context().clearCookies()
     console.dropConnections()
     await expectSeen(window.page.getByLabel('Admin token'))
