@@ -1,12 +1,7 @@
-import type { Clock } from '../clock.ts'
-import type { Id } from '../directory/directory.ts'
-import { codeOf } from '../dispatch/failure-reason.ts'
 import type { RegionResult } from '../dispatch/region-result.ts'
 import type { LateMessage, Provider } from '../provider.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
-import type { Counters } from '../telemetry/counters.ts'
-import type { Log } from '../telemetry/log.ts'
-import { backOffMs } from './back-off.ts'
+import { createDebts, lineOf, reasonOf, type Debt, type DebtsParts, type Ending } from './debts.ts'
 import { ANSWERABLE_MS, hearAnswer, type Call, type Heard } from './hear-answer.ts'
 import {
   packCase,
@@ -17,12 +12,11 @@ import {
   type AskedRegion,
   type LateCase,
 } from './late-case.ts'
-import { pause } from './pause.ts'
 import type { AnswerPoster } from './post-answer.ts'
 import type { Sealer } from './seal.ts'
-import { LEASE_MS, type OrphanedAnswer, type OwedAnswers, type Sealed } from './spool.ts'
+import type { OrphanedAnswer, OwedAnswers, Sealed } from './spool.ts'
 import type { StillThere } from './still-there.ts'
-import { tellAnswer, type Turn } from './tell-answer.ts'
+import { tellAnswer } from './tell-answer.ts'
 
 /**
  * The answers that are owed after an empty 200. At most one is ever heard of a webhook: each is recorded as being posted
@@ -57,7 +51,7 @@ export interface LateAnswers {
   stop(): Promise<void>
 }
 
-export interface LateAnswersParts {
+export interface LateAnswersParts extends DebtsParts {
   readonly owed: OwedAnswers
   readonly sealer: () => Sealer
   readonly poster: Pick<AnswerPoster, 'post'>
@@ -66,83 +60,20 @@ export interface LateAnswersParts {
   readonly ask: (what: LateCase, region: AskedRegion, attempt: number, maySend: () => boolean) => Promise<RegionResult>
   /** Whom a region may still be asked for: looked up before each attempt but the first. */
   readonly stillThere: (what: LateCase, region: AskedRegion) => Promise<StillThere>
-  /** What is owed by this instance now: the answer tells, whenever asked, whether nobody can have taken it over since. */
-  readonly claims: () => () => boolean
   /** Whether the region may be sent the same request twice. */
   readonly idempotent: (regionName: string) => boolean
-  /** Told how an owed answer of this instance ended. */
-  readonly onEnd: (ended: EndedAnswer) => void
-  /** Asked of each that went well; the others always are. */
-  readonly isLogged: () => boolean
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log: Log
   readonly alarms: Alarms
-  readonly counters: Counters
 }
 
-/** The longest wait for a store that is away: as long as it is, others may be waiting for what is owed here. */
-const STORE_WAIT_MS = LEASE_MS
 /**
  * The oldest that a webhook can be whose answer is owed for the first time: a wall clock that was set forward meanwhile
  * must not make it look older, nor one that was set back make it younger than now.
  */
 const JUST_NOW_MS = 60_000
 
-/** How an owed answer ended, as the counter has it. */
-type Ending =
-  | 'posted'
-  | 'nothing_to_say'
-  | 'failed_told'
-  | 'unknown_told'
-  | 'post_unknown'
-  | 'post_refused'
-  | 'post_gave_up'
-  | 'taken_over'
-  | 'too_late'
-  | 'unreadable'
-  | 'provider_gone'
-  | 'not_allowed'
-  | 'internal_error'
-
-export interface EndedAnswer {
-  readonly delivery: string
-  readonly provider: string
-  readonly integration: Id
-  readonly result: Ending
-  readonly reason: string | undefined
-  /** Unix milliseconds: since when it was this instance's to give, and when that ended. */
-  readonly owedAt: number
-  readonly endedAt: number
-  /** What was kept of the webhook, as far as that could be read. */
-  readonly what: LateCase | undefined
-}
-
-/** An owed answer as long as it is this process's to give. */
-interface Debt extends Turn, Pick<EndedAnswer, 'owedAt'> {
-  readonly delivery: string
-  readonly provider: string
-  readonly integration: Id
-  readonly stop: AbortController
-  /** The webhook's arrival, monotonic. */
-  readonly startedAt: number
-  /** Whether it is in the store. */
-  stored: Promise<boolean>
-  /** Whether nobody else can have taken it over. Whether somebody has, the store tells when something is to be said. */
-  isOurs: () => boolean
-  /** Undefined until it has been read. */
-  what: LateCase | undefined
-  /** All is said that this process has to say of it. */
-  isOver: boolean
-  /** A region was not asked again, since nobody whom it was asked for is there any more. */
-  isLeft: boolean
-}
-
 export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
-  const { owed, sealer, clock, random, log, counters } = parts
-  const debts = new Map<string, Debt>()
-  const running = new Set<Promise<void>>()
-  let stopping = false
+  const { owed, sealer, clock, random, log } = parts
+  const debts = createDebts(parts)
 
   return {
     async owe(what, message, giveUpAt) {
@@ -161,7 +92,7 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
         await storing
         debt.isOurs = parts.claims()
       } catch (error) {
-        forget(debt)
+        debts.forget(debt)
         throw error
       }
     },
@@ -169,14 +100,14 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
     async forgive(what) {
       const debt = debts.get(what.kept.what.delivery)
       if (debt === undefined) return
-      await run(debt, async () => {
-        if (await debt.stored) await pay(debt)
+      await debts.run(debt, async () => {
+        if (await debt.stored) await debts.pay(debt)
       })
     },
 
     follow(what, calls) {
       const debt = debtOf(what)
-      return run(debt, () =>
+      return debts.run(debt, () =>
         orApologize(debt, what, async () => {
           const { answer, ended } = hear(debt, what, calls, 1)
           await settle(debt, what, await answer)
@@ -187,11 +118,11 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
 
     tell(what, message) {
       const debt = debtOf(what)
-      return run(debt, () => say(debt, what, { message, posts: 0, ending: 'posted' }))
+      return debts.run(debt, () => say(debt, what, { message, posts: 0, ending: 'posted' }))
     },
 
     async takeOver() {
-      if (stopping) return
+      if (debts.stopping()) return
       let orphans: OrphanedAnswer[]
       try {
         orphans = await owed.takeOver()
@@ -201,64 +132,23 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
         return
       }
       // Given back, with all that is this instance's, when the store is closed.
-      if (stopping) return
+      if (debts.stopping()) return
       for (const orphan of orphans) adopt(orphan)
     },
 
-    owed: () => debts.size,
-
-    async stop() {
-      stopping = true
-      for (const debt of debts.values()) debt.stop.abort()
-      while (running.size > 0) await Promise.all(running)
-    },
+    owed: () => debts.size(),
+    stop: () => debts.stop(),
   }
 
   function debtOf(what: LateCase): Debt {
     const { provider, integration, kept } = what
     const { delivery, receivedAt } = kept.what
     const known = debts.get(delivery)
-    return known ?? begin({ delivery, provider, integration, what }, Math.min(ageOf(receivedAt), JUST_NOW_MS))
+    return known ?? debts.begin({ delivery, provider, integration, what }, Math.min(ageOf(receivedAt), JUST_NOW_MS))
   }
 
   function ageOf(receivedAt: number): number {
     return Math.max(0, clock.now() - receivedAt)
-  }
-
-  function begin(of: Pick<Debt, 'delivery' | 'provider' | 'integration' | 'what'>, ageMs: number): Debt {
-    const stop = new AbortController()
-    if (stopping) stop.abort()
-    const startedAt = clock.monotonic() - ageMs
-    const isOurs = parts.claims()
-    const debt: Debt = {
-      ...of,
-      startedAt,
-      owedAt: clock.now(),
-      stop,
-      stored: Promise.resolve(true),
-      isOurs,
-      isOver: false,
-      isLeft: false,
-      lost: false,
-      posting: false,
-    }
-    debts.set(of.delivery, debt)
-    return debt
-  }
-
-  function forget(debt: Debt): void {
-    if (debts.get(debt.delivery) === debt) debts.delete(debt.delivery)
-  }
-
-  function run(debt: Debt, work: () => Promise<void>): Promise<void> {
-    const finished = work()
-      .catch(async (fault: unknown) => {
-        tellFault(debt, fault)
-        if (!debt.isOver) await conclude(debt, 'internal_error', reasonOf(fault))
-      })
-      .finally(() => running.delete(finished))
-    running.add(finished)
-    return finished
   }
 
   /**
@@ -270,13 +160,9 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       await work()
     } catch (fault) {
       if (debt.isOver || debt.posting) throw fault
-      tellFault(debt, fault)
+      debts.tellFault(debt, fault)
       await settle(debt, what, { kind: 'none', why: 'unknown' })
     }
-  }
-
-  function tellFault(debt: Debt, fault: unknown): void {
-    log.error(lineOf(debt, { reason: reasonOf(fault) }), 'A fault of our own befell a late answer')
   }
 
   function adopt(orphan: OrphanedAnswer): void {
@@ -290,23 +176,23 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       before.lost = true
       before.stop.abort()
     }
-    const debt = begin({ delivery, provider, integration, what: undefined }, ageOf(receivedAt))
-    void run(debt, () => finish(debt, orphan))
+    const debt = debts.begin({ delivery, provider, integration, what: undefined }, ageOf(receivedAt))
+    void debts.run(debt, () => finish(debt, orphan))
   }
 
   /** Says what can still be said of an answer whose instance has gone away. */
   async function finish(debt: Debt, { request, receivedAt, state }: OrphanedAnswer): Promise<void> {
-    if (state.kind === 'posting') return await conclude(debt, 'post_unknown', 'instance_gone')
-    if (ageOf(receivedAt) >= ANSWERABLE_MS) return await conclude(debt, 'too_late')
+    if (state.kind === 'posting') return await debts.conclude(debt, 'post_unknown', 'instance_gone')
+    if (ageOf(receivedAt) >= ANSWERABLE_MS) return await debts.conclude(debt, 'too_late')
     const what = read(debt, request, SEALED_FOR.request, unpackCase)
-    if (what.kind === 'unreadable') return await conclude(debt, 'unreadable', what.reason)
+    if (what.kind === 'unreadable') return await debts.conclude(debt, 'unreadable', what.reason)
     debt.what = what.value
     const provider = parts.provider(what.value.provider)
-    if (provider === undefined) return await conclude(debt, 'provider_gone')
-    if (!provider.mayPostTo(what.value.to)) return await conclude(debt, 'not_allowed')
+    if (provider === undefined) return await debts.conclude(debt, 'provider_gone')
+    if (!provider.mayPostTo(what.value.to)) return await debts.conclude(debt, 'not_allowed')
     if (state.kind === 'ready') {
       const message = read(debt, state.message, SEALED_FOR.message, unpackMessage)
-      if (message.kind === 'unreadable') return await conclude(debt, 'unreadable', message.reason)
+      if (message.kind === 'unreadable') return await debts.conclude(debt, 'unreadable', message.reason)
       return await say(debt, what.value, { message: message.value, posts: state.posts, ending: 'posted' })
     }
     await orApologize(debt, what.value, () => askOnceMore(debt, what.value))
@@ -358,12 +244,12 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       case 'message':
         return await say(debt, what, { message: heard.message, posts: 0, ending: 'posted' })
       case 'nothing_to_say':
-        return await conclude(debt, 'nothing_to_say')
+        return await debts.conclude(debt, 'nothing_to_say')
       case 'left':
-        return leave(debt)
+        return debts.leave(debt)
       case 'none': {
         const message = parts.provider(what.provider)?.apology(heard.why)
-        if (message === undefined) return await conclude(debt, 'provider_gone')
+        if (message === undefined) return await debts.conclude(debt, 'provider_gone')
         return await say(debt, what, { message, posts: 0, ending: `${heard.why}_told` })
       }
     }
@@ -381,52 +267,9 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       { delivery, to, message, posts, startedAt, allowed, turn: debt, stop: stop.signal },
       parts,
     )
-    if (told.kind === 'left') return leave(debt)
-    if (told.kind === 'posted') return await conclude(debt, ending)
-    await conclude(debt, told.kind, told.reason)
-  }
-
-  /** Every owed answer ends here, but for those that are left to others. */
-  async function conclude(debt: Debt, result: Ending, reason?: string): Promise<void> {
-    debt.isOver = true
-    counters.count('late_answers_total', { result })
-    // Whoever has taken it over tells how it ends.
-    if (result !== 'taken_over') {
-      const { delivery, provider, integration, owedAt, what } = debt
-      parts.onEnd({ delivery, provider, integration, result, reason, owedAt, endedAt: clock.now(), what })
-    }
-    const wentWell = result === 'posted' || result === 'nothing_to_say'
-    const endedMs = Math.round(clock.monotonic() - debt.startedAt)
-    if (!wentWell) log.warn(lineOf(debt, { result, reason, endedMs }), 'late answer')
-    else if (parts.isLogged()) log.info(lineOf(debt, { result, endedMs }), 'late answer')
-    // What somebody else has taken over is theirs to tell and to remove.
-    if (result === 'taken_over') forget(debt)
-    else await pay(debt)
-  }
-
-  /** Removes it from the store, however long that is away. */
-  async function pay(debt: Debt): Promise<void> {
-    for (let failures = 1; ; failures++) {
-      try {
-        await owed.paid(debt.delivery)
-        forget(debt)
-        return
-      } catch (error) {
-        if (debt.stop.signal.aborted) {
-          log.warn(
-            lineOf(debt, { reason: reasonOf(error) }),
-            'An answer that is not owed any more could not be removed',
-          )
-          return
-        }
-      }
-      await pause(clock, Math.min(backOffMs(failures, random, undefined), STORE_WAIT_MS), debt.stop.signal)
-    }
-  }
-
-  function leave(debt: Debt): void {
-    debt.isOver = true
-    log.info(lineOf(debt, {}), 'A late answer is left to whoever comes next')
+    if (told.kind === 'left') return debts.leave(debt)
+    if (told.kind === 'posted') return await debts.conclude(debt, ending)
+    await debts.conclude(debt, told.kind, told.reason)
   }
 
   /** Opens what was sealed. What does not open was not written here, and is neither asked nor said. */
@@ -444,16 +287,4 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
       return { kind: 'unreadable', reason: 'malformed' }
     }
   }
-}
-
-function lineOf(
-  { delivery, provider, integration }: Debt,
-  more: { result?: Ending; reason?: string | undefined; endedMs?: number },
-): Record<string, unknown> {
-  return { delivery, provider, integration, ...more }
-}
-
-/** Never the message: it may say where an answer was to go. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? codeOf(error) : 'not_an_error'
 }
