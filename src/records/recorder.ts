@@ -17,6 +17,8 @@ const FLUSH_MS = 200
  */
 const BLOCK_ENTRIES = 128
 const BLOCK_CHARACTERS = 256 * 1024
+/** Of bodies, in one go: to find the secrets of as much takes a millisecond or two, and webhooks wait for it. */
+const READ_BYTES = 16 * 1024
 const BLOCK_MS = 10_000
 /** Written in one transaction. */
 const NOTES = 250
@@ -61,6 +63,8 @@ interface Growing {
   readonly name: string
   readonly begunAt: number
   readonly entries: ReadonlyMap<string, Entry>
+  /** Of the bodies in it. */
+  readonly characters: number
 }
 
 export function createRecorder(parts: RecorderParts): Recorder {
@@ -111,12 +115,11 @@ export function createRecorder(parts: RecorderParts): Recorder {
     let notesLeft = notes.length
     while (left > 0 || notesLeft > 0) {
       growing = roomIn(growing)
-      const happened = [...records.values().take(Math.min(left, BLOCK_ENTRIES - growing.entries.size))]
+      const { grown, happened } = await withMore(growing, left)
       const noted = notes.slice(0, NOTES)
-      const entries = new Map(growing.entries)
-      for (const one of happened) for (const entry of entryFrom(one)) entries.set(entry.story.id, entry)
       try {
-        const block = happened.length === 0 ? undefined : packBlock(growing.name, [...entries.values()])
+        const isSame = happened.length === 0 || grown.entries.size === 0
+        const block = isSame ? undefined : packBlock(grown.name, [...grown.entries.values()])
         const { isTaken } = await store.write({ block, notes: noted })
         notes = notes.slice(noted.length)
         notesLeft -= noted.length
@@ -130,7 +133,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
         notBefore = clock.monotonic() + AGAIN_MS
         return
       }
-      growing = { ...growing, entries }
+      growing = grown
       left -= happened.length
       for (const one of happened) {
         // What has been told again meanwhile is to be written again.
@@ -143,12 +146,35 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   function roomIn(block: Growing | undefined): Growing {
-    if (block !== undefined && block.entries.size < BLOCK_ENTRIES && clock.monotonic() - block.begunAt < BLOCK_MS) {
-      let characters = 0
-      for (const { story } of block.entries.values()) characters += story.content?.body?.length ?? 0
-      if (characters < BLOCK_CHARACTERS) return block
+    const hasRoom =
+      block !== undefined &&
+      block.entries.size < BLOCK_ENTRIES &&
+      block.characters < BLOCK_CHARACTERS &&
+      clock.monotonic() - block.begunAt < BLOCK_MS
+    if (hasRoom) return block
+    return { name: `${gateway}.${(blocks += 1)}`, begunAt: clock.monotonic(), entries: new Map(), characters: 0 }
+  }
+
+  /** A block with what comes next, up to so many webhooks, and which they were. */
+  async function withMore(block: Growing, most: number): Promise<{ grown: Growing; happened: Happened[] }> {
+    const next = [...records.values().take(Math.min(most, BLOCK_ENTRIES - block.entries.size))]
+    const entries = new Map(block.entries)
+    let { characters } = block
+    let read = 0
+    const happened: Happened[] = []
+    for (const one of next) {
+      if (characters >= BLOCK_CHARACTERS) break
+      happened.push(one)
+      for (const entry of entryFrom(one)) {
+        entries.set(entry.story.id, entry)
+        characters += entry.story.content?.body?.length ?? 0
+      }
+      read += heldBytes(one)
+      if (read < READ_BYTES) continue
+      read = 0
+      await nextTurn()
     }
-    return { name: `${gateway}.${(blocks += 1)}`, begunAt: clock.monotonic(), entries: new Map() }
+    return { grown: { ...block, entries, characters }, happened }
   }
 
   function entryFrom(happened: Happened): Entry[] {
@@ -197,7 +223,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (records.size >= BLOCK_ENTRIES && writing === undefined && clock.monotonic() >= notBefore) void write()
     },
     note(delivery, note) {
-      if (notes.length >= MOST_WAITING) return drop('queue_full')
+      if (stopped || notes.length >= MOST_WAITING) return drop('queue_full')
       notes.push({ delivery, at: clock.now(), note: JSON.stringify(note) })
     },
     start() {

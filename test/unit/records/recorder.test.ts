@@ -151,6 +151,32 @@ describe('the recorder', () => {
     await recorder.stop()
   })
 
+  it('puts no more bodies into a block than that, and leaves room for webhooks between any two that it reads', async () => {
+    const { recorder, happened, written, sent } = await setUp({ bodies: 'all' })
+    let passed = 0
+    const count = (): void => {
+      passed += 1
+      counting = setImmediate(count)
+    }
+    let counting = setImmediate(count)
+    for (let id = 0; id < 40; id++) recorder.record(happened(id, { webhook: sent('x'.repeat(16_384)) }))
+    await recorder.flush()
+    clearImmediate(counting)
+    expect(written().map(({ length }) => length)).toEqual([16, 16, 8])
+    expect(passed).toBeGreaterThanOrEqual(40)
+    await recorder.stop()
+  })
+
+  it('counts what cannot be put into words, and writes no block for it', async () => {
+    const { recorder, happened, batches, dropped } = await setUp()
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what no gateway tells
+    recorder.record(happened(1, { resolution: { kind: 'routed' } as unknown as Happened['resolution'] }))
+    await recorder.flush()
+    expect(batches.flatMap(({ block }) => block ?? [])).toEqual([])
+    expect(dropped('fault')).toBe(1)
+    await recorder.stop()
+  })
+
   it('writes once what is told twice before it is written, and instead of it what is told again since', async () => {
     const { recorder, happened, batches, written } = await setUp()
     recorder.record(happened(1, { isOver: false }))
