@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock, type Clock } from '../../../src/clock.ts'
 import { openPostgresSpool } from '../../../src/delivery/postgres-spool.ts'
+import { statements } from '../../../src/delivery/postgres-spool-statements.ts'
 import { LEASE_MS, type Next, type Spool } from '../../../src/delivery/spool.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
@@ -309,6 +310,24 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL', () => {
       expect(String(error)).toContain('cannot open the database nothing at 127.0.0.1:1: connect ECONNREFUSED')
       expect(String(error)).not.toContain('secret')
     })
+  })
+
+  it('finds what waits for an organization without looking at what waits for others', async () => {
+    await open()
+    const other = await another()
+    // Empty tables are read whole where that can be helped at all.
+    await other.query('set enable_seqscan = off; set enable_bitmapscan = off')
+    const asked = [1, 'slack', '', 'us', null, null, '10', 50]
+    const explained = await other.query<{ 'QUERY PLAN': string }>(`explain ${statements.waitingFor.text}`, asked)
+    const lines = explained.rows.map((line) => line['QUERY PLAN'].trim())
+    const conditions = lines.filter(
+      (line, at) => line.startsWith('Index Cond') && lines[at - 1]?.includes('waiting_for'),
+    )
+    expect(conditions).toEqual([
+      expect.stringMatching(/^Index Cond: \(mailbox_id = [^ ]+\)$/),
+      expect.stringMatching(/hashtextextended\(.*\) > sets(_\d)?\.hash\)/),
+      expect.stringMatching(/hashtextextended\(.*\) = sets\.hash\) AND \(COALESCE\(.*\) > .* AND \(COALESCE\(.*\) < /),
+    ])
   })
 
   it('takes nothing once it is closed, and leaves no connection', async () => {
