@@ -114,6 +114,8 @@ async function answer(
     else sendReply(res, reply, own())
     return reply.status
   }
+  // Whoever has gone gets nothing, whatever is written; what was decided stays decided.
+  const isGone = res.destroyed
   let status
   let ending: Ending = ended.ending
   try {
@@ -122,7 +124,7 @@ async function answer(
     ending = endingOf(error)
     status = sendFailure(res, problemReply(presentable(error)), own())
   }
-  await trace.answered(status, ending)
+  await trace.answered(isGone ? undefined : status, ending)
 }
 
 async function refuseAll(): Promise<never> {

@@ -45,6 +45,7 @@ function attemptSpan(result: RegionResult, { context, webhook, begunAt, what, to
   const failed = didFail(record)
   const isFirst = attempt.kind === 'first'
   const address = to.region?.address
+  const status = record.status ?? statusOf(result)
   const since = (ms: number | undefined): number | undefined => ms && Math.round((ms - startedMs) * 100) / 100
   return {
     name: `${what.method} ${record.region}`,
@@ -56,10 +57,10 @@ function attemptSpan(result: RegionResult, { context, webhook, begunAt, what, to
     failed,
     attributes: {
       'http.request.method': what.method,
-      'http.response.status_code': record.status,
+      'http.response.status_code': status,
       'server.address': address?.hostname,
       'server.port': address && Number(address.port || (address.protocol === 'https:' ? 443 : 80)),
-      'error.type': failed ? (record.status?.toString() ?? record.result) : undefined,
+      'error.type': failed ? (status?.toString() ?? record.result) : undefined,
       'silo.delivery': what.delivery,
       'silo.region': record.region,
       'silo.attempt': isFirst ? 1 : attempt.number,
@@ -71,6 +72,12 @@ function attemptSpan(result: RegionResult, { context, webhook, begunAt, what, to
       'silo.first_byte_ms': since(firstByteMs),
     },
   }
+}
+
+/** Of an answer that does not count as one. */
+function statusOf(result: RegionResult): number | undefined {
+  const isAnswer = result.kind === 'failed' && result.reason.startsWith('http_')
+  return isAnswer ? Number(result.reason.slice('http_'.length)) : undefined
 }
 
 /** Where the value of `traceparent` stands in a flat list of headers; -1: nowhere. */

@@ -274,12 +274,18 @@ export function traceWebhook(
       }
       if (span !== undefined && !isOneTooMany) tracing?.ended(webhookSpan(span, arrival, record))
       if (!isOver) takeDown?.(happened({ ...record }, levelOf(ending)))
-      const results = await allSettled
+      let results: readonly RegionResult[] = []
+      let fault = ending.kind === 'internal_error' ? ending.error : undefined
+      try {
+        results = await allSettled
+      } catch (error) {
+        fault ??= error
+      }
       if (results.length > 0) record.regions = results.map(regionRecord)
       for (const { region, result } of record.regions ?? []) counters.count('region_results_total', { region, result })
       onWebhook?.(record)
-      const isWhole = results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
-      const level = levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
+      const isWhole = status !== undefined && results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
+      const level = fault !== undefined ? 'error' : levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
       takeDown?.(happened(record, level))
       if (isOneTooMany) return
       const isLogged = level !== 'info' || isSampled(logSample, random)
@@ -287,9 +293,7 @@ export function traceWebhook(
         if (attempt.result === 'spooled') continue
         if (isLogged || didFail(attempt)) logAttempt(log, record.delivery, 1, attempt)
       }
-      if (isLogged) {
-        log[level](ending.kind === 'internal_error' ? { ...record, err: ending.error } : { ...record }, 'webhook')
-      }
+      if (isLogged) log[level](fault === undefined ? { ...record } : { ...record, err: fault }, 'webhook')
     },
   }
 }

@@ -57,7 +57,9 @@ export function webhookSpan(
       'url.path': route,
       'url.scheme': peer.proto,
       'http.response.status_code': record.status,
-      'error.type': failed ? (record.code ?? record.outcome) : undefined,
+      'error.type': failed
+        ? (record.code ?? (record.status === undefined ? 'caller_gone' : record.outcome))
+        : undefined,
       'silo.delivery': record.delivery,
       'silo.provider': provider.name,
       'silo.surface': record.surface,

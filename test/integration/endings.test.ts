@@ -167,6 +167,26 @@ describe('a fault of our own', () => {
   })
 })
 
+describe('a fault of our own in a call', () => {
+  const fault = new Error('no entropy')
+  const ids = createIds()
+  const key = `k1:${Buffer.alloc(32, 'r').toString('base64')}`
+  beforeAll(() => start({ ids, regions: { us: { signing_key: 'k1' } }, env: { REGION_SIGNING_KEYS: key } }))
+  afterAll(() => silo.close())
+
+  it.each([
+    ['command', slashCommand()],
+    ['event', eventCallback()],
+  ])('is logged with its error, as a %s', async (surface, body) => {
+    ids.nonce = () => {
+      throw fault
+    }
+    const from = silo.logs.length
+    await expectEnding(surface, 'internal_error', 'error', () => silo.deliver(SINGLE, body))
+    expect(silo.logs.slice(from).find(({ message }) => message === 'webhook')?.fields['err']).toBe(fault)
+  })
+})
+
 describe('a flood', () => {
   beforeAll(() => start({ directory: workspace({ acme: 'atlantis' }) }))
   afterAll(() => silo.close())

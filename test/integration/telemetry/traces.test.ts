@@ -2,15 +2,19 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startCollector, type Collector } from '../../support/collector.ts'
 import { startFakeRegion, type Answer, type FakeRegion, type RegionRequest } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import type { CollectedSpan } from '../../support/otlp-spans.ts'
 import { PAGE_SECRET, signToken } from '../../support/page-token.ts'
+import { rawClient } from '../../support/raw-client.ts'
 import { useSilos, type SilosOptions } from '../../support/silos.ts'
 import { blockActions, eventCallback, slashCommand, type SlackBody } from '../../support/slack-payloads.ts'
+import { signSlack } from '../../support/slack-signer.ts'
 import { passBudget, until } from '../../support/steps.ts'
+import { SIGNING_SECRET } from '../../support/test-gateway.ts'
 
 const SERVER = 2
 const CLIENT = 3
@@ -161,7 +165,7 @@ describe('a webhook', () => {
     expect(us?.spanId).not.toBe(eu?.spanId)
     expect(eu).toMatchObject({
       status: ERROR,
-      attributes: { 'error.type': 'http_503', 'silo.result': 'http_503' },
+      attributes: { 'http.response.status_code': 503, 'error.type': '503', 'silo.result': 'http_503' },
     })
   })
 
@@ -183,6 +187,27 @@ describe('a webhook', () => {
     expect(times(webhook).map(Math.round)).toEqual([startedAt, startedAt + 700])
     expect(times(attempt).map(Math.round)).toEqual([startedAt, startedAt + 700])
     expect(attempt?.attributes).toMatchObject({ 'silo.first_byte_ms': 700 })
+  })
+
+  it('whose caller goes away before its answer has none, and says why', async () => {
+    const held: ServerResponse[] = []
+    const { port, server, regions, nextRecord, exported } = await setUp({ us: (res) => held.push(res) })
+    const { body, contentType } = slashCommand()
+    const caller = rawClient(port)
+    const signed = signSlack({ secret: SIGNING_SECRET, body, now: Date.now() })
+    const headers = Object.entries({ ...signed, Host: 'x', 'Content-Type': contentType, 'Content-Length': body.length })
+    caller.write(`POST /slack/events HTTP/1.1\r\n${headers.map((one) => `${one.join(': ')}\r\n`).join('')}\r\n${body}`)
+    await regions.us.nextRequest()
+    caller.socket.destroy()
+    await expect.poll(() => promisify(server.getConnections.bind(server))()).toBe(0)
+    held[0]?.end()
+    await nextRecord()
+    const [webhook] = ofKind(await exported(), SERVER)
+    expect(webhook).toMatchObject({
+      status: ERROR,
+      attributes: { 'silo.outcome': 'passed_on', 'error.type': 'caller_gone' },
+    })
+    expect(webhook?.attributes).not.toHaveProperty('http.response.status_code')
   })
 
   it('that no region could answer is an error', async () => {
