@@ -1,14 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import type { RecordWriter } from './record-store.ts'
-import type { Batch, Limits } from './record-tables.ts'
+import type { Batch, Erasure, Limits } from './record-tables.ts'
 
 export type ToThread =
   | { readonly kind: 'write'; readonly id: number; readonly batch: Batch }
   | { readonly kind: 'sweep'; readonly id: number; readonly limits: Limits }
-  | { readonly kind: 'erase'; readonly id: number; readonly integration: string }
+  | { readonly kind: 'erase'; readonly id: number; readonly from: Erasure }
   | { readonly kind: 'end' }
 
-type Call = { kind: 'write'; batch: Batch } | { kind: 'sweep'; limits: Limits } | { kind: 'erase'; integration: string }
+type Call = { kind: 'write'; batch: Batch } | { kind: 'sweep'; limits: Limits } | { kind: 'erase'; from: Erasure }
 
 export type FromThread = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string })
 
@@ -56,7 +56,7 @@ export function createFileWriter(path: string): RecordWriter & { close(): Promis
   return {
     write: (batch) => ask({ kind: 'write', batch }),
     sweep: (limits) => ask({ kind: 'sweep', limits }),
-    erase: (integration) => ask({ kind: 'erase', integration }),
+    erase: (from) => ask({ kind: 'erase', from }),
     async close() {
       const ending = thread
       if (ending === undefined) return

@@ -7,10 +7,11 @@ import { unpackBlock } from './block.ts'
 import { mayHold } from './bloom.ts'
 import {
   BLOCKS_AT_A_TIME,
-  eraseRecords,
+  eraseFromSome,
   removeOldest,
   writeBatch,
   type Batch,
+  type Erasure,
   type Limits,
   type RecordSchema,
 } from './record-tables.ts'
@@ -34,9 +35,11 @@ export interface StoredRecord {
 }
 
 /** The records of deliveries, as the database has them. Every method rejects when it cannot be asked. */
-export interface RecordStore extends RecordWriter {
+export interface RecordStore extends Pick<RecordWriter, 'write' | 'sweep'> {
   list(filter: RecordFilter, page: { limit: number; before: string | undefined }): Promise<RecordPage>
   read(delivery: string): Promise<StoredRecord | undefined>
+  /** Removes what is recorded of an integration. Returns how many records that were. */
+  erase(integration: string): Promise<{ removed: number }>
 }
 
 export interface RecordWriter {
@@ -44,8 +47,11 @@ export interface RecordWriter {
   write(batch: Batch): Promise<{ isTaken: boolean }>
   /** Removes some of what is beyond the limits. Returns how many blocks: fewer than `limit` are the last for now. */
   sweep(limits: Limits): Promise<{ removed: number }>
-  /** Removes what is recorded of an integration. Returns how many records that were. */
-  erase(integration: string): Promise<{ removed: number }>
+  /**
+   * Removes what is recorded of an integration from some of the blocks: what is to be written does not wait for them all.
+   * Returns how many records that were, and after which block to go on; undefined: there are no more.
+   */
+  erase(from: Erasure): Promise<{ removed: number; last: string | undefined }>
 }
 
 /** What may be asked for, and what a page may begin before. Other texts may be none that a database takes. */
@@ -70,10 +76,22 @@ export function createRecordStore<Schema>(
   const ownWriter: RecordWriter = {
     write: (batch) => writeBatch(writes, batch),
     sweep: (limits) => removeOldest(writes, limits),
-    erase: (integration) => eraseRecords(writes, integration),
+    erase: (from) => eraseFromSome(writes, from),
   }
+  const { write, sweep, erase } = writer ?? ownWriter
   return {
-    ...(writer ?? ownWriter),
+    write,
+    sweep,
+
+    async erase(integration) {
+      let removed = 0
+      for (let after: string | undefined = ''; after !== undefined;) {
+        const some = await erase({ integration, after })
+        removed += some.removed
+        after = some.last
+      }
+      return { removed }
+    },
 
     async list(filter, { limit, before }) {
       const wanted = new Map<string, Entry>()

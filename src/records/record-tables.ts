@@ -44,6 +44,12 @@ export interface Limits {
   readonly limit: number
 }
 
+export interface Erasure {
+  readonly integration: string
+  /** The name of a block; empty: from the first one on. */
+  readonly after: string
+}
+
 /** What a block takes besides what is in it, and a note besides its text: columns, indexes, and what is free in a page. */
 const BLOCK_BYTES = 250
 const NOTE_BYTES = 120
@@ -101,25 +107,25 @@ export async function removeOldest(db: Kysely<RecordSchema>, limits: Limits): Pr
   })
 }
 
-/** Removes what is recorded of an integration, everywhere. Returns how many records that were. */
-export async function eraseRecords(db: Kysely<RecordSchema>, integration: string): Promise<{ removed: number }> {
+/** Removes what is recorded of an integration from some of the blocks: those after one of them, by name. */
+export async function eraseFromSome(
+  db: Kysely<RecordSchema>,
+  { integration, after }: Erasure,
+): Promise<{ removed: number; last: string | undefined }> {
   const filter = { integration }
   const words = wordsFor(filter)
+  const some = await db
+    .selectFrom('delivery_blocks')
+    .select(['block', 'words'])
+    .where('block', '>', after)
+    .orderBy('block')
+    .limit(BLOCKS_AT_A_TIME)
+    .execute()
   let removed = 0
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const some = await db
-      .selectFrom('delivery_blocks')
-      .select(['block', 'words'])
-      .where('block', '>', after)
-      .orderBy('block')
-      .limit(BLOCKS_AT_A_TIME)
-      .execute()
-    for (const { block, words: held } of some) {
-      if (words.every((word) => mayHold(held, word))) removed += await erase(block)
-    }
-    after = some.at(-1)?.block
+  for (const { block, words: held } of some) {
+    if (words.every((word) => mayHold(held, word))) removed += await erase(block)
   }
-  return { removed }
+  return { removed, last: some.at(-1)?.block }
 
   function erase(block: string): Promise<number> {
     return inTransaction(db, async (trx) => {

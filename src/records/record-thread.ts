@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import { openExisting, type DatabaseSync } from '../database/sqlite.ts'
 import { kyselyOver } from '../database/sqlite-connections.ts'
 import type { FromThread, ToThread } from './file-writer.ts'
-import { eraseRecords, removeOldest, writeBatch, type RecordSchema } from './record-tables.ts'
+import { eraseFromSome, removeOldest, writeBatch, type RecordSchema } from './record-tables.ts'
 
 /*
  * The thread that writes records to a file: it may wait for the spool's thread, another process or the disk, where the
@@ -49,7 +49,7 @@ function resultOf(message: Exclude<ToThread, { kind: 'end' }>, db: Kysely<Record
     case 'sweep':
       return removeOldest(db, message.limits)
     case 'erase':
-      return eraseRecords(db, message.integration)
+      return eraseFromSome(db, message.from)
   }
 }
 

@@ -32,7 +32,7 @@ const SWEEP_BLOCKS = 50
 const DAY_MS = 24 * 3_600_000
 
 export interface RecorderParts {
-  readonly store: RecordWriter
+  readonly store: Pick<RecordWriter, 'write' | 'sweep'>
   readonly clock: Clock
   readonly counters: Counters
   readonly alarms: Alarms

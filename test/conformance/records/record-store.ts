@@ -240,6 +240,15 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
       expect(await records.read(idOf(own))).toMatchObject({ notes: [] })
     })
 
+    it('are erased in steps, between which others are written', async () => {
+      for (let block = 0; block < 150; block++) await write(record({ integration: '7' }))
+      const order: string[] = []
+      const erasing = records.erase('7').then(({ removed }) => order.push(`erased ${removed}`))
+      await write(record()).then(() => order.push('written'))
+      await erasing
+      expect(order).toEqual(['written', 'erased 150'])
+    })
+
     it('stay erased when their block is written again: what has come since belongs into another', async () => {
       const [own, others, since] = [record({ integration: '7' }), record(), record()]
       await writeBlock('grows', [own, others])

@@ -28,7 +28,6 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
         batches.push(isTaken ? batch : { ...batch, block: undefined })
         return { isTaken }
       },
-      erase: () => Promise.resolve({ removed: 0 }),
       async sweep(limits) {
         sweeps.push(limits)
         return { removed: store.removed.shift() ?? 0 }
