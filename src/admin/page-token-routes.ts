@@ -12,7 +12,7 @@ import { invalidRequest, route, type Route } from './route.ts'
 export interface PageTokenRoutesParts {
   readonly directory: Pick<DirectoryReader, 'integration'>
   /** As configured now; which there are never changes. */
-  readonly providers: () => readonly Provider[]
+  readonly providers: () => readonly Pick<Provider, 'name' | 'pages' | 'pageToken'>[]
   readonly audit: Pick<AuditLog, 'record'>
   readonly clock: Clock
 }
