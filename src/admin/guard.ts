@@ -42,7 +42,7 @@ export function callerOf(req: IncomingMessage, settings: GuardSettings, now: num
   const { origin } = req.headers
   const from = origin === undefined ? at.host : URL.parse(origin)?.host
   // Of a page that hides where it is from, nothing is known (`null`).
-  if (from === undefined || (from !== at.host && from !== outside)) {
+  if (from === undefined || (from !== at.host && from !== outside) || isPartOfAnother(req.headers)) {
     throw new Refusal('foreign_origin', 'Pages of other origins may not use the admin API.')
   }
 
@@ -92,7 +92,7 @@ function shownBy(req: IncomingMessage, token: string | undefined, session: Sessi
 function clientOf(forwardedFor: string, proxies: Settings['TRUSTED_PROXIES']): string | undefined {
   return forwardedFor
     .split(',')
-    .map((address) => withoutMapping(address.trim()))
+    .map((address) => withoutMapping(withoutPort(address.trim())))
     .findLast((address) => !proxies.trusts(address))
 }
 
@@ -100,6 +100,15 @@ export function unauthorized(): Refusal {
   return new Refusal('unauthorized', 'Send the header Authorization: Bearer and the value of ADMIN_TOKEN.', {
     headers: { 'WWW-Authenticate': 'Bearer realm="silo-gateway"' },
   })
+}
+
+/**
+ * Whether another origin's page asks for it as a picture, a frame or a script: these come without an `Origin`, and could
+ * take every place at the stream from those who watch. Whoever follows a link asks for a document.
+ */
+function isPartOfAnother(headers: IncomingMessage['headers']): boolean {
+  const { 'sec-fetch-site': site, 'sec-fetch-dest': dest } = headers
+  return (site === 'cross-site' || site === 'same-site') && dest !== 'document'
 }
 
 /** What may stand in `Host`. A URL is read more generously: our name before a slash in it, or behind an `@`, is none. */
@@ -126,6 +135,12 @@ const loopback = parseTrustedProxies(['127.0.0.0/8', '::1'])
 /** `::ffff:10.0.0.1` is `10.0.0.1` on a socket that takes both families. */
 function withoutMapping(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '')
+}
+
+/** Some proxies name the port as well, which is another with each connection: `192.0.2.1:5123`, `[2001:db8::1]:5123`. */
+function withoutPort(address: string): string {
+  const [, bracketed, plain] = /^(?:\[(.+)\](?::\d+)?|([\d.]+):\d+)$/.exec(address) ?? []
+  return bracketed ?? plain ?? address
 }
 
 /** For a line of the audit: no controls, no end of it out of sight. */

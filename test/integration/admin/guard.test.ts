@@ -167,6 +167,29 @@ describe('without a token', () => {
     },
   )
 
+  it.each([
+    ['a picture', 'cross-site', 'image'],
+    ['a frame', 'cross-site', 'iframe'],
+    ['a script, on another port of this host,', 'same-site', 'script'],
+  ])('serves nothing as %s of a page of another origin, which a browser asks for without an Origin', async (...of) => {
+    const [, site, dest] = of
+    const headers = { 'Sec-Fetch-Site': site, 'Sec-Fetch-Dest': dest, 'Sec-Fetch-Mode': 'no-cors' }
+    expect(await rig.ask('GET', '/api/me', { headers })).toMatchObject({
+      status: 403,
+      json: { code: 'foreign_origin' },
+    })
+  })
+
+  it.each([
+    ['a link of another site that is followed', 'cross-site', 'document'],
+    ['an address that is typed', 'none', 'document'],
+    ['a page of its own', 'same-origin', 'empty'],
+  ])('is open to %s', async (...of) => {
+    const [, site, dest] = of
+    const headers = { 'Sec-Fetch-Site': site, 'Sec-Fetch-Dest': dest }
+    expect((await rig.ask('GET', '/api/me', { headers })).status).toBe(200)
+  })
+
   it('is not open to a page that a name of somebody else has led here', async () => {
     expect((await rig.ask('GET', '/api/me', { headers: { Host: 'evil.example' } })).status).toBe(403)
     expect((await rig.ask('GET', '/api/me', { headers: { Host: '192.0.2.1' } })).status).toBe(403)
