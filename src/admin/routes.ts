@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { eraseIntegration } from '../delivery/erase.ts'
 import type { Gateway } from '../gateway.ts'
+import { createAlarms } from '../telemetry/alarm.ts'
 import { totalsInTime } from '../telemetry/totals-in-time.ts'
 import { packageVersion } from '../version.ts'
 import { auditRoutes } from './audit-routes.ts'
@@ -45,7 +46,7 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
       settings: () => gateway.configuration().settings,
       clock,
       ids: gateway.ids,
-      log,
+      alarms: createAlarms({ clock, log }),
       version: packageVersion(),
       demo,
     }),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import type { Ids } from '../ids.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { Alarms } from '../telemetry/alarm.ts'
 import { isoTime } from './fields.ts'
 import { admit, bySession, unauthorized, type Caller } from './guard.ts'
 import { isSame } from './is-same.ts'
@@ -14,7 +14,7 @@ export interface SessionRoutesParts {
   readonly settings: () => { readonly ADMIN_TOKEN?: string | undefined }
   readonly clock: Clock
   readonly ids: Pick<Ids, 'nonce'>
-  readonly log: Log
+  readonly alarms: Alarms
   readonly version: string
   readonly demo: boolean
 }
@@ -35,9 +35,13 @@ const cookieSet = { 'Set-Cookie': 'The session, for 12 hours' } as const
 const noCookie = { 'Set-Cookie': 'Takes the session’s cookie away' } as const
 
 /** What turns the token into a session of the console. Each is open: it is how one gets in. */
-export function sessionRoutes({ settings, clock, ids, log, version, demo }: SessionRoutesParts): Route[] {
+export function sessionRoutes({ settings, clock, ids, alarms, version, demo }: SessionRoutesParts): Route[] {
   const path = '/api/session'
   const limit = createLoginLimit(clock)
+
+  /** Whoever guesses is to be seen, and not to fill the log. */
+  const warn = (what: string, { address, named }: Caller, message: string): void =>
+    alarms.raise('warn', `${what} ${address}`, { from: named }, message)
 
   const describe = ({ author, session }: Pick<Caller, 'author' | 'session'>): SessionNow => ({
     login: settings().ADMIN_TOKEN === undefined ? 'none' : 'token',
@@ -78,12 +82,15 @@ export function sessionRoutes({ settings, clock, ids, log, version, demo }: Sess
         }
         const waitMs = limit.take(caller.address)
         if (waitMs > 0) {
-          log.warn({ from: caller.named }, 'Too many wrong tokens are tried at the console’s login')
+          warn('refused', caller, 'Too many wrong tokens are tried at the console’s login')
           throw new Refusal('too_many_attempts', 'Too many wrong tokens came from this address: wait a moment.', {
             headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
           })
         }
-        if (!isSame(body.token, token)) throw unauthorized()
+        if (!isSame(body.token, token)) {
+          warn('wrong', caller, 'A wrong token was tried at the console’s login')
+          throw unauthorized()
+        }
         limit.forget(caller.address)
         const { isHttps } = caller
         const { session, cookie } = beginSession(token, { now: clock.now(), nonce: ids.nonce(), isHttps })

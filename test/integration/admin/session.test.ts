@@ -97,11 +97,20 @@ describe('a login', () => {
     const refused = await logIn()
     expect(refused).toMatchObject({ status: 429, json: { code: 'too_many_attempts' } })
     expect(refused.headers['retry-after']).toBe('6')
-    expect(rig.test.logs.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toContainEqual({
-      from: '127.0.0.1',
-    })
     clock.advance(6000)
     expect((await logIn()).status).toBe(200)
+  })
+
+  it('with a wrong token is logged, and refused ones as well; of an address once in 10 s, however often it tries', async () => {
+    const warnings = () => rig.test.logs.filter(({ level, fields }) => level === 'warn' && 'from' in fields)
+    for (let wrong = 0; wrong < 30; wrong++) await logIn('wrong')
+    expect(warnings().map(({ fields }) => fields)).toEqual([
+      { from: '127.0.0.1', leftOut: 0 },
+      { from: '127.0.0.1', leftOut: 0 },
+    ])
+    clock.advance(10_000)
+    await logIn('wrong')
+    expect(warnings().slice(2)).toMatchObject([{ fields: { from: '127.0.0.1', leftOut: 9 } }])
   })
 
   it('with the right token makes up for the wrong ones before it', async () => {
@@ -116,6 +125,18 @@ describe('a login', () => {
     for (let wrong = 0; wrong < 10; wrong++) await logIn('wrong', from('192.0.2.1'))
     expect((await logIn('open-sesame', from('192.0.2.1'))).status).toBe(429)
     expect((await logIn('open-sesame', from('192.0.2.2'))).status).toBe(200)
+  })
+
+  it('from another port of an address that was refused is refused as well, where a proxy names ports', async () => {
+    const from = (address: string) => ({ 'X-Forwarded-For': address })
+    for (let wrong = 0; wrong < 5; wrong++) {
+      await logIn('wrong', from(`192.0.2.1:${5000 + wrong}`))
+      await logIn('wrong', from('192.0.2.1'))
+      await logIn('wrong', from(`[2001:db8::1]:${5000 + wrong}`))
+      await logIn('wrong', from('2001:db8::2'))
+    }
+    expect((await logIn('open-sesame', from('192.0.2.1:6000'))).status).toBe(429)
+    expect((await logIn('open-sesame', from('[2001:db8::3]'))).status).toBe(429)
   })
 
   it('that is refused ends no session, and keeps nobody out who brings the token', async () => {
