@@ -1,4 +1,4 @@
-import type { VNode } from 'preact'
+import { Component } from 'preact'
 import { Mark, outcomeTone } from '../parts/mark.tsx'
 import { Time } from '../parts/time.tsx'
 import { href } from '../router.ts'
@@ -30,36 +30,42 @@ export function DeliveryRows({ rows, caption }: { rows: readonly DeliveryListing
           </th>
         </tr>
       </thead>
-      <tbody>{rows.map(rowOf)}</tbody>
+      <tbody>
+        {rows.map((one) => (
+          <Row key={one.id} one={one} />
+        ))}
+      </tbody>
     </table>
   )
 }
 
-/** Those that are as they were are not drawn again: a tail puts dozens before hundreds several times a second. */
-const drawn = new WeakMap<DeliveryListing, VNode>()
+/** One that is as it was is not drawn again: a tail puts dozens before hundreds several times a second. */
+class Row extends Component<{ readonly one: DeliveryListing }> {
+  // A row's virtual nodes that were kept for the next time would hold all that were drawn with it.
+  override shouldComponentUpdate({ one }: { readonly one: DeliveryListing }): boolean {
+    return one !== this.props.one
+  }
 
-function rowOf(one: DeliveryListing): VNode {
-  const before = drawn.get(one)
-  if (before !== undefined) return before
-  const { id, received_at, surface, type, installation, regions, outcome, status, failed } = one
-  const row = (
-    <tr key={id} class={failed ? 'failed' : ''}>
-      <th scope="row" class="received">
-        <a href={href('deliveries', id)} title={id}>
-          <Time at={received_at} exact />
-        </a>
-      </th>
-      <td>
-        {surface} <span class="type">{type}</span>
-      </td>
-      <td class="whose">{installation}</td>
-      <td class="planned">{regions.join(', ')}</td>
-      <td class="status">{status ?? '—'}</td>
-      <td class="outcome">
-        <Mark tone={outcomeTone(outcome, failed)}>{outcomeOf(one)}</Mark>
-      </td>
-    </tr>
-  )
-  drawn.set(one, row)
-  return row
+  override render() {
+    const { one } = this.props
+    const { id, received_at, surface, type, installation, regions, status, outcome, failed } = one
+    return (
+      <tr class={failed ? 'failed' : ''}>
+        <th scope="row" class="received">
+          <a href={href('deliveries', id)} title={id}>
+            <Time at={received_at} exact />
+          </a>
+        </th>
+        <td>
+          {surface} <span class="type">{type}</span>
+        </td>
+        <td class="whose">{installation}</td>
+        <td class="planned">{regions.join(', ')}</td>
+        <td class="status">{status ?? '—'}</td>
+        <td class="outcome">
+          <Mark tone={outcomeTone(outcome, failed)}>{outcomeOf(one)}</Mark>
+        </td>
+      </tr>
+    )
+  }
 }
