@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 import { get, type Page } from '../api.ts'
 import { notify } from '../parts/notices.tsx'
 import { PageHead } from '../parts/section.tsx'
+import { Failure, Loading } from '../parts/states.tsx'
 import { go, href } from '../router.ts'
 import type { RegionNow } from '../shapes.ts'
 import { useResource } from '../use-resource.ts'
@@ -30,9 +31,17 @@ export function CreateIntegration() {
 }
 
 export function CreateOrganization() {
-  const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
-  const names = regions.data?.items.map(({ name }) => name)
-  if (names === undefined) return <PageHead title="New organization" />
+  const { data, error, reload } = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
+  if (data === undefined) {
+    return (
+      <>
+        <PageHead title="New organization" />
+        {error === undefined ? <Loading what="the regions" /> : <Failure error={error} retry={reload} />}
+      </>
+    )
+  }
+  // Into one that regions.yaml does not know nothing could be delivered.
+  const names = data.items.filter(({ file_state }) => file_state !== null).map(({ name }) => name)
   return (
     <Create
       kind="organization"

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useId, useRef, useState } from 'preact/hooks'
 import { getTagged, put, type ApiError } from '../api.ts'
 import { Failure } from '../parts/states.tsx'
+import { useFocusKept } from '../use-focus-kept.ts'
 import { asApiError } from '../use-resource.ts'
 import { Conflict } from './conflict.tsx'
 
@@ -36,7 +37,7 @@ interface RowFormProps<Saved> {
   readonly onSaved: (saved: Saved) => void
 }
 
-/** What somebody else has made of the row meanwhile; `etag` undefined: it is not there any more. */
+/** What somebody else has made of the row meanwhile; both undefined: it is not there any more. */
 interface Theirs {
   readonly row: Values | undefined
   readonly etag: string | undefined
@@ -53,6 +54,8 @@ export function RowForm<Saved>({ what, path, fields, isMeant, aside, onSaved, ..
   const [theirs, setTheirs] = useState<Theirs>()
   const [isBusy, setBusy] = useState(false)
   const form = useRef<HTMLFormElement>(null)
+  // What was saved is another row, with a form of its own.
+  useFocusKept(given.etag)
 
   const changed = fields.filter(({ name }) => values[name] !== base.row[name])
 
@@ -65,20 +68,21 @@ export function RowForm<Saved>({ what, path, fields, isMeant, aside, onSaved, ..
       onSaved(await put<Saved>(path, values, { headers: condition }))
     } catch (failure) {
       const problem = asApiError(failure)
-      if (problem.code === 'precondition_failed') setTheirs(await readAgain())
+      if (problem.code === 'precondition_failed') await readAgain()
       else setError(problem)
     } finally {
       setBusy(false)
     }
   }
 
-  async function readAgain(): Promise<Theirs> {
+  /** That it cannot be read does not mean that it is gone. */
+  async function readAgain(): Promise<void> {
     try {
-      return await getTagged<Values>(path)
+      setTheirs(await getTagged<Values>(path))
     } catch (failure) {
       const problem = asApiError(failure)
-      if (problem.code !== 'not_found') setError(problem)
-      return { row: undefined, etag: undefined }
+      if (problem.code === 'not_found') setTheirs({ row: undefined, etag: undefined })
+      else setError(problem)
     }
   }
 

@@ -74,6 +74,45 @@ describe.skipIf(!testsBrowser())('the console’s directory', () => {
     expect(await directory().organization('10')).toMatchObject({ slug: 'acme-2', name: 'Acme and Sons' })
   })
 
+  it('does not call deleted what cannot be read again', async () => {
+    window = await console.open('#/directory/organizations/10')
+    const { page } = window
+    await page.getByLabel('Name').fill('Acme and Daughters')
+    await page.route('**/api/organizations/10', (route) => {
+      const isWrite = route.request().method() === 'PUT'
+      const [status, code, title] = isWrite
+        ? [412, 'precondition_failed', 'Somebody was faster']
+        : [503, 'store_unavailable', 'The database cannot be asked']
+      return route.fulfill({
+        status,
+        contentType: 'application/problem+json',
+        body: JSON.stringify({ status, code, title }),
+      })
+    })
+    await press('Save')
+    await expectSeen(page.getByRole('alert').getByText('The database cannot be asked'))
+    expect(await page.getByText('Somebody has deleted').count()).toBe(0)
+    expect(window.faults.splice(0)).toHaveLength(2)
+  })
+
+  it('leaves the focus on the page once a row is saved, whose form then is another', async () => {
+    window = await console.open('#/directory/organizations/10')
+    const { page } = window
+    await page.getByLabel('Name').fill('Acme and Grandsons')
+    await page.getByLabel('Name').press('Enter')
+    await expectSeen(page.getByRole('button', { name: 'Save' }).and(page.locator(':disabled')))
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('page')
+  })
+
+  it('says that the regions cannot be had where an organization is to be made', async () => {
+    window = await console.open('#/')
+    const { page } = window
+    await page.route('**/api/regions', (route) => route.fulfill({ status: 503 }))
+    await page.goto(`${console.origin}/#/directory/organizations/new`)
+    await expectSeen(page.getByRole('button', { name: 'Try again' }))
+    expect(window.faults.splice(0)).toEqual([expect.stringContaining('503')])
+  })
+
   it('makes an organization, links it, takes the link away, and deletes it', async () => {
     window = await console.open('#/directory/organizations/new')
     const { page } = window
