@@ -1,4 +1,5 @@
 import { get, type Page } from '../api.ts'
+import { outcomeOf } from '../deliveries/outcome.ts'
 import { words } from '../format.ts'
 import { Mark, outcomeTone } from '../parts/mark.tsx'
 import { Section } from '../parts/section.tsx'
@@ -40,7 +41,7 @@ export function Failures() {
             { name: 'Regions', cell: (row) => row.regions.join(', ') || '–' },
             {
               name: 'Outcome',
-              cell: (row) => <Mark tone={outcomeTone(row.outcome, row.failed)}>{words(row.outcome)}</Mark>,
+              cell: (row) => <Mark tone={outcomeTone(row.outcome, row.failed)}>{outcomeOf(row)}</Mark>,
             },
             { name: 'Answer', numeric: true, cell: (row) => row.status ?? 'gone' },
           ]}

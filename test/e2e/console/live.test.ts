@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
-import { eventCallback, slashCommand } from '../../support/slack-payloads.ts'
-import { COMMANDS, EVENT } from '../../support/slack-surfaces.ts'
+import { blockActions, eventCallback, slashCommand } from '../../support/slack-payloads.ts'
+import { COMMANDS, EVENT, SINGLE } from '../../support/slack-surfaces.ts'
 import { startConsole, type ConsoleRig } from './console-rig.ts'
 
 describe.skipIf(!testsBrowser())('the console’s live page', () => {
@@ -45,6 +45,15 @@ describe.skipIf(!testsBrowser())('the console’s live page', () => {
     const row = window.page.getByRole('row').filter({ hasText: 'told failure' })
     await expectSeen(row)
     expect(await row.getByRole('link').getAttribute('href')).toMatch(/^#\/deliveries\/[0-9A-Z]{26}$/)
+  })
+
+  it('says of one that was passed on that not all had it, as the list of deliveries does', async () => {
+    console.answer('eu', (res) => res.writeHead(500).end())
+    const { body, contentType } = blockActions()
+    await console.test.post(SINGLE, body, { contentType })
+    console.answer('eu', (res) => res.end())
+    window = await console.open()
+    await expectSeen(window.page.getByRole('cell', { name: 'passed on, not by all' }))
   })
 
   it('says what waits for a region, and that it is drained', async () => {
