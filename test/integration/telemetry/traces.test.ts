@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
-import { startCollector, type Collector } from '../../support/collector.ts'
-import { startFakeRegion, type Answer, type FakeRegion, type RegionRequest } from '../../support/fake-region.ts'
+import { startCollector } from '../../support/collector.ts'
+import { startFakeRegion, type Answer, type RegionRequest } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import type { CollectedSpan } from '../../support/otlp-spans.ts'
 import { PAGE_SECRET, signToken } from '../../support/page-token.ts'
@@ -20,7 +20,7 @@ const SERVER = 2
 const CLIENT = 3
 const ERROR = 2
 
-const closing: (Collector | FakeRegion)[] = []
+const closing: { close: () => Promise<void> }[] = []
 // After the gateways: they send what they have as they close.
 afterEach(async () => {
   for (const one of closing.splice(0).toReversed()) await one.close()
@@ -305,6 +305,59 @@ describe('an attempt that is made later', () => {
     const { regions, exported } = await deliveredLater({ traceparent: unsampled })
     expect(await exported()).toEqual([])
     expect(regions.us.requests.map(({ headers }) => headers['traceparent'])).toEqual([unsampled, unsampled])
+  })
+})
+
+describe('a gateway that takes over from another one', () => {
+  async function besides<Name extends string>(answer: Answer, first: Record<Name, Answer | undefined>) {
+    const folder = await mkdtempDisposable(join(tmpdir(), 'silo-gateway-traces-'))
+    closing.push({ close: () => folder.remove() })
+    const env = { DATABASE_URL: `sqlite:${join(folder.path, 'gateway.db')}` }
+    const entries = { us: { idempotent: true } }
+    const before = await setUp(first, { env, entries })
+    return {
+      before,
+      takeOver: () => {
+        const SLACK_RESPONSE_HOSTS = new URL(before.responseUrl).host
+        return setUp({ us: answer }, { env: { ...env, SLACK_RESPONSE_HOSTS }, entries })
+      },
+    }
+  }
+
+  it('that stands still links its attempt at an event to the webhook of that one', async () => {
+    const { before, takeOver } = await besides(says(200), { us: says(503) })
+    await before.send(eventCallback())
+    const after = await takeOver()
+    await until(after.clock, () => after.regions.us.requests.length === 1)
+    const [attempt, ...more] = await after.exported()
+    const [webhook] = ofKind(await before.exported(), SERVER)
+    expect(attempt).toMatchObject({ parent: undefined, links: [idsOf(webhook)], attributes: { 'silo.attempt': 2 } })
+    expect(attempt?.traceId).not.toBe(webhook?.traceId)
+    expect([more, traceOf(after.regions.us.requests[0])]).toEqual([
+      [],
+      { version: '00', ...idsOf(attempt), flags: '01' },
+    ])
+  })
+
+  it('that had no time to close links a late answer, and the attempt that it is from', async () => {
+    const held: ServerResponse[] = []
+    const { before, takeOver } = await besides((res) => res.end('at last'), { us: (res) => held.push(res) })
+    const reply = before.send(slashCommand({ response_url: before.responseUrl }))
+    await before.regions.us.nextRequest()
+    await before.deadline()
+    await reply
+    await before.gateway.giveBack()
+    const after = await takeOver()
+    await until(after.clock, () => after.gateway.counters.read().get('late_answers_total{result="posted"}') === 1, {
+      stepMs: 20,
+    })
+    const spans = await after.exported()
+    held[0]?.end()
+    const [webhook] = ofKind(await before.exported(), SERVER)
+    expect(spans.map(({ name, links }) => [name, links])).toEqual([
+      ['POST us', [idsOf(webhook)]],
+      ['late answer', [idsOf(webhook)]],
+    ])
   })
 })
 
