@@ -61,7 +61,7 @@ export interface Deliveries {
   /** Undefined: nothing is recorded of it, or not any more. */
   readonly read: (delivery: string) => Promise<Delivery | undefined>
   /** Removes what is recorded of an integration; returns how many records. */
-  readonly erase: (integration: string) => Promise<number>
+  readonly erase: (...asked: Parameters<RecordStore['erase']>) => Promise<number>
 }
 
 /** Where a path leads under today's configuration. A reload never touches what is handed out here. */
@@ -354,9 +354,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         const stored = await store.records.read(delivery)
         return stored && deliveryFrom(stored)
       },
-      async erase(integration) {
+      async erase(...asked) {
         await recorder.flush()
-        return (await store.records.erase(integration)).removed
+        return (await store.records.erase(...asked)).removed
       },
     },
     news,

@@ -110,7 +110,7 @@ export function adminRoutes(gateway: Gateway, { extraRoutes = [], demo = false }
       find: (key) => store.inspect(key),
       providers: providers().map(({ name }) => name),
     })
-    const records = await gateway.deliveries.erase(id)
+    const records = await gateway.deliveries.erase({ integration: id, installation: integration })
     return integration === undefined && erased + records === 0 ? undefined : { erased, records }
   }
 }

@@ -14,6 +14,7 @@ import {
   type Erasure,
   type Limits,
   type RecordSchema,
+  type Whose,
 } from './record-tables.ts'
 import { wholeStory, type Entry, type Story } from './story.ts'
 import { isWanted, wordsFor, type RecordFilter } from './words.ts'
@@ -39,7 +40,7 @@ export interface RecordStore extends Pick<RecordWriter, 'write' | 'sweep'> {
   list(filter: RecordFilter, page: { limit: number; before: string | undefined }): Promise<RecordPage>
   read(delivery: string): Promise<StoredRecord | undefined>
   /** Removes what is recorded of an integration. Returns how many records that were. */
-  erase(integration: string): Promise<{ removed: number }>
+  erase(whose: Whose): Promise<{ removed: number }>
 }
 
 export interface RecordWriter {
@@ -78,15 +79,15 @@ export function createRecordStore<Schema>(
     sweep: (limits) => removeOldest(writes, limits),
     erase: (from) => eraseFromSome(writes, from),
   }
-  const { write, sweep, erase } = writer ?? ownWriter
+  const to = writer ?? ownWriter
   return {
-    write,
-    sweep,
+    write: (batch) => to.write(batch),
+    sweep: (limits) => to.sweep(limits),
 
-    async erase(integration) {
+    async erase(whose) {
       let removed = 0
       for (let after: string | undefined = ''; after !== undefined;) {
-        const some = await erase({ integration, after })
+        const some = await to.erase({ ...whose, after })
         removed += some.removed
         after = some.last
       }

@@ -1,8 +1,11 @@
 import { encodeTime } from 'ulid'
 import { sql, SqliteAdapter, type ColumnType, type Kysely, type Transaction } from 'kysely'
+import type { Integration } from '../directory/directory.ts'
+import { keyText } from '../telemetry/trace.ts'
 import { packBlock, unpackBlock, type Block } from './block.ts'
 import { mayHold } from './bloom.ts'
-import { isWanted, wordsFor } from './words.ts'
+import type { Entry } from './story.ts'
+import { wordsFor } from './words.ts'
 
 type Bigint = ColumnType<bigint | string | number, bigint, bigint>
 
@@ -44,8 +47,14 @@ export interface Limits {
   readonly limit: number
 }
 
-export interface Erasure {
+/** Whose records are to be erased. */
+export interface Whose {
   readonly integration: string
+  /** As the directory has it now; undefined: it does not know it any more. */
+  readonly installation: Pick<Integration, 'provider' | 'appId' | 'externalId'> | undefined
+}
+
+export interface Erasure extends Whose {
   /** The name of a block; empty: from the first one on. */
   readonly after: string
 }
@@ -110,10 +119,9 @@ export async function removeOldest(db: Kysely<RecordSchema>, limits: Limits): Pr
 /** Removes what is recorded of an integration from some of the blocks: those after one of them, by name. */
 export async function eraseFromSome(
   db: Kysely<RecordSchema>,
-  { integration, after }: Erasure,
+  { after, ...whose }: Erasure,
 ): Promise<{ removed: number; last: string | undefined }> {
-  const filter = { integration }
-  const words = wordsFor(filter)
+  const words = wordsOfAny(whose)
   const some = await db
     .selectFrom('delivery_blocks')
     .select(['block', 'words'])
@@ -123,7 +131,7 @@ export async function eraseFromSome(
     .execute()
   let removed = 0
   for (const { block, words: held } of some) {
-    if (words.every((word) => mayHold(held, word))) removed += await erase(block)
+    if (words.some((word) => mayHold(held, word))) removed += await erase(block)
   }
   return { removed, last: some.at(-1)?.block }
 
@@ -136,8 +144,8 @@ export async function eraseFromSome(
         .executeTakeFirst()
       if (stored === undefined) return 0
       const entries = unpackBlock(stored.body)
-      const kept = entries.filter((entry) => !isWanted(entry, filter))
-      const erased = entries.filter((entry) => isWanted(entry, filter)).map(({ story }) => story.id)
+      const kept = entries.filter((entry) => !isOf(entry, whose))
+      const erased = entries.filter((entry) => isOf(entry, whose)).map(({ story }) => story.id)
       if (erased.length === 0) return 0
       // It stays where it stood, empty or not, so that it is not written again, and goes when it is old.
       const rest = { ...packBlock(block, kept), first: stored.first, last: stored.last }
@@ -150,6 +158,27 @@ export async function eraseFromSome(
       return erased.length
     })
   }
+}
+
+/**
+ * Of a duplicate, or while the directory was away, nobody has found out whose it was: such a one is the integration's if
+ * its installation is.
+ */
+function isOf({ way, story: { installation: came } }: Entry, { integration, installation }: Whose): boolean {
+  if (way.integration !== null) return way.integration.id === integration
+  if (came === null) return false
+  if (came.integration_id !== null) return came.integration_id === integration
+  if (came.provider !== installation?.provider || came.external_id !== installation.externalId) return false
+  return installation.appId === '' || came.app_id === null || came.app_id === installation.appId
+}
+
+/** One of them is in every block with a record of theirs. */
+function wordsOfAny({ integration, installation }: Whose): string[] {
+  const found = { integration }
+  if (installation === undefined) return wordsFor(found)
+  const { provider, externalId } = installation
+  const byId = { installation: keyText({ by: 'id', provider, id: integration }) }
+  return [found, byId, { installation: externalId }].flatMap(wordsFor)
 }
 
 /** Blocks whose words are looked at in one go: some 100 KB. */

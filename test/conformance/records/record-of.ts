@@ -5,13 +5,13 @@ export const NOW = 1_750_000_000_000
 
 /** A record of which a test says only what it is about. */
 export function recordOf(fields: Fields): Entry {
-  const { receivedAt = NOW, installation = 'T1', dedupKey = null, integration = '1' } = fields
+  const { receivedAt = NOW, installation = 'T1', dedupKey = null, integration = '1', came = null } = fields
   const { organization = '10', regions = ['us', 'eu'], id = ulid(receivedAt), ...story } = fields
   return {
     installation,
     dedupKey,
     way: {
-      integration: { ...INTEGRATION, id: integration },
+      integration: integration === null ? null : { ...INTEGRATION, id: integration },
       organizations: [{ ...ORGANIZATION, id: organization }],
       regions: [{ name: 'us', state: 'active', organizations: [organization] }],
     },
@@ -20,6 +20,7 @@ export function recordOf(fields: Fields): Entry {
       ...pick(story),
       id,
       received_at: new Date(receivedAt).toISOString(),
+      installation: came,
       plan: { kind: 'all', rule: 'test', regions },
     },
   }
@@ -32,7 +33,10 @@ export type Fields = Partial<
   receivedAt?: number
   installation?: string
   dedupKey?: string
-  integration?: string
+  /** null: nobody knew whose it was. */
+  integration?: string | null
+  /** In its story. */
+  came?: OwnStory['installation']
   organization?: string
   regions?: string[]
 }

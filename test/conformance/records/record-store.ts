@@ -9,6 +9,15 @@ import type { NoteRow } from '../../../src/records/record-tables.ts'
 import type { Entry } from '../../../src/records/story.ts'
 import { NOW, recordOf, type Fields } from './record-of.ts'
 
+const SEVEN = { integration: '7', installation: undefined }
+const CAME = {
+  provider: 'slack',
+  app_id: null,
+  external_id: null,
+  enterprise_id: null,
+  integration_id: null,
+  found_in: 'team_id',
+}
 const NO_LIMITS = { before: 0, maxBytes: 1e12, limit: 100 }
 
 /** What every store of records does, whatever database is behind it. */
@@ -232,18 +241,45 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
       const [own, others] = [record({ integration: '7' }), record()]
       await writeBlock('both', [own, others], [{ delivery: idOf(own), at: 1, note: '{}' }])
       await writeBlock('own', [record({ integration: '7' })])
-      expect(await records.erase('7')).toEqual({ removed: 2 })
-      expect(await records.erase('7')).toEqual({ removed: 0 })
+      expect(await records.erase(SEVEN)).toEqual({ removed: 2 })
+      expect(await records.erase(SEVEN)).toEqual({ removed: 0 })
       expect(await found({})).toEqual([idOf(others)])
       expect(await records.read(idOf(own))).toBeUndefined()
       await write(own)
       expect(await records.read(idOf(own))).toMatchObject({ notes: [] })
     })
 
+    it.each([
+      ['', null, true],
+      ['', 'A1', true],
+      ['A1', 'A1', true],
+      ['A1', null, true],
+      ['A1', 'A2', false],
+    ])('are erased where nobody knew whose it was, of app %j by %j: %s', async (appId, app_id, isErased) => {
+      const came = { ...CAME, external_id: 'T7', app_id }
+      await write(record({ integration: null, installation: 'T7', came }))
+      const others = [
+        record({ integration: '8', installation: 'T7', came }),
+        record({ integration: null, came: { ...came, provider: 'other' }, installation: 'T7' }),
+        record({ integration: null }),
+      ]
+      await write(...others)
+      const installation = { provider: 'slack', appId, externalId: 'T7' }
+      expect(await records.erase({ integration: '7', installation })).toEqual({ removed: isErased ? 1 : 0 })
+      expect(await found({ until: Date.parse(others[2]?.story.received_at ?? '') + 1 })).toHaveLength(isErased ? 3 : 4)
+    })
+
+    it('are erased where they came for the integration by its id, and nobody asked the directory for it', async () => {
+      const came = { ...CAME, integration_id: '7' }
+      await write(record({ integration: null, installation: 'slack:integration:7', came }))
+      const installation = { provider: 'slack', appId: '', externalId: 'T7' }
+      expect(await records.erase({ integration: '7', installation })).toEqual({ removed: 1 })
+    })
+
     it('are erased in steps, between which others are written', async () => {
       for (let block = 0; block < 150; block++) await write(record({ integration: '7' }))
       const order: string[] = []
-      const erasing = records.erase('7').then(({ removed }) => order.push(`erased ${removed}`))
+      const erasing = records.erase(SEVEN).then(({ removed }) => order.push(`erased ${removed}`))
       await write(record()).then(() => order.push('written'))
       await erasing
       expect(order).toEqual(['written', 'erased 150'])
@@ -252,7 +288,7 @@ export function recordStoreConformance(name: string, database: () => Promise<Dat
     it('stay erased when their block is written again: what has come since belongs into another', async () => {
       const [own, others, since] = [record({ integration: '7' }), record(), record()]
       await writeBlock('grows', [own, others])
-      await records.erase('7')
+      await records.erase(SEVEN)
       expect(await writeBlock('grows', [own, others, since])).toEqual({ isTaken: false })
       expect(await writeBlock('next', [since])).toEqual({ isTaken: true })
       expect(await found({})).toEqual([idOf(since), idOf(others)])
