@@ -61,6 +61,8 @@ function connect() {
   const file = openExisting(path, WAIT_MS)
   // What is in the log is safe from a crash of this process; that of a machine may take the last records.
   file.exec('PRAGMA synchronous = NORMAL')
+  // What is erased is not to be found in the file either.
+  file.exec('PRAGMA secure_delete = ON')
   return { file, db: kyselyOver<RecordSchema>(file) }
 }
 
