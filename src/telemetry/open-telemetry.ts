@@ -5,7 +5,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { ExportSpans } from './span-queue.ts'
-import type { Span, SpanContext } from './span.ts'
+import { flagsOf, type Span, type SpanContext } from './span.ts'
 
 /** One export, tries included: three of them, about a second apart. */
 const TIMEOUT_MS = 5000
@@ -90,9 +90,8 @@ export function createOtlpExporter({
   }
 }
 
-/** Only what is recorded ever becomes a span. */
-function contextOf({ traceId, spanId }: SpanContext) {
-  return { traceId, spanId, traceFlags: 1 }
+function contextOf(context: SpanContext) {
+  return { traceId: context.traceId, spanId: context.spanId, traceFlags: flagsOf(context) }
 }
 
 /** Seconds and nanoseconds. */

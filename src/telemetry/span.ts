@@ -4,6 +4,8 @@ import type { Ids } from '../ids.ts'
 export interface SpanContext {
   readonly traceId: string
   readonly spanId: string
+  /** Whoever began the trace says that its id is random enough to sample by (W3C Trace Context level 2). */
+  readonly isRandom?: boolean
 }
 
 /** Something that took time and is over, to be shown beside what others did of the same trace. */
@@ -33,10 +35,19 @@ export interface Tracing {
 /** The span that a valid `traceparent` names, if whoever began its trace has it recorded. */
 export function sampledSpan(traceparent: string): SpanContext | undefined {
   const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-')
-  return (Number.parseInt(flags, 16) & 1) === 1 ? { traceId, spanId } : undefined
+  const bits = Number.parseInt(flags, 16)
+  return (bits & SAMPLED) === SAMPLED ? { traceId, spanId, isRandom: (bits & RANDOM) === RANDOM } : undefined
 }
 
 /** The `traceparent` by which others continue a span of ours. */
-export function traceparentOf({ traceId, spanId }: SpanContext): string {
-  return `00-${traceId}-${spanId}-01`
+export function traceparentOf(context: SpanContext): string {
+  return `00-${context.traceId}-${context.spanId}-0${flagsOf(context)}`
 }
+
+/** Of a span of ours, which is recorded. Flags that nobody knows are to be zero. */
+export function flagsOf({ isRandom }: SpanContext): number {
+  return isRandom === true ? SAMPLED | RANDOM : SAMPLED
+}
+
+const SAMPLED = 1
+const RANDOM = 2

@@ -17,7 +17,8 @@ export function traceAttempts(forward: Forward, tracing: Tracing, clock: Pick<Cl
     const webhook = sampledSpan(what.headers[at] ?? '')
     if (webhook === undefined) return await forward(what, to, attempt)
     const isFirst = attempt.kind === 'first'
-    const context = { traceId: isFirst ? webhook.traceId : ids.hex(16), spanId: ids.hex(8) }
+    const spanId = ids.hex(8)
+    const context = isFirst ? { ...webhook, spanId } : { traceId: ids.hex(16), spanId }
     // What an attempt's times count from.
     const begunAt = isFirst ? what.receivedAt : clock.now()
     const continued = what.headers.with(at, traceparentOf(context))

@@ -31,7 +31,7 @@ export function beginWebhookSpan(rawHeaders: readonly string[], { ids }: Pick<Tr
   const spanId = ids.hex(8)
   if (given === undefined) return { context: { traceId: ids.hex(16), spanId }, parent: undefined }
   const caller = sampledSpan(given)
-  return caller && { context: { traceId: caller.traceId, spanId }, parent: caller.spanId }
+  return caller && { context: { ...caller, spanId }, parent: caller.spanId }
 }
 
 /** From the first byte to the answer. Attempts that go on longer are its children all the same. */

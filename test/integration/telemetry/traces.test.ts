@@ -137,6 +137,19 @@ describe('a webhook', () => {
     expect(regions.us.requests[0]?.headers['tracestate']).toBe('vendor=1')
   })
 
+  it.each([
+    ['03', '03'],
+    ['ff', '03'],
+    ['05', '01'],
+  ])(
+    'of flags %s passes on %s: that ids are random is still so, what is not known may not be',
+    async (given, passed) => {
+      const { send, regions } = await setUp({ us: undefined })
+      await send(slashCommand(), { traceparent: sampled.replace(/01$/, given) })
+      expect(traceOf(regions.us.requests[0])).toMatchObject({ traceId: caller.traceId, flags: passed })
+    },
+  )
+
   it('leaves a trace alone that its caller does not record', async () => {
     const { send, regions, exported } = await setUp({ us: undefined })
     await send(slashCommand(), { traceparent: unsampled })
