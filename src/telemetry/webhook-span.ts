@@ -22,6 +22,8 @@ export interface WebhookAt {
 
 /** A webhook can be routed to so many organizations that naming them all would cost more than it tells. */
 const MOST_ORGANIZATIONS = 50
+/** A proxy may say any other. */
+const schemes = ['https', 'http'] as const
 /** It is the provider's word, and nobody says how long that may be. */
 const LONGEST_TYPE = 100
 
@@ -55,7 +57,7 @@ export function webhookSpan(
       'http.request.method': head.method,
       'http.route': route,
       'url.path': route,
-      'url.scheme': peer.proto,
+      'url.scheme': schemes.find((scheme) => scheme === peer.proto),
       'http.response.status_code': record.status,
       'error.type': failed
         ? (record.code ?? (record.status === undefined ? 'caller_gone' : record.outcome))

@@ -223,6 +223,15 @@ describe('a webhook', () => {
     expect(webhook?.attributes).not.toHaveProperty('http.response.status_code')
   })
 
+  it.each([
+    ['https', 'https'],
+    ['x'.repeat(1000), undefined],
+  ])('behind a proxy has its scheme %j, and no other text that comes in its place', async (proto, scheme) => {
+    const { send, exported } = await setUp({ us: undefined }, { env: { TRUSTED_PROXIES: '127.0.0.0/8' } })
+    await send(slashCommand(), { 'X-Forwarded-Proto': proto })
+    expect(ofKind(await exported(), SERVER)[0]?.attributes['url.scheme']).toBe(scheme)
+  })
+
   it('that no region could answer is an error', async () => {
     const { send, exported } = await setUp({ us: says(500) })
     await send(blockActions({ response_url: undefined }))
