@@ -1,5 +1,6 @@
 import { queryText } from '../api.ts'
-import { Choice, Field } from '../parts/field.tsx'
+import { Choice, Field, NumberField } from '../parts/field.tsx'
+import { RegionChoice } from '../regions/region-choice.tsx'
 import { go, href } from '../router.ts'
 import { filterOf, localTime, type Filter } from './filter.ts'
 
@@ -24,7 +25,7 @@ const outcomes = [
 ]
 
 /** What is asked for is part of the address, so that it can be sent to somebody. */
-export function FilterForm({ filter, regions }: { filter: Filter; regions: readonly string[] }) {
+export function FilterForm({ filter }: { filter: Filter }) {
   const { q, failed, surface, region, ...others } = filter
   const isFiltered = Object.keys(filter).length > 0
   return (
@@ -45,9 +46,7 @@ export function FilterForm({ filter, regions }: { filter: Filter; regions: reado
         <Field name="Surface">
           <Choice name="surface" given={surface} among={surfaces} />
         </Field>
-        <Field name="Region">
-          <Choice name="region" given={region} among={regions} />
-        </Field>
+        <RegionChoice given={region} />
         <label class="check">
           <input name="failed" type="checkbox" value="true" defaultChecked={failed === 'true'} />
           <span>Failed only</span>
@@ -84,26 +83,8 @@ export function FilterForm({ filter, regions }: { filter: Filter; regions: reado
           <Field name="Installation">
             <input name="installation" defaultValue={others.installation ?? ''} placeholder="T0ACME00001" />
           </Field>
-          <Field name="Integration id">
-            <input
-              name="integration_id"
-              class="short"
-              defaultValue={others.integration_id ?? ''}
-              inputMode="numeric"
-              pattern="[0-9]+"
-              title="Digits"
-            />
-          </Field>
-          <Field name="Organization id">
-            <input
-              name="organization_id"
-              class="short"
-              defaultValue={others.organization_id ?? ''}
-              inputMode="numeric"
-              pattern="[0-9]+"
-              title="Digits"
-            />
-          </Field>
+          <NumberField label="Integration id" name="integration_id" given={others.integration_id} />
+          <NumberField label="Organization id" name="organization_id" given={others.organization_id} />
           <Field name="From">
             <input name="from" type="datetime-local" step={1} defaultValue={localTime(others.from)} />
           </Field>

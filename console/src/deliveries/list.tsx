@@ -1,14 +1,13 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import { get, queryText, type Page } from '../api.ts'
+import { queryText } from '../api.ts'
 import { count, counted } from '../format.ts'
-import { Further } from '../parts/further.tsx'
+import { Listed } from '../parts/listed.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { PageHead } from '../parts/section.tsx'
-import { Empty, Failure, Loading } from '../parts/states.tsx'
+import { Empty } from '../parts/states.tsx'
 import { go, href, type Place } from '../router.ts'
-import type { DeliveryListing, RegionNow } from '../shapes.ts'
+import type { DeliveryListing } from '../shapes.ts'
 import { useList } from '../use-list.ts'
-import { useResource } from '../use-resource.ts'
 import { FilterForm } from './filter-form.tsx'
 import { filterIn, isWanted, type Filter } from './filter.ts'
 import { DeliveryRows } from './rows.tsx'
@@ -19,7 +18,6 @@ export function DeliveryList({ place }: { place: Place }) {
   const filter = filterIn(place.query)
   const isLive = place.query.get('live') === 'true'
   const key = queryText(filter)
-  const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
 
   return (
     <>
@@ -37,7 +35,7 @@ export function DeliveryList({ place }: { place: Place }) {
       >
         Webhooks as they came and what became of them, the newest first.
       </PageHead>
-      <FilterForm filter={filter} regions={regions.data?.items.map(({ name }) => name) ?? []} />
+      <FilterForm filter={filter} />
       <Found key={key} filter={filter} isLive={isLive} />
     </>
   )
@@ -46,22 +44,15 @@ export function DeliveryList({ place }: { place: Place }) {
 /** What a filter finds; a page of it may be short, or empty, and there may be more behind it. */
 function Found({ filter, isLive }: { filter: Filter; isLive: boolean }) {
   const list = useList<DeliveryListing>('/api/deliveries', filter)
-  const { items, error, isMore, reload } = list
-  if (items === undefined) {
-    return error === undefined ? <Loading what="deliveries" /> : <Failure error={error} retry={reload} />
-  }
-  if (isLive) return <Live before={items} filter={filter} />
+  if (isLive && list.items !== undefined) return <Live before={list.items} filter={filter} />
   return (
-    <>
-      {items.length > 0 ? (
-        <DeliveryRows rows={items} caption="Deliveries, the newest first" />
-      ) : (
-        <Empty>
-          {isMore ? 'Nothing of the newest fits; there are older ones.' : 'Nothing is remembered that fits.'}
-        </Empty>
-      )}
-      <Further list={list} of={['delivery', 'deliveries']} />
-    </>
+    <Listed
+      list={list}
+      of={['delivery', 'deliveries']}
+      empty={list.isMore ? 'Nothing of the newest fits; there are older ones.' : 'Nothing is remembered that fits.'}
+    >
+      {(some) => <DeliveryRows rows={some} caption="Deliveries, the newest first" />}
+    </Listed>
   )
 }
 

@@ -1,20 +1,19 @@
 import { useState } from 'preact/hooks'
-import { get, queryText, type Page } from '../api.ts'
+import { queryText } from '../api.ts'
 import { count, counted } from '../format.ts'
 import { replayAll, replayOne } from '../mailboxes/replay.tsx'
 import { Whose } from '../mailboxes/whose.tsx'
 import type { PageProps } from '../pages.ts'
-import { Choice, Field, filled, given } from '../parts/field.tsx'
-import { Further } from '../parts/further.tsx'
+import { Field, filled, given, NumberField } from '../parts/field.tsx'
+import { Listed } from '../parts/listed.tsx'
 import { PageHead } from '../parts/section.tsx'
-import { Empty, Failure, Loading } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { Time } from '../parts/time.tsx'
+import { RegionChoice } from '../regions/region-choice.tsx'
 import { go, href } from '../router.ts'
-import type { DeadLetter, RegionNow } from '../shapes.ts'
+import type { DeadLetter } from '../shapes.ts'
 import { useFocusKept } from '../use-focus-kept.ts'
 import { useList } from '../use-list.ts'
-import { useResource } from '../use-resource.ts'
 
 const names = ['mailbox_id', 'integration_id', 'region', 'reason'] as const
 
@@ -22,9 +21,8 @@ const names = ['mailbox_id', 'integration_id', 'region', 'reason'] as const
 export default function DeadLetters({ place }: PageProps) {
   const filter = given(place.query, names)
   const list = useList<DeadLetter>('/api/dead-letters', filter)
-  const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
   const [isBusy, setBusy] = useState(false)
-  const { items, error, isMore, reload } = list
+  const { items, isMore, reload } = list
   useFocusKept(items)
 
   async function during(work: Promise<void>): Promise<void> {
@@ -92,44 +90,20 @@ export default function DeadLetters({ place }: PageProps) {
           go(href('dead-letters') + queryText(filled(event.currentTarget, names)))
         }}
       >
-        <Field name="Region">
-          <Choice name="region" given={filter.region} among={regions.data?.items.map(({ name }) => name) ?? []} />
-        </Field>
+        <RegionChoice given={filter.region} />
         <Field name="Reason">
           <input name="reason" defaultValue={filter.reason ?? ''} placeholder="http_410" />
         </Field>
-        <Field name="Integration id">
-          <input
-            name="integration_id"
-            class="short"
-            inputMode="numeric"
-            pattern="[0-9]+"
-            title="Digits"
-            defaultValue={filter.integration_id ?? ''}
-          />
-        </Field>
-        <Field name="Mailbox">
-          <input
-            name="mailbox_id"
-            class="short"
-            inputMode="numeric"
-            pattern="[0-9]+"
-            title="Digits"
-            defaultValue={filter.mailbox_id ?? ''}
-          />
-        </Field>
+        <NumberField label="Integration id" name="integration_id" given={filter.integration_id} />
+        <NumberField label="Mailbox" name="mailbox_id" given={filter.mailbox_id} />
         <button type="submit" class="primary">
           Show
         </button>
         {Object.keys(filter).length > 0 && <a href={href('dead-letters')}>All dead letters</a>}
       </form>
-      {items === undefined && error === undefined && <Loading what="dead letters" />}
-      {items === undefined && error !== undefined && <Failure error={error} retry={reload} />}
-      {items?.length === 0 && <Empty>No dead letters fit.</Empty>}
-      {items !== undefined && items.length > 0 && (
-        <Table label="Dead letters" columns={columns} rows={items} rowKey={({ id }) => id} />
-      )}
-      {items !== undefined && <Further list={list} of={['dead letter', 'dead letters']} />}
+      <Listed list={list} of={['dead letter', 'dead letters']} empty="No dead letters fit.">
+        {(some) => <Table label="Dead letters" columns={columns} rows={some} rowKey={({ id }) => id} />}
+      </Listed>
     </>
   )
 }

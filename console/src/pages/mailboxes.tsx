@@ -1,19 +1,18 @@
-import { get, queryText, type Page } from '../api.ts'
+import { queryText } from '../api.ts'
 import { bytes, count, counted } from '../format.ts'
 import { pause, resume } from '../mailboxes/steer.tsx'
 import { Whose } from '../mailboxes/whose.tsx'
 import type { PageProps } from '../pages.ts'
-import { Choice, Field, filled, given } from '../parts/field.tsx'
-import { Further } from '../parts/further.tsx'
+import { Choice, Field, filled, given, NumberField } from '../parts/field.tsx'
+import { Listed } from '../parts/listed.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { PageHead } from '../parts/section.tsx'
-import { Empty, Failure, Loading } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { Since, Time } from '../parts/time.tsx'
+import { RegionChoice } from '../regions/region-choice.tsx'
 import { go, href } from '../router.ts'
-import type { MailboxNow, RegionNow } from '../shapes.ts'
+import type { MailboxNow } from '../shapes.ts'
 import { useList } from '../use-list.ts'
-import { useResource } from '../use-resource.ts'
 
 const names = ['kind', 'region', 'integration_id', 'paused'] as const
 
@@ -27,8 +26,7 @@ const kinds = [
 export default function Mailboxes({ place }: PageProps) {
   const filter = given(place.query, names)
   const list = useList<MailboxNow>('/api/mailboxes', filter, { everyMs: 1000 })
-  const regions = useResource((signal) => get<Page<RegionNow>>('/api/regions', {}, { signal }))
-  const { items, error, reload } = list
+  const { items, reload } = list
 
   const columns: readonly Column<MailboxNow>[] = [
     { name: 'No.', cell: ({ id }) => id },
@@ -68,19 +66,8 @@ export default function Mailboxes({ place }: PageProps) {
         <Field name="Kind">
           <Choice name="kind" given={filter.kind} among={kinds} />
         </Field>
-        <Field name="Region">
-          <Choice name="region" given={filter.region} among={regions.data?.items.map(({ name }) => name) ?? []} />
-        </Field>
-        <Field name="Integration id">
-          <input
-            name="integration_id"
-            class="short"
-            inputMode="numeric"
-            pattern="[0-9]+"
-            title="Digits"
-            defaultValue={filter.integration_id ?? ''}
-          />
-        </Field>
+        <RegionChoice given={filter.region} />
+        <NumberField label="Integration id" name="integration_id" given={filter.integration_id} />
         <label class="check">
           <input name="paused" type="checkbox" value="true" defaultChecked={filter.paused === 'true'} />
           <span>Paused only</span>
@@ -90,13 +77,9 @@ export default function Mailboxes({ place }: PageProps) {
         </button>
         {Object.keys(filter).length > 0 && <a href={href('mailboxes')}>All mailboxes</a>}
       </form>
-      {items === undefined && error === undefined && <Loading what="mailboxes" />}
-      {items === undefined && error !== undefined && <Failure error={error} retry={reload} />}
-      {items?.length === 0 && <Empty>Nothing has ever waited that fits.</Empty>}
-      {items !== undefined && items.length > 0 && (
-        <Table label="Mailboxes" columns={columns} rows={items} rowKey={({ id }) => id} />
-      )}
-      {items !== undefined && <Further list={list} of={['mailbox', 'mailboxes']} />}
+      <Listed list={list} of={['mailbox', 'mailboxes']} empty="Nothing has ever waited that fits.">
+        {(some) => <Table label="Mailboxes" columns={columns} rows={some} rowKey={({ id }) => id} />}
+      </Listed>
     </>
   )
 }

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { getTagged, put, type ApiError } from '../api.ts'
 import { confirm } from '../parts/confirm.tsx'
-import { Field, filled } from '../parts/field.tsx'
+import { Field, filled, NumberField } from '../parts/field.tsx'
 import { notify } from '../parts/notices.tsx'
 import { PageHead, Section } from '../parts/section.tsx'
 import { Empty, Failure, Loading } from '../parts/states.tsx'
@@ -120,9 +120,7 @@ export default function Shed() {
           <Field name="Provider">
             <input name="provider" required defaultValue="slack" class="short" />
           </Field>
-          <Field name="Integration id, or all">
-            <input name="integration_id" class="short" inputMode="numeric" pattern="[0-9]+" title="Digits" />
-          </Field>
+          <NumberField label="Integration id, or all" name="integration_id" />
           <Field name="Answer">
             <select name="answer">
               <option value="too_many_requests">429, to be sent again</option>

@@ -11,6 +11,15 @@ export function Field({ name, children }: { name: string; children: ComponentChi
   )
 }
 
+/** The number of a row, which may be left empty. */
+export function NumberField({ label, name, given }: { label: string; name: string; given?: string | undefined }) {
+  return (
+    <Field name={label}>
+      <input name={name} class="short" inputMode="numeric" pattern="[0-9]+" title="Digits" defaultValue={given ?? ''} />
+    </Field>
+  )
+}
+
 /** One of several, or any; one that the address names is there even if nobody knows it. */
 export function Choice({
   name,
