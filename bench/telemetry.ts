@@ -128,8 +128,8 @@ async function prepare({ clock }: Gateway, { provider, door, rooms, traceParts }
       const timing = { startedMs: 0.4, slotMs: 0.4, sentMs: 0.6, firstByteMs: 1.1, endedMs: 1.2 }
       const results: readonly RegionResult[] = [{ region: 'r0', kind: 'answered', reply, timing, breaker: 'closed' }]
       return async (trace, delivery, key) => {
-        trace.received({ ...webhook, delivery, requestId: delivery })
-        trace.identified(identified, admission)
+        trace.received({ ...webhook, delivery, requestId: delivery }, admission)
+        trace.identified(identified)
         trace.once(key)
         trace.resolved(resolution)
         trace.planned({ kind: 'first', wins: 'reply', regions: [first] })

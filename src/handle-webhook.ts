@@ -86,14 +86,14 @@ export interface Answer {
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, door } = arrival
   const { admission, webhook } = await receive(arrival, rooms.maxBodyBytes)
-  trace.received(webhook)
+  trace.received(webhook, admission)
   if (door.kind === 'control_page') {
     const reply = await provider.answerControlPage(admission, webhook)
     return { reply, ending: { kind: 'answered_here', rule: door.kind }, remember: false }
   }
 
   const identified = await provider.identify(admission, webhook)
-  trace.identified(identified, admission)
+  trace.identified(identified)
   if (identified.kind === 'answered') {
     return { reply: identified.reply, ending: { kind: 'answered_here', rule: identified.rule }, remember: false }
   }

@@ -19,8 +19,8 @@ import { beginWebhookSpan, webhookSpan, type WebhookAt } from './webhook-span.ts
 export interface WebhookTrace {
   /** Of the webhook's span, for regions to continue. Undefined: it has none that is recorded. */
   readonly traceparent: string | undefined
-  received(webhook: ReceivedWebhook): void
-  identified(identified: Identified<RoutableRequest>, admission: Admission): void
+  received(webhook: ReceivedWebhook, admission: Admission): void
+  identified(identified: Identified<RoutableRequest>): void
   /** What is the same for a webhook that comes again. */
   once(idempotencyKey: string): void
   resolved(resolution: Resolution): void
@@ -172,16 +172,15 @@ export function traceWebhook(
 
   return {
     traceparent: span && traceparentOf(span.context),
-    received(whole) {
+    received(whole, { signed }) {
       webhook = whole
-      // The link of a page is judged by its head.
-      isProven = door.kind !== 'webhook'
+      // The link of a page has been judged by now, a signature has not.
+      isProven = signed || door.kind !== 'webhook'
     },
     once(key) {
       idempotencyKey = key
     },
-    identified(identified, { signed }) {
-      isProven ||= signed
+    identified(identified) {
       if (identified.kind === 'answered') {
         story.surface = identified.surface
         return
@@ -263,6 +262,7 @@ export function traceWebhook(
         { counters, histograms },
       )
 
+      if (outcome === 'invalid_signature') isProven = false
       isOneTooMany = !isProven && parts.isOneTooMany(receivedAt)
       if (isOneTooMany) {
         alarms.raise(

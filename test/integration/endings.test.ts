@@ -236,10 +236,11 @@ describe('a flood that nobody has signed', () => {
       for (let count = 0; count < 50; count++) await silo.deliver(SINGLE, slashCommand(), FORGED)
       await silo.deliver(SINGLE, urlVerification())
       await silo.deliver(SINGLE, blockSuggestion())
+      await silo.deliver(SINGLE, { ...blockSuggestion(), body: 'payload=' })
       const token = signToken({ integration_id: 1, slack_user_id: 'U1', exp: Math.floor(clock.now() / 1000) + 60 })
       await silo.get(`/extensions/slack/link-identity/${token}/`, { 'X-Forwarded-User': 'wanda' })
     })
-    expect(webhooks(lines).slice(50)).toEqual(['url_verification', 'passed_on', 'control_page'])
+    expect(webhooks(lines).slice(50)).toEqual(['url_verification', 'passed_on', 'malformed_request', 'control_page'])
   })
 })
 
