@@ -148,7 +148,9 @@ export function createRecordStore<Schema>(
       return {
         story: wholeStory(entry),
         notes: notes.map(({ at, note }) => ({ at: Number(at), note })),
-        ...(await kin(entry)),
+        ...(entry.story.outcome === DUPLICATE
+          ? { duplicates: { count: 0, lastAt: undefined }, original: await originalOf(entry) }
+          : { duplicates: await duplicatesOf(entry), original: undefined }),
       }
     },
   }
@@ -165,28 +167,31 @@ export function createRecordStore<Schema>(
     return found
   }
 
-  async function kin({ story, dedupKey }: Entry): Promise<Pick<StoredRecord, 'duplicates' | 'original'>> {
-    const isDuplicate = story.outcome === DUPLICATE
-    // One that was told twice may lie in two blocks.
-    const times = new Map<string, number>()
+  async function duplicatesOf({ story, dedupKey }: Entry): Promise<StoredRecord['duplicates']> {
+    // By delivery: one that was told twice may lie in two blocks.
+    const found = new Set<string>()
+    let lastAt: number | undefined
     const receivedAt = Date.parse(story.received_at)
-    const within = isDuplicate
-      ? { upTo: story.id, from: encodeTime(Math.max(0, receivedAt - REPEATED_MS)) }
-      : { upTo: encodeTime(receivedAt + REPEATED_MS), from: encodeTime(receivedAt) }
-    for await (const { block } of dedupKey === null ? [] : blocksWith({ dedupKey }, within)) {
-      const same = (await opening(block)).filter((one) => one.dedupKey === dedupKey && one.story.id !== story.id)
-      if (isDuplicate) {
-        const earlier = same.filter((one) => one.story.outcome !== DUPLICATE && one.story.id < story.id)
-        const original = earlier.toSorted((a, b) => (a.story.id < b.story.id ? 1 : -1))[0]
-        if (original !== undefined) return { duplicates: NONE, original: original.story.id }
-        continue
-      }
-      for (const one of same) {
-        if (one.story.outcome === DUPLICATE) times.set(one.story.id, Date.parse(one.story.received_at))
+    const within = { upTo: encodeTime(receivedAt + REPEATED_MS), from: encodeTime(receivedAt) }
+    for await (const { block } of dedupKey === null ? [] : blocksWith({ dedupKey, outcome: DUPLICATE }, within)) {
+      for (const { story: same, ...one } of await opening(block)) {
+        if (one.dedupKey !== dedupKey || same.outcome !== DUPLICATE) continue
+        found.add(same.id)
+        lastAt = Math.max(lastAt ?? 0, Date.parse(same.received_at))
       }
     }
-    const lastAt = [...times.values()].reduce<number | undefined>((last = 0, at) => Math.max(last, at), undefined)
-    return { duplicates: { count: times.size, lastAt }, original: undefined }
+    return { count: found.size, lastAt }
+  }
+
+  async function originalOf({ story, dedupKey }: Entry): Promise<string | undefined> {
+    const from = encodeTime(Math.max(0, Date.parse(story.received_at) - REPEATED_MS))
+    for await (const { block } of dedupKey === null ? [] : blocksWith({ dedupKey }, { upTo: story.id, from })) {
+      const earlier = (await opening(block))
+        .filter((one) => one.dedupKey === dedupKey && one.story.outcome !== DUPLICATE && one.story.id < story.id)
+        .map((one) => one.story.id)
+      if (earlier.length > 0) return earlier.toSorted().at(-1)
+    }
+    return undefined
   }
 
   async function opening(block: string): Promise<Entry[]> {
@@ -216,7 +221,6 @@ export function createRecordStore<Schema>(
 }
 
 const DUPLICATE = 'duplicate'
-const NONE = { count: 0, lastAt: undefined }
 
 function newestOf(entries: ReadonlyMap<string, Entry>): [string, Entry][] {
   return [...entries].toSorted(([a], [b]) => (a < b ? 1 : -1))
