@@ -27,7 +27,10 @@ const RECENT = 200
 const RECENT_FAILURES = 20
 const AGAIN_MS = 3000
 
-/** Listens until what it returns is called. */
+/**
+ * Listens while the page is seen, until what it returns is called. A browser has six connections to a host for all of its
+ * tabs: with a stream in each of six, the seventh would never load.
+ */
 export function followStream(): () => void {
   let source: EventSource | undefined
   let again: ReturnType<typeof setTimeout> | undefined
@@ -66,13 +69,21 @@ export function followStream(): () => void {
   /** Not where nobody is signed in any more, nor where nobody is interested. */
   async function openAgain(): Promise<void> {
     await askSession()
-    if (!isOver && session.value?.authenticated === true) open()
+    if (!isOver && !document.hidden && session.value?.authenticated === true) open()
+  }
+
+  function onVisibility(): void {
+    clearTimeout(again)
+    source?.close()
+    if (!document.hidden) void openAgain()
   }
 
   streamState.value = 'connecting'
-  open()
+  document.addEventListener('visibilitychange', onVisibility)
+  if (!document.hidden) open()
   return () => {
     isOver = true
+    document.removeEventListener('visibilitychange', onVisibility)
     clearTimeout(again)
     source?.close()
   }

@@ -41,7 +41,9 @@ export function sessionIn(header: string | undefined, token: string, now: number
     .flatMap((pair) => {
       const [, claim = '', expires, seal = ''] = shape.exec(pair.trim()) ?? []
       const expiresAt = Number(expires)
-      return now < expiresAt ? [{ claim, expiresAt, seal }] : []
+      // One that was given while the clock was ahead would last longer than any may.
+      const isInTime = now < expiresAt && expiresAt <= now + SESSION_SECONDS * 1000
+      return isInTime ? [{ claim, expiresAt, seal }] : []
     })
     .slice(0, MOST_COOKIES)
     .flatMap(({ claim, expiresAt, seal }) =>

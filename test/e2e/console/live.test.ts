@@ -67,6 +67,26 @@ describe.skipIf(!testsBrowser())('the console’s live page', () => {
     await expectSeen(window.page.getByText('Nothing waits.'))
   })
 
+  it('listens only while it is seen: a browser has no more than six connections for all of its tabs', async () => {
+    window = await console.open()
+    const { page } = window
+    await expectSeen(page.getByRole('status').getByText('Live', { exact: true }))
+    const be = (hidden: boolean) =>
+      page.evaluate(
+        `Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))`,
+      )
+    const isStream = (request: { url(): string }) => request.url().endsWith('/api/stream')
+    const ended = page.waitForEvent('requestfailed', isStream)
+    await be(true)
+    await ended
+    const begun = page.waitForRequest(isStream)
+    await be(false)
+    await begun
+    await event(2000)
+    await expectSeen(plot('1 webhook in'))
+  })
+
   it('says when the connection is lost, and goes on when it is back', async () => {
     window = await console.open()
     const state = window.page.getByRole('status')

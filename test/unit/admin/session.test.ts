@@ -16,6 +16,8 @@ describe('a session', () => {
     expect(session.expiresAt).toBe(NOON + 12 * HOUR)
     expect(sessionIn(cookie, TOKEN, NOON + 12 * HOUR - 1)).toEqual(session)
     expect(sessionIn(cookie, TOKEN, NOON + 12 * HOUR)).toBeUndefined()
+    // It was given while the clock was ahead.
+    expect(sessionIn(cookie, TOKEN, NOON - 1)).toBeUndefined()
   })
 
   it('ends with its token', () => {
