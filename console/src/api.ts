@@ -85,7 +85,7 @@ async function exchange<Body>(
   { signal, headers }: Options,
 ): Promise<Tagged<Body>> {
   const token = csrf()
-  const response = await fetch(path, {
+  const asked = fetch(path, {
     method,
     credentials: 'same-origin',
     cache: 'no-store',
@@ -97,11 +97,14 @@ async function exchange<Body>(
       ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
-  }).catch((error: unknown) => {
-    if (signal?.aborted === true) throw error
-    throw new ApiError({ status: 0, code: 'unreachable', title: 'The gateway does not answer' })
   })
-  const text = await response.text()
+  // An answer that breaks off is none.
+  const { response, text } = await asked
+    .then(async (response) => ({ response, text: await response.text() }))
+    .catch((error: unknown) => {
+      if (signal?.aborted === true) throw error
+      throw new ApiError({ status: 0, code: 'unreachable', title: 'The gateway does not answer' })
+    })
   const json: unknown = isJson(response) && text !== '' ? JSON.parse(text) : undefined
   if (response.ok) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the gateway that this page came with

@@ -41,6 +41,11 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
     waiting.value = 0
   }
 
+  function countWaiting(): void {
+    const shown = new Set(rows.peek().map(({ id }) => id))
+    waiting.value = held.filter(({ id }) => !shown.has(id)).length
+  }
+
   const look = effect(() => {
     const told = recent.value
     missed.value = leftOut.value - missedBefore
@@ -49,10 +54,8 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
     const come = (known === -1 ? told : told.slice(0, known)).filter(isWanted)
     if (come.length === 0) return
     held = merged(come, held)
-    if (isPaused.peek()) {
-      const shown = new Set(rows.peek().map(({ id }) => id))
-      waiting.value = held.filter(({ id }) => !shown.has(id)).length
-    } else timer ??= setTimeout(show, Math.max(0, shownAt + SHOW_MS - performance.now()))
+    if (isPaused.peek()) countWaiting()
+    else timer ??= setTimeout(show, Math.max(0, shownAt + SHOW_MS - performance.now()))
   })
 
   return {
@@ -64,6 +67,8 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       clearTimeout(timer)
       timer = undefined
       isPaused.value = true
+      // Those too that were to be shown within the second.
+      countWaiting()
     },
     goOn() {
       isPaused.value = false
