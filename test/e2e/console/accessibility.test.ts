@@ -99,8 +99,8 @@ describe.skipIf(!testsBrowser())('every page of the console', () => {
 
 /** Whatever a checker finds, serious or not: each with its element and what to do. */
 async function findingsOn(page: Page): Promise<string[]> {
-  // By evaluation, as a debugger: the page's own policy lets no other script in.
-  await page.evaluate(axe.source)
+  // By evaluation, as a debugger: the page's own policy lets no other script in. It stays until the page is loaded again.
+  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe.source)
   const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
