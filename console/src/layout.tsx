@@ -3,9 +3,9 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
 import { Brand } from './parts/brand.tsx'
 import { Mark } from './parts/mark.tsx'
+import { NoPage } from './parts/no-page.tsx'
 import { notifyFailure } from './parts/notices.tsx'
-import { PageHead } from './parts/section.tsx'
-import { Empty, Failure, Loading } from './parts/states.tsx'
+import { Failure, Loading } from './parts/states.tsx'
 import { Time } from './parts/time.tsx'
 import { pages, type PageEntry, type PageProps } from './pages.ts'
 import { href, place } from './router.ts'
@@ -65,15 +65,6 @@ export function Layout() {
         </main>
       </div>
     </div>
-  )
-}
-
-function NoPage() {
-  return (
-    <>
-      <PageHead title="No page" />
-      <Empty>There is no such page.</Empty>
-    </>
   )
 }
 

@@ -4,7 +4,7 @@ import { IntegrationPage } from '../directory/integration.tsx'
 import { LookUp } from '../directory/look-up.tsx'
 import { OrganizationPage } from '../directory/organization.tsx'
 import type { PageProps } from '../pages.ts'
-import { Empty } from '../parts/states.tsx'
+import { NoPage } from '../parts/no-page.tsx'
 import { useArrival } from '../use-arrival.ts'
 
 /** Who lives where: looked up, and changed row by row. */
@@ -16,5 +16,5 @@ export default function Directory({ place }: PageProps) {
   if (kind === 'organizations' && id === 'new') return <CreateOrganization />
   if (kind === 'integrations' && id !== undefined) return <IntegrationPage key={id} id={id} />
   if (kind === 'organizations' && id !== undefined) return <OrganizationPage key={id} id={id} />
-  return <Empty>There is no such page.</Empty>
+  return <NoPage />
 }

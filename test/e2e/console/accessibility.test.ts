@@ -19,6 +19,7 @@ const pages = [
   ['#/directory/integrations/1', 'Delete integration 1'],
   ['#/directory/organizations/new', 'Create organization'],
   ['#/directory/organizations/10', 'Delete organization 10'],
+  ['#/directory/nothing/10', 'There is no such page.'],
   ['#/explain?delivery=<delivery>', 'Its body was not recorded'],
   ['#/shed', 'There are no rules.'],
   ['#/audit', 'directory.import'],
