@@ -19,8 +19,9 @@ export function share(value: number): string {
 /** `0.4 ms`, `38 ms`, `2.45 s`, `3 min 20 s`, `2 h 5 min`, `4 d 2 h`: at most two units. */
 export function duration(ms: number): string {
   if (ms < 10) return `${tenth.format(Math.max(0, ms))} ms`
-  if (ms < 1000) return `${whole.format(ms)} ms`
-  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`
+  // Where the next unit begins once rounded: no `1,000 ms`, no `10.00 s`.
+  if (ms < 999.5) return `${whole.format(ms)} ms`
+  if (ms < 9995) return `${(ms / 1000).toFixed(2)} s`
   const seconds = Math.round(ms / 1000)
   if (seconds < 60) return `${seconds} s`
   if (seconds < 3600) return two(Math.floor(seconds / 60), 'min', seconds % 60, 's')
