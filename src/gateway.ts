@@ -7,7 +7,7 @@ import type { Followed, MovedOrganization } from './delivery/follow.ts'
 import { createAnswerPoster } from './delivery/post-answer.ts'
 import type { Spool } from './delivery/spool.ts'
 import { openSpool } from './delivery/open-spool.ts'
-import { announced, hearOfChanges, tellFleet } from './directory/announce.ts'
+import { announced, hearOfChanges, tellFleet, tellReading } from './directory/announce.ts'
 import { cacheDirectory } from './directory/cache.ts'
 import type { DirectoryChange } from './directory/change.ts'
 import type { DirectoryEditor } from './directory/edit.ts'
@@ -190,6 +190,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     clock,
     counters,
     log,
+    onReading: redis && ((reading) => tellReading(news, reading)),
   })
   opened.defer(hearOfChanges(news, directory, counters))
   const directoryChanged = (change: DirectoryChange): void => {

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import type { News } from '../fleet/news.ts'
 import type { Counters } from '../telemetry/counters.ts'
-import type { DirectoryCache } from './cache.ts'
+import type { DirectoryCache, Reading } from './cache.ts'
 import type { DirectoryChange } from './change.ts'
 import type { Deleted, DirectoryEditor, Written } from './edit.ts'
 
 /** What gateways tell each other of the directory's changes under. */
 const TOPIC = 'directory'
+/** And of what they have read of it. */
+const READINGS = 'directory-readings'
 
 const id = z.string()
 
@@ -23,33 +25,56 @@ const told = z.strictObject({
   ]),
 })
 
+const reading = z.strictObject({
+  name: z.string(),
+  version: z.int().nonnegative(),
+  content: z.string(),
+  at: z.number(),
+})
+
+/** Tells the gateways of a fleet what this one has read, so that one of them asks for each key. */
+export function tellReading(news: Pick<News, 'tell'>, read: Reading): void {
+  news.tell(READINGS, JSON.stringify(read satisfies z.input<typeof reading>))
+}
+
 /** Tells the gateways of a fleet of a change; for one who remembers nothing himself, such as an import. */
 export function tellFleet(news: Pick<News, 'tell'>, change: DirectoryChange): void {
   news.tell(TOPIC, JSON.stringify(change satisfies z.input<typeof told>))
 }
 
 /**
- * Lets a cache know what others have changed; what is no message of ours is counted and left aside. Returns the end of
+ * Lets a cache know what others have changed and read; what is no message of ours is counted and left aside. Returns the end of
  * it.
  */
 export function hearOfChanges(
   news: Pick<News, 'listen'>,
-  cache: Pick<DirectoryCache, 'changed' | 'missed'>,
+  cache: Pick<DirectoryCache, 'changed' | 'readElsewhere' | 'missed'>,
   counters: Counters,
 ): () => void {
-  return news.listen(TOPIC, {
-    heard(text) {
-      const change = readChange(text)
-      if (change === undefined) counters.count('news_malformed_total', {})
-      else cache.changed(change)
-    },
+  function heard<Message>(text: string, schema: z.ZodType<Message>, then: (message: Message) => void): void {
+    const message = readMessage(text, schema)
+    if (message === undefined) counters.count('news_malformed_total', {})
+    else then(message)
+  }
+
+  const stopChanges = news.listen(TOPIC, {
+    heard: (text) => heard(text, told, (change) => cache.changed(change)),
     missed: () => cache.missed(),
   })
+  const stopReadings = news.listen(READINGS, {
+    heard: (text) => heard(text, reading, (read) => cache.readElsewhere(read)),
+    // Then it is read here as well.
+    missed: () => {},
+  })
+  return () => {
+    stopChanges()
+    stopReadings()
+  }
 }
 
-function readChange(text: string): DirectoryChange | undefined {
+function readMessage<Message>(text: string, schema: z.ZodType<Message>): Message | undefined {
   try {
-    return told.parse(JSON.parse(text))
+    return schema.parse(JSON.parse(text))
   } catch {
     return undefined
   }

@@ -1,10 +1,11 @@
+import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { createAlarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { DirectoryChange } from './change.ts'
-import type { Directory, InstallationKey, Lookup } from './directory.ts'
+import type { Directory, Installation, InstallationKey, Lookup } from './directory.ts'
 import type { Found } from './find-installation.ts'
 import { createHeardChanges } from './heard-changes.ts'
 import type { DirectoryStore } from './store.ts'
@@ -15,6 +16,8 @@ const ABSENT_MS = 5000
 const BACK_OFF_MS = 1000
 /** What a webhook that could do without waits for the store: most of its budget must be left for the regions. */
 const PATIENCE_MS = 500
+/** News is there within milliseconds; so much later, or by clocks that differ by so much, it says nothing of now. */
+const MOST_LATE_MS = 2000
 
 export interface CacheOptions {
   /** How many keys are remembered, found and absent ones alike; the least recently used goes first. */
@@ -26,6 +29,20 @@ export interface CacheOptions {
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
+  /** Told of what was read of a key that is in use: others that remember the same need not read it as well. */
+  readonly onReading?: ((reading: Reading) => void) | undefined
+}
+
+/** What a gateway has read, for those that can tell whether they remember the same. */
+export interface Reading {
+  /** The key. */
+  readonly name: string
+  /** The directory's version, as it was read. */
+  readonly version: number
+  /** A digest of what was found. */
+  readonly content: string
+  /** When the database was asked, unix milliseconds. */
+  readonly at: number
 }
 
 export interface DirectoryCache extends Directory {
@@ -34,14 +51,22 @@ export interface DirectoryCache extends Directory {
    * was read with it stays. In whatever order and however late changes are heard of.
    */
   changed(change: DirectoryChange): void
+  /**
+   * Another gateway has read a key: where the same is remembered here, it is as if it had been read here. Anything else
+   * is left as it is, and asked for in its own time.
+   */
+  readElsewhere(reading: Reading): void
   /** Changes may have been missed: everything is asked for again before it is used. */
   missed(): void
   size(): number
 }
 
-interface Entry extends Found {
-  /** When the store was asked, not when it answered: what changed in between may be missing here. */
-  readonly askedAt: number
+interface Entry {
+  readonly installation: Found['installation']
+  /** The directory's, when it was read last. */
+  version: number
+  /** When the store was asked, here or elsewhere, not when it answered: what changed in between may be missing here. */
+  askedAt: number
   /** Which of the loads read it. */
   readonly load: number
   /** How many changes it is known to lack none of. */
@@ -55,7 +80,7 @@ type Load = { readonly ok: true; readonly entry: Entry } | { readonly ok: false;
 /** Remembers what `store` answers, so that most webhooks need no query and a store that is away is survived. */
 export function cacheDirectory(
   store: Pick<DirectoryStore, 'find' | 'ping'>,
-  { entries: max, freshMs, hardMs, staleMs, clock, counters, log }: CacheOptions,
+  { entries: max, freshMs, hardMs, staleMs, clock, counters, log, onReading }: CacheOptions,
 ): DirectoryCache {
   const entries = new LRUCache<string, Entry>({
     max,
@@ -92,13 +117,21 @@ export function cacheDirectory(
       // It was on its way when the change was heard of.
       if (!isCurrent(entry, key)) entry = await read(key)
       storeRetryAt = undefined
+      const isInUse = entries.has(name)
       entries.set(name, entry)
+      if (isInUse) tellOf(name, entry)
       if (entry.installation !== undefined) newestFound = name
       return { ok: true, entry }
     } catch (cause) {
       counters.count('directory_load_failures_total', {})
       return failed(name, cause)
     }
+  }
+
+  function tellOf(name: string, { installation, version, askedAt }: Entry): void {
+    if (onReading === undefined || installation === undefined) return
+    const at = clock.now() - (clock.monotonic() - askedAt)
+    onReading({ name, version, content: digestOf(installation), at })
   }
 
   async function read(key: InstallationKey): Promise<Entry> {
@@ -215,6 +248,15 @@ export function cacheDirectory(
 
     changed: (change) => changes.add(change),
 
+    readElsewhere({ name, version, content, at }) {
+      const entry = entries.peek(name)
+      if (entry?.installation === undefined || digestOf(entry.installation) !== content) return
+      const agoMs = clock.now() - at
+      if (Math.abs(agoMs) > MOST_LATE_MS) return
+      entry.askedAt = Math.max(entry.askedAt, clock.monotonic() - Math.max(0, agoMs))
+      entry.version = Math.max(entry.version, version)
+    },
+
     missed() {
       missedAt = ++loads
     },
@@ -230,6 +272,10 @@ export function cacheDirectory(
 
     size: () => entries.size,
   }
+}
+
+function digestOf(installation: Installation): string {
+  return hash('sha256', JSON.stringify(installation), 'base64url')
 }
 
 /** It was read twice, and each time a change was heard of before it was there. */

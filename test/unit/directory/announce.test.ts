@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { announced, hearOfChanges, tellFleet } from '../../../src/directory/announce.ts'
-import { cacheDirectory, type DirectoryCache } from '../../../src/directory/cache.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { announced, hearOfChanges, tellFleet, tellReading } from '../../../src/directory/announce.ts'
+import { cacheDirectory, type DirectoryCache, type Reading } from '../../../src/directory/cache.ts'
 import type { DirectoryChange } from '../../../src/directory/change.ts'
 import type { InstallationKey, Integration } from '../../../src/directory/directory.ts'
 import type { DirectoryEditor, WriteOptions } from '../../../src/directory/edit.ts'
@@ -62,6 +62,7 @@ describe('a fleet on one database', () => {
       clock,
       counters,
       log: silentLog,
+      onReading: (reading) => tellReading(news, reading),
     })
     const stop = hearOfChanges(news, cache, counters)
     const directory = announced(store.editor, (change) => {
@@ -149,6 +150,23 @@ describe('a fleet on one database', () => {
     expect(await nameIn(cache)).toBe('Renamed')
   })
 
+  it('asks the database for a key that all of it use once in CACHE_FRESH_MS, not once each', async () => {
+    const find = vi.spyOn(store, 'find')
+    const fleet = createFleet()
+    const members = [1, 2, 3].map(() => gateway(fleet.member()))
+    await members[0]?.directory.putIntegration(acme, always)
+    for (let second = 0; second < 310; second++) {
+      for (const { cache } of members) {
+        await cache.find(T1)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      clock.advance(1000)
+    }
+    // Once each at first, and then each half minute.
+    expect(find).toHaveBeenCalledTimes(3 + 9)
+    find.mockRestore()
+  })
+
   it('hears nothing any more once it has stopped', async () => {
     const fleet = createFleet()
     gateway(fleet.member()).stop()
@@ -160,10 +178,11 @@ describe('a message', () => {
   function setUp() {
     const fleet = createFleet()
     const counters = createCounters()
-    const heard: DirectoryChange[] = []
-    hearOfChanges(fleet.member(), { changed: (change) => heard.push(change), missed: () => {} }, counters)
-    const tell = (text: string) => {
-      for (const { listener } of fleet.listeners) listener.heard(text)
+    const heard: (DirectoryChange | Reading)[] = []
+    const hear = (message: DirectoryChange | Reading): void => void heard.push(message)
+    hearOfChanges(fleet.member(), { changed: hear, readElsewhere: hear, missed: () => {} }, counters)
+    const tell = (text: string, about = 'directory') => {
+      for (const { listener, topic } of fleet.listeners) if (topic === about) listener.heard(text)
     }
     return { counters, heard, tell, news: fleet.member() }
   }
@@ -185,6 +204,13 @@ describe('a message', () => {
     expect(heard).toEqual([change])
   })
 
+  it('says what was read', () => {
+    const { news, heard } = setUp()
+    const reading = { name: 'slack|0:|2:T1', version: 7, content: 'digest', at: 1_750_000_000_000.5 }
+    tellReading(news, reading)
+    expect(heard).toEqual([reading])
+  })
+
   it.each([
     '',
     'x',
@@ -202,6 +228,9 @@ describe('a message', () => {
     tell(text)
     expect(heard).toEqual([])
     expect(counters.read().get('news_malformed_total')).toBe(1)
+    tell(text, 'directory-readings')
+    expect(heard).toEqual([])
+    expect(counters.read().get('news_malformed_total')).toBe(2)
   })
 })
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { describe, expect, it, vi } from 'vitest'
-import { cacheDirectory } from '../../../src/directory/cache.ts'
+import { cacheDirectory, type Reading } from '../../../src/directory/cache.ts'
 import type { DirectoryChange } from '../../../src/directory/change.ts'
 import type { Installation, InstallationKey } from '../../../src/directory/directory.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
@@ -50,6 +50,7 @@ function setUp({ entries = 100 } = {}) {
   const logged: Record<string, unknown>[] = []
   const asked: InstallationKey[] = []
   const waiting: (() => void)[] = []
+  const readings: Reading[] = []
   const store = { answer: undefined as Answer, held: false, version: 0 }
   const cache = cacheDirectory(
     {
@@ -73,10 +74,12 @@ function setUp({ entries = 100 } = {}) {
       clock,
       counters,
       log: { ...silentLog, error: (fields) => logged.push(fields) },
+      onReading: (reading) => readings.push(reading),
     },
   )
   return {
     cache,
+    readings,
     clock,
     counters,
     logged,
@@ -818,5 +821,102 @@ describe('whether look-ups can be answered at all', () => {
     expect([await cache.usable(), await cache.usable(), await cache.usable()]).toEqual([false, false, false])
     expect(search).toHaveBeenCalledTimes(1)
     search.mockRestore()
+  })
+})
+
+describe('what another gateway has read', () => {
+  /** Two that remember Acme, the first of which has just read it again; `hear` tells the second one, `ago` ms later. */
+  async function twoGateways({ name = 'Acme' } = {}) {
+    const [first, second] = [setUp(), setUp()]
+    for (const one of [first, second]) {
+      one.store.answer = installation('Acme', ['10'])
+      await one.cache.find(T1)
+      one.clock.advance(FRESH + 1)
+    }
+    first.store.answer = installation(name, ['10'])
+    first.store.version = 5
+    await first.cache.find(T1)
+    await first.settled()
+    const [reading] = first.readings
+    if (reading === undefined || first.readings.length > 1) throw new Error('one reading is told of')
+    return { first, second, reading }
+  }
+
+  it('need not be read again where the same is remembered', async () => {
+    const { second, reading } = await twoGateways()
+    second.cache.readElsewhere(reading)
+    expect(await second.cache.find(T1)).toMatchObject({ verdict: 'found', ageMs: 0 })
+    second.clock.advance(FRESH)
+    await second.cache.find(T1)
+    expect(second.asked).toHaveLength(1)
+    second.clock.advance(1)
+    await second.cache.find(T1)
+    expect(second.asked).toHaveLength(2)
+  })
+
+  it('is told of only what is in use, and not of what was found for the first time, or is absent', async () => {
+    const { cache, store, readings, clock } = setUp()
+    await cache.find(T1)
+    clock.advance(ABSENT + 1)
+    await cache.find(T1)
+    store.answer = installation('Acme')
+    await cache.find(keyOf('T2'))
+    expect(readings).toEqual([])
+  })
+
+  it('says nothing where something else is remembered', async () => {
+    const { second, reading } = await twoGateways({ name: 'Acme & Co' })
+    second.cache.readElsewhere(reading)
+    expect(await second.cache.find(T1)).toMatchObject({ ageMs: FRESH + 1 })
+    expect(second.asked).toHaveLength(2)
+  })
+
+  it('says nothing where nothing is remembered', async () => {
+    const { reading } = await twoGateways()
+    const { cache, asked } = setUp()
+    cache.readElsewhere(reading)
+    await cache.find(T1)
+    expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    ['late', 2001],
+    ['early, by the clocks', -2001],
+  ])('says nothing when it comes too %s', async (_, ms) => {
+    const { second, reading } = await twoGateways()
+    second.cache.readElsewhere({ ...reading, at: reading.at - ms })
+    expect(await second.cache.find(T1)).toMatchObject({ ageMs: FRESH + 1 })
+  })
+
+  it('is as old as the news of it, and never makes anything older', async () => {
+    const { second, reading } = await twoGateways()
+    second.cache.readElsewhere({ ...reading, at: reading.at - 1500 })
+    expect(await second.cache.find(T1)).toMatchObject({ ageMs: 1500 })
+    second.cache.readElsewhere({ ...reading, at: reading.at - 2000 })
+    expect(await second.cache.find(T1)).toMatchObject({ ageMs: 1500 })
+  })
+
+  it('lacks no change that it was read with, and lacks those since', async () => {
+    const { second, reading } = await twoGateways()
+    const changedAt = (version: number): DirectoryChange => ({
+      version,
+      what: { kind: 'some', integrations: ['1'], organizations: [], installations: [] },
+    })
+    second.cache.readElsewhere(reading)
+    second.cache.changed(changedAt(reading.version))
+    await second.cache.find(T1)
+    expect(second.asked).toHaveLength(1)
+    second.store.version = reading.version + 1
+    second.cache.changed(changedAt(second.store.version))
+    await second.cache.find(T1)
+    expect(second.asked).toHaveLength(2)
+  })
+
+  it('does not make up for changes that may have been missed here', async () => {
+    const { second, reading } = await twoGateways()
+    second.cache.missed()
+    second.cache.readElsewhere(reading)
+    await second.cache.find(T1)
+    expect(second.asked).toHaveLength(2)
   })
 })
