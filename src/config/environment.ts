@@ -128,7 +128,9 @@ export const coreVariables = z.object({
     .regex(/^(0|1|0?\.\d+|[01]\.0+)$/, 'must be a number from 0 to 1')
     .transform(Number)
     .prefault('1')
-    .describe('Share of successes that are logged, 0 to 1; failures always are, of webhooks that nobody signed 50 a second.'),
+    .describe(
+      'Share of successes that are logged, 0 to 1; failures always are, of webhooks that nobody signed 50 a second.',
+    ),
 })
 
 /** A rule between variables is only asked where none of them is already at fault. */

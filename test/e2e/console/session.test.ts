@@ -48,6 +48,8 @@ describe.skipIf(!testsBrowser())('signing in to the console', () => {
   it('ends with signing out', async () => {
     window = await console.open('#/', { signedIn: false })
     await signIn(TOKEN)
+    // What the page asks for at first would be refused from here on.
+    await expectSeen(window.page.getByText('None, as far back'))
     await window.page.getByRole('button', { name: 'Sign out' }).click()
     await expectSeen(window.page.getByLabel('Admin token'))
     await window.page.reload()
