@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Client } from 'pg'
 import { systemClock, type Clock } from '../src/clock.ts'
@@ -103,7 +104,11 @@ async function warmFleet(add: Add): Promise<void> {
     }),
   )
   const everybody = async (): Promise<void> => {
-    for (const { directory } of fleet) for (let key = 1; key <= WARM_KEYS; key++) await directory.find(keyOf(key))
+    for (const { directory } of fleet) {
+      for (let key = 1; key <= WARM_KEYS; key++) await directory.find(keyOf(key))
+      // What is read behind is there, and told, before a webhook of the same workspace comes to the next gateway.
+      await nextTurn()
+    }
   }
   await everybody()
   asked = 0
