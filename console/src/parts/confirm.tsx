@@ -43,7 +43,10 @@ export function Confirmation() {
       class="dialog"
       aria-labelledby={`${id}-title`}
       aria-describedby={`${id}-text`}
-      onClose={() => question?.settle(false)}
+      // Told a moment after Escape: by then another question may have opened it again, which nobody has answered.
+      onClose={({ currentTarget }) => {
+        if (!currentTarget.open) question?.settle(false)
+      }}
     >
       {question && (
         <>

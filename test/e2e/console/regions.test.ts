@@ -92,6 +92,19 @@ describe.skipIf(!testsBrowser())('the console’s regions', () => {
     expect([...seen]).toEqual([true])
   })
 
+  it('are asked about again by whoever comes back faster than the browser tells that the dialog is closed', async () => {
+    window = await console.open('#/regions')
+    await us().getByRole('button', { name: 'Drain us' }).click()
+    await window.page.evaluate(`{
+      document.querySelector('dialog').close()
+      document.activeElement.click()
+    }`)
+    await window.page.evaluate('new Promise((told) => setTimeout(told))')
+    await window.page.getByRole('dialog').getByRole('button', { name: 'Drain us' }).click()
+    await window.page.getByRole('status').getByText('us is draining').waitFor()
+    expect(stateOfUs()).toBe('draining')
+  })
+
   it('say why an order was not carried out, every fault of it', async () => {
     window = await console.open('#/regions')
     await us().getByRole('button', { name: 'Drain us' }).click()
