@@ -45,7 +45,7 @@ const good = await runMatrix(chosen, {
   json: values.json,
   sabotage: values.sabotage,
   logs: values.logs,
-  // Back-off, a lapsed lease and a busy machine together stay far below; what has not arrived by then is lost.
+  // A lapsed lease and a busy machine together stay far below; what has not arrived by then, and does not rest, is lost.
   patienceMs: Number(values.patience ?? (form === 'quick' ? 30 : 60)) * 1000,
 })
 process.exit(good ? 0 : 1)

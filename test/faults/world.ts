@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { z } from 'zod'
 import { SIGNING_SECRET } from '../support/test-gateway.ts'
 import { startPostgres, testsPostgres, type PostgresServer } from '../support/postgres-server.ts'
 import { startRedis, testsRedis, type RedisServer } from '../support/redis-server.ts'
@@ -50,7 +51,10 @@ export interface World {
   writeRegions(hurtAddress: string): Promise<void>
   /** Waits until the hurt region's answers come through again. Complains when they do not. */
   recovered(): Promise<void>
-  /** Waits until everything that is owed has arrived and nothing happens any more, but not for ever. */
+  /**
+   * Waits until everything that is owed has arrived and nothing happens any more, but not for ever: for `patienceMs` and,
+   * where a mailbox by then rests after so many failures, for as long again when it has had its rest.
+   */
   settled(patienceMs: number): Promise<void>
   close(): Promise<void>
 }
@@ -235,12 +239,11 @@ export async function openWorld(template: string, options: WorldOptions): Promis
       }
     },
     async settled(patienceMs) {
-      const giveUpAt = performance.now() + patienceMs
-      while (performance.now() < giveUpAt) {
-        const quietMs = performance.now() - ledger.touchedAt
-        if (quietMs >= QUIET_MS && !isPending(ledger, options.excuses)) return
-        await sleep(100)
-      }
+      if (await isSettledIn(patienceMs)) return
+      const rest = await longestRest()
+      if (rest === undefined) return
+      ledger.notes.push(`a mailbox rested for ${Math.round(rest.ms / 1000)} s more after ${rest.attempts} attempts`)
+      await isSettledIn(rest.ms + patienceMs)
     },
     async close() {
       await Promise.all(gateways.map((one) => one.kill()))
@@ -250,6 +253,29 @@ export async function openWorld(template: string, options: WorldOptions): Promis
     },
   }
   return world
+
+  async function isSettledIn(ms: number): Promise<boolean> {
+    const giveUpAt = performance.now() + ms
+    while (performance.now() < giveUpAt) {
+      const quietMs = performance.now() - ledger.touchedAt
+      if (quietMs >= QUIET_MS && !isPending(ledger, options.excuses)) return true
+      await sleep(100)
+    }
+    return false
+  }
+
+  /** Of the mailboxes whose back-off is not over: a head that has failed by chance so often waits for up to 5 minutes. */
+  async function longestRest(): Promise<{ ms: number; attempts: number } | undefined> {
+    const at = gateways.find(({ running }) => running)?.adminPort
+    const reply = await fetch(`http://127.0.0.1:${at}/api/mailboxes?limit=100`)
+    const { items } = z
+      .object({ items: z.array(z.object({ retry_at: z.string().nullable(), head_attempts: z.int() })) })
+      .parse(await reply.json())
+    return items
+      .map(({ retry_at, head_attempts: attempts }) => ({ ms: Date.parse(retry_at ?? '') - Date.now(), attempts }))
+      .filter(({ ms }) => ms > 0)
+      .toSorted((one, other) => other.ms - one.ms)[0]
+  }
 
   async function isReached(): Promise<boolean> {
     const probe = webhook('options', 'mark-0000000', hurtTeams[0] ?? neighbour, responses.url)
