@@ -266,8 +266,9 @@ export async function openWorld(template: string, options: WorldOptions): Promis
 
   /** Of the mailboxes whose back-off is not over: a head that has failed by chance so often waits for up to 5 minutes. */
   async function longestRest(): Promise<{ ms: number; attempts: number } | undefined> {
-    const at = gateways.find(({ running }) => running)?.adminPort
-    const reply = await fetch(`http://127.0.0.1:${at}/api/mailboxes?limit=100`)
+    const asked = gateways.find(({ running }) => running)
+    if (asked === undefined) return undefined
+    const reply = await fetch(`http://127.0.0.1:${asked.adminPort}/api/mailboxes?limit=100`)
     const { items } = z
       .object({ items: z.array(z.object({ retry_at: z.string().nullable(), head_attempts: z.int() })) })
       .parse(await reply.json())
