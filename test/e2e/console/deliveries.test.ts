@@ -1,13 +1,17 @@
 import type { ServerResponse } from 'node:http'
+import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
 import type { Answer } from '../../support/fake-region.ts'
 import { blockActions, eventCallback, slashCommand, type SlackBody } from '../../support/slack-payloads.ts'
 import { SINGLE } from '../../support/slack-surfaces.ts'
 import { startConsole, type ConsoleRig } from './console-rig.ts'
+import { TOLD, tellStream } from './told-stream.ts'
 
 const well: Answer = (res) => res.end()
 const badly: Answer = (res) => res.writeHead(503).end()
+/** As many as a live tail keeps. */
+const KEPT = 200
 
 describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
   let console: ConsoleRig
@@ -70,6 +74,46 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
       .toEqual([expect.stringContaining('/tail-2'), expect.stringContaining('/tail-1')])
   })
 
+  /** A live tail of what the test tells it. */
+  const openTail = async () => {
+    window = await console.open(`#/deliveries?live=true&type=${TOLD}`)
+    return await tellStream(window, () => expectSeen(window.page.getByText('Nothing that fits has come yet.')))
+  }
+
+  it('are counted while their tail is paused, those too that were about to be shown, and shown when it goes on', async () => {
+    const { tell, pass } = await openTail()
+    const { page } = window
+    const seen = () =>
+      rows()
+        .getByRole('link')
+        .evaluateAll((links) => links.map((link) => Number(link.getAttribute('title'))))
+    await tell(1)
+    await pass(1000)
+    expect(await seen()).toEqual([1])
+    await tell(3, 2)
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await expectSeen(page.getByText('Paused, 2 new ones waiting'))
+    // One is told again, at its end.
+    await tell(4, 3)
+    await expectSeen(page.getByText('Paused, 3 new ones waiting'))
+    await pass(5000)
+    expect(await seen()).toEqual([1])
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await expect.poll(seen).toEqual([4, 3, 2, 1])
+    await expectSeen(page.getByText('Live, as they come to this gateway'))
+  })
+
+  it('are let go of by a live tail once they are out of sight: a page that is left open does not grow', async () => {
+    const { tell, pass } = await openTail()
+    const { page } = window
+    for (let from = 0; from < 15 * KEPT; from += 50) {
+      await tell(...Array.from({ length: 50 }, (_, index) => from + index))
+      await pass(1000)
+    }
+    expect(await rows().count()).toBe(KEPT)
+    expect(await alive(page, 'HTMLTableRowElement')).toBeLessThan(1.5 * KEPT)
+  })
+
   it('show each region’s attempt on one time axis: its bar, its reason, and when Slack was answered', async () => {
     console.answer('eu', badly)
     const id = await send(blockActions())
@@ -120,3 +164,16 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     await expectSeen(window.page.getByText('1 duplicate of it got the same answer'))
   })
 })
+
+/** How many objects of a class something in a page still holds, in its document or not; garbage is collected before. */
+async function alive(page: Page, name: string): Promise<number> {
+  const devtools = await page.context().newCDPSession(page)
+  const { result } = await devtools.send('Runtime.evaluate', { expression: `${name}.prototype` })
+  const { objects } = await devtools.send('Runtime.queryObjects', { prototypeObjectId: result.objectId ?? '' })
+  const { result: count } = await devtools.send('Runtime.callFunctionOn', {
+    functionDeclaration: 'function () { return this.length }',
+    objectId: objects.objectId ?? '',
+  })
+  await devtools.detach()
+  return Number(count.value)
+}
