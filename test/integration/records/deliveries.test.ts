@@ -50,6 +50,9 @@ async function setUp(answers: Record<string, Answer | undefined>, env: Record<st
   }
 }
 
+/** As a page gives it out for a position. */
+const cursorOf = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url')
+
 const says =
   (status: number, body = ''): Answer =>
   (res) =>
@@ -217,7 +220,32 @@ describe('the record of a delivery', () => {
     expect(await ids('?q=app_men&organization_id=10&region=us&integration_id=1')).toEqual([event])
     expect(await ids('?until=2020-01-01T00:00:00Z')).toEqual([])
     expect((await ask('GET', '/api/deliveries/01NOBODY')).status).toBe(404)
-    expect((await ask('GET', '/api/deliveries?cursor=x')).status).toBe(400)
+  })
+
+  it('is listed from no cursor but those of its pages: else 400, with what is wrong', async () => {
+    const { ask } = await setUp({ us: undefined })
+    const cursors = {
+      NUL: '%00',
+      'a delivery with NUL behind it': cursorOf('01J00000000000000000000000\0'),
+      'half a character': cursorOf('\ud800'),
+      'an id that no delivery has': cursorOf('ZZZZZZZZZZZZZZZZZZZZZZZZZZ'),
+      'a place in another list': cursorOf(['1', '10']),
+      'a number': cursorOf(1),
+      'JSON that breaks off': Buffer.from('"01J').toString('base64url'),
+      'no base64': '***',
+      nothing: '',
+      'far too much': 'A'.repeat(8000),
+    }
+    for (const [what, cursor] of Object.entries(cursors)) {
+      expect(await ask('GET', `/api/deliveries?cursor=${cursor}`), what).toMatchObject({
+        status: 400,
+        headers: { 'content-type': 'application/problem+json' },
+        json: {
+          code: 'invalid_request',
+          errors: [{ path: 'cursor', message: 'must be the next_cursor of the page before' }],
+        },
+      })
+    }
   })
 
   it.each<[string, boolean, boolean]>([

@@ -249,6 +249,18 @@ describe('the recorder', () => {
     expect(clock.pending()).toBe(0)
   })
 
+  it('counts what is told after it has stopped, and neither writes nor throws', async () => {
+    const { recorder, happened, batches, dropped, alarms, clock } = await setUp()
+    recorder.start()
+    await recorder.stop()
+    recorder.note('d1', { kind: 'dead', region: 'us', reason: 'poison' })
+    recorder.record(happened(1))
+    await recorder.flush()
+    await recorder.stop()
+    expect([batches, dropped('queue_full'), clock.pending()]).toEqual([[], 2, 0])
+    expect(alarms).toEqual(['records: queue_full', 'records: queue_full'])
+  })
+
   it('lets go every 10 s of what is beyond its limits, a part after the other', async () => {
     const { recorder, clock, sweeps, store } = await setUp()
     recorder.start()
