@@ -2,7 +2,7 @@ import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectSeen, testsBrowser, type WatchedPage } from '../../support/browser.ts'
-import { blockActions, eventCallback, slashCommand, type SlackBody } from '../../support/slack-payloads.ts'
+import { blockActions, eventCallback, slashCommand, TEAM, type SlackBody } from '../../support/slack-payloads.ts'
 import { SINGLE } from '../../support/slack-surfaces.ts'
 import { startConsole, type ConsoleRig } from './console-rig.ts'
 
@@ -95,6 +95,60 @@ describe.skipIf(!testsBrowser())('every page of the console', () => {
     await choice.waitFor()
     expect([dark, light, await paper()]).toEqual(['rgb(19, 22, 25)', 'rgb(246, 245, 241)', light])
     await close()
+  })
+})
+
+describe.skipIf(!testsBrowser())('with names of 200 characters', () => {
+  const long = (letter: string) => letter.repeat(200)
+  const words = 'long names '.repeat(18).trim()
+  const names = { us: long('u'), eu: long('e'), acme: long('a'), beta: long('b'), team: `T${long('0').slice(1)}` }
+  let console: ConsoleRig
+  let window: WatchedPage
+  let delivery = ''
+
+  beforeAll(async () => {
+    console = await startConsole({}, { ...names, name: words })
+    const of = { team_id: names.team }
+    const send = async ({ body, contentType }: SlackBody) =>
+      String((await console.test.post(SINGLE, body, { contentType })).headers['x-request-id'])
+    const event = (type: string) =>
+      eventCallback({ ...of, authorizations: [{ ...of, enterprise_id: null, is_enterprise_install: false }] }, { type })
+    await send(event(words))
+    console.answer('us', (res) => res.writeHead(410).end())
+    await send(event(long('t')))
+    console.answer('us', (res) => res.writeHead(500).end())
+    await send(slashCommand({ ...of, command: `/${long('c').slice(1)}` }))
+    console.answer('eu', (res) => res.writeHead(500).end())
+    delivery = await send(blockActions({ team: { id: names.team } }, { action_id: long('i') }))
+    window = await console.open()
+  })
+  afterAll(async () => {
+    await window.close()
+    await console.close()
+  })
+
+  describe.each([380, 1280])('no page is wider than a window of %d pixels', (width) => {
+    beforeAll(() => window.page.setViewportSize({ width, height: 800 }))
+
+    it.each([...pages, ['#/deliveries?live=true', 'Live, as they come to this gateway'] as const])(
+      '%s',
+      async (at, seen) => {
+        const { page } = window
+        await page.goto(`${console.origin}/${at.replace('<delivery>', delivery).replace(TEAM, names.team)}`)
+        await expectSeen(page.getByRole('main').getByText(seen).first())
+        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+      },
+    )
+
+    it('nor is the dialog that asks before an organization is unlinked wider than itself', async () => {
+      const { page } = window
+      await page.goto(`${console.origin}/#/directory/integrations/1`)
+      await page.getByRole('button', { name: `Unlink ${names.acme}` }).click()
+      const dialog = page.getByRole('dialog')
+      await expectSeen(dialog)
+      expect(await dialog.evaluate((it) => it.scrollWidth - it.clientWidth)).toBeLessThanOrEqual(0)
+      await page.keyboard.press('Escape')
+    })
   })
 })
 

@@ -9,6 +9,7 @@ import { createAdminListener } from '../../../src/admin/admin-listener.ts'
 import { openWatched, startBrowser, type WatchedPage } from '../../support/browser.ts'
 import { buildConsole } from '../../support/build-console.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fake-region.ts'
+import { TEAM } from '../../support/slack-payloads.ts'
 import { startTestGateway, workspace, type TestGateway } from '../../support/test-gateway.ts'
 
 export const TOKEN = 'the-admin-token-of-these-tests'
@@ -27,8 +28,13 @@ export interface ConsoleRig {
   close(): Promise<void>
 }
 
-/** The console as it is built, served by a whole gateway with two regions, in a real browser. */
-export async function startConsole(env: Record<string, string> = {}): Promise<ConsoleRig> {
+const usual = { us: 'us', eu: 'eu', acme: 'acme', beta: 'beta', team: TEAM, name: 'Acme' }
+
+/**
+ * The console as it is built, served by a whole gateway with two regions, in a real browser. `names`: what the regions,
+ * the organization in each, the workspace and its integration are called.
+ */
+export async function startConsole(env: Record<string, string> = {}, names = usual): Promise<ConsoleRig> {
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-console-'))
   opened.defer(() => rm(folder, { recursive: true }))
@@ -41,10 +47,13 @@ export async function startConsole(env: Record<string, string> = {}): Promise<Co
   opened.defer(() => eu.close())
   const test = await startTestGateway({
     regions: [
-      { name: 'us', address: us.url },
-      { name: 'eu', address: eu.url },
+      { name: names.us, address: us.url },
+      { name: names.eu, address: eu.url },
     ],
-    directory: workspace({ acme: 'us', beta: 'eu' }),
+    directory: workspace(
+      { [names.acme]: names.us, [names.beta]: names.eu },
+      { external_id: names.team, name: names.name },
+    ),
     env: { ADMIN_TOKEN: TOKEN, ...env },
   })
   opened.defer(() => test.close())
