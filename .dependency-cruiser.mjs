@@ -114,6 +114,36 @@ export default {
       to: { path: '^src/', pathNot: ['^src/$1/', '^src/wire/', '^src/(?:errors|clock|ids)\\.ts$'], ...typeOnly },
     },
     {
+      name: 'spool-knows-no-use',
+      comment:
+        'What waits is kept without knowing what it is: whoever sends it, judges it or answers for it looks in here.',
+      severity: 'error',
+      from: { path: '^src/spool/' },
+      to: {
+        path: '^src/',
+        pathNot: [
+          '^src/(?:spool|database)/',
+          '^src/directory/(?:directory|store|id)\\.ts$',
+          '^src/wire/signing-keys\\.ts$',
+          '^src/clock\\.ts$',
+        ],
+      },
+    },
+    {
+      name: 'spools-apart',
+      comment: 'One database’s spool never needs another’s: what they decide alike is beside them.',
+      severity: 'error',
+      from: { path: '^src/spool/([^/]+)/' },
+      to: { path: '^src/spool/[^/]+/', pathNot: '^src/spool/$1/' },
+    },
+    {
+      name: 'spools-behind-their-port',
+      comment: 'Which database it is, is known where it is opened: for a process that serves, and for a command.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(?:spool/|cli/stores\\.ts$)' },
+      to: { path: '^src/spool/[^/]+/' },
+    },
+    {
       name: 'stages-are-not-parts',
       comment: 'The reference region and the demo stand around the gateway; only the command line leads to them.',
       severity: 'error',

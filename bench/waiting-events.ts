@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto'
 import { systemClock } from '../src/clock.ts'
-import { openDirectSpool } from '../src/delivery/direct-spool.ts'
 import { pack } from '../src/delivery/kept.ts'
-import { createSealer, readSpoolKeys } from '../src/delivery/seal.ts'
-import type { NewRow, Spool } from '../src/delivery/spool.ts'
 import { forwardable } from '../src/dispatch/forward.ts'
 import { createIds } from '../src/ids.ts'
+import { createSealer, readSpoolKeys } from '../src/spool/seal.ts'
+import type { NewRow, Spool } from '../src/spool/spool.ts'
+import { openDirectSpool } from '../src/spool/sqlite/direct-spool.ts'
 import { EVENTS_PATH, eventBody, slackHeaders } from './slack-event.ts'
 
 /** Rows that share a commit. */

@@ -26,7 +26,7 @@ if (status !== 0) process.exit(status ?? 1)
 const bundle = await rolldown({
   input: {
     main: join(dist, 'main.js'),
-    'spool-thread': join(dist, 'delivery/spool-thread.js'),
+    'spool-thread': join(dist, 'spool/sqlite/spool-thread.js'),
     'record-thread': join(dist, 'records/record-thread.js'),
   },
   cwd: checkout,

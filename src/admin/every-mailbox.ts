@@ -1,4 +1,4 @@
-import type { MailboxListing, MailboxPage, Mailboxes } from '../delivery/spool.ts'
+import type { MailboxListing, MailboxPage, Mailboxes } from '../spool/spool.ts'
 import { fromStore } from './from-store.ts'
 
 /** A page of them is read in some milliseconds; there may be a mailbox for each integration and region. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { RegionTotals } from '../delivery/spool.ts'
 import type { RegionClient } from '../dispatch/region-client.ts'
 import type { Topology } from '../regions/regions.ts'
+import type { RegionTotals } from '../spool/spool.ts'
 import { overrideOf } from '../steering/region-overrides.ts'
 import type { Steering } from '../steering/steering.ts'
 import type { AskTotals } from '../telemetry/totals-in-time.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { AuditLog } from '../audit/audit-log.ts'
-import type { DeadLetterFilter, Mailboxes } from '../delivery/spool.ts'
+import type { DeadLetterFilter, Mailboxes } from '../spool/spool.ts'
 import type { Process } from './process.ts'
 import { findServer, type Server } from './server.ts'
 import { COMMAND_LINE, withDirectory, withSpool } from './stores.ts'

@@ -1,5 +1,5 @@
 import { LONGEST_WAIT_MS } from '../delivery/back-off.ts'
-import type { DeadLetter, MailboxAddress, MailboxListing } from '../delivery/spool.ts'
+import type { DeadLetter, MailboxAddress, MailboxListing } from '../spool/spool.ts'
 
 /** A line a mailbox, under a line of headings. `now` is unix milliseconds. */
 export function mailboxLines(mailboxes: readonly MailboxListing[], now: number): string[] {

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.ts'
-import type { DeadLetter, DeadLetterFilter, MailboxAddress, Mailboxes } from '../delivery/spool.ts'
+import type { DeadLetter, DeadLetterFilter, MailboxAddress, Mailboxes } from '../spool/spool.ts'
 import { withMailboxChanges } from './change-mailboxes.ts'
 import { deadLetterLines, mailboxLines } from './mailbox-lines.ts'
 import type { ExitCode, Process } from './process.ts'

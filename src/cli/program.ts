@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
-import type { DeadLetterFilter } from '../delivery/spool.ts'
 import { readId } from '../directory/id.ts'
+import type { DeadLetterFilter } from '../spool/spool.ts'
 import { packageVersion } from '../version.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { PageTokenOptions } from './page-token.ts'

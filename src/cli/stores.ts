@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { systemClock } from '../clock.ts'
 import { coreVariables } from '../config/environment.ts'
 import { requireVariables } from '../config/required.ts'
-import { openDirectSpool } from '../delivery/direct-spool.ts'
-import { openPostgresSpool } from '../delivery/postgres-spool.ts'
-import type { Spool } from '../delivery/spool.ts'
 import { openDirectory, type DirectoryStore } from '../directory/store.ts'
+import { openPostgresSpool } from '../spool/postgres/postgres-spool.ts'
+import type { Spool } from '../spool/spool.ts'
+import { openDirectSpool } from '../spool/sqlite/direct-spool.ts'
 
 /** Runs a command on the directory of DATABASE_URL. */
 export async function withDirectory<Result>(run: (store: DirectoryStore) => Promise<Result>): Promise<Result> {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { readSpoolKeys } from '../delivery/seal.ts'
 import type { Database } from '../directory/store.ts'
+import { readSpoolKeys } from '../spool/seal.ts'
 import { readSigningKeys } from '../wire/signing-keys.ts'
 import { parseTrustedProxies } from './trusted-proxies.ts'
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Reply, RoutableRequest } from '../provider.ts'
-import type { Sealer } from '../delivery/seal.ts'
+import type { Sealer } from '../spool/seal.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Claims } from './claims.ts'
 import { createKeptAnswers } from './kept-answers.ts'

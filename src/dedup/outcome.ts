@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { framed, unframed } from '../delivery/framed.ts'
-import type { Sealer } from '../delivery/seal.ts'
 import type { Reply } from '../provider.ts'
+import { framed, unframed } from '../spool/framed.ts'
+import type { Sealer } from '../spool/seal.ts'
 import { keepable } from './kept-answers.ts'
 
 const sealedBy = z.strictObject({ keyId: z.string().optional() })

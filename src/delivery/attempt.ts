@@ -5,14 +5,14 @@ import type { Forward } from '../dispatch/forward.ts'
 import type { OrganizationHint, Provider } from '../provider.ts'
 import type { Topology } from '../regions/regions.ts'
 import type { Resolution } from '../resolve/resolve.ts'
+import { framed, unframed } from '../spool/framed.ts'
+import type { Sealer } from '../spool/seal.ts'
+import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type WaitingRow } from '../spool/spool.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
-import { framed, unframed } from './framed.ts'
 import type { Fetched } from './follow.ts'
 import { homeOf, type Owner } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, unpack, type Kept } from './kept.ts'
-import type { Sealer } from './seal.ts'
-import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type WaitingRow } from './spool.ts'
 
 /** Everything an attempt at a waiting delivery needs; what a reload may change is asked for each time. */
 export interface AttemptParts {

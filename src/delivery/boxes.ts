@@ -1,4 +1,4 @@
-import { regionOf, type Claim, type MailboxAddress, type Settlement } from './spool.ts'
+import { regionOf, type Claim, type MailboxAddress, type Settlement } from '../spool/spool.ts'
 
 /** Mailboxes of organizations that are held share a lane: all they do is ask the directory, and move what was released. */
 export const HELD_LANE = '@'

@@ -1,7 +1,7 @@
+import { NO_PROGRESS, type Progress, type Settlement, type WaitingRow } from '../spool/spool.ts'
 import type { Attempted } from './attempt.ts'
 import { backOffMs, longestBackOffMs } from './back-off.ts'
 import type { Judgement } from './judge.ts'
-import { NO_PROGRESS, type Progress, type Settlement, type WaitingRow } from './spool.ts'
 
 const REFUSALS_THAT_PAUSE = 10
 /** A head that a reachable region has failed on so often, over so long, will not get any better. */

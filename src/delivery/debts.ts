@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { Id } from '../directory/directory.ts'
 import { codeOf } from '../dispatch/failure-reason.ts'
+import { LEASE_MS, type OwedAnswers } from '../spool/spool.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Log } from '../telemetry/log.ts'
 import { backOffMs } from './back-off.ts'
 import type { LateCase } from './late-case.ts'
 import { pause } from './pause.ts'
-import { LEASE_MS, type OwedAnswers } from './spool.ts'
 import type { Turn } from './tell-answer.ts'
 
 /** How an owed answer ended, as the counter has it. */

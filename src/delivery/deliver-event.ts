@@ -4,14 +4,21 @@ import { dispatch, type Plan } from '../dispatch/dispatch.ts'
 import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
 import { SiloClientError } from '../errors.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
+import type { Sealer } from '../spool/seal.ts'
+import {
+  NO_PROGRESS,
+  regionOf,
+  type Appended,
+  type MailboxAddress,
+  type NewRow,
+  type NewRowState,
+} from '../spool/spool.ts'
 import { packUnresolved, type Unresolved } from './attempt.ts'
 import { HELD_SPOOL_BYTES, mailboxesBefore } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
 import type { MailboxWorker } from './mailboxes.ts'
-import type { Sealer } from './seal.ts'
-import { NO_PROGRESS, regionOf, type Appended, type MailboxAddress, type NewRow, type NewRowState } from './spool.ts'
 import { writeDownAt } from './write-ahead.ts'
 
 /** Where the time was used up before there was anything to write, a commit still gets this long. */

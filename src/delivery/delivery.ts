@@ -9,6 +9,8 @@ import type { Topology } from '../regions/regions.ts'
 import type { Note } from '../records/notes.ts'
 import { attemptOf } from '../records/story.ts'
 import { resolve } from '../resolve/resolve.ts'
+import type { Sealer } from '../spool/seal.ts'
+import type { OwedAnswers, Spool } from '../spool/spool.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import { didFail, logAttempt } from '../telemetry/log-attempt.ts'
@@ -21,8 +23,6 @@ import { fetchEarlier, followOrganization, type Followed, type MovedOrganization
 import { createLateAnswers, type LateAnswers, type LateAnswersParts } from './late-answers.ts'
 import { createMailboxWorker, type MailboxWorker } from './mailboxes.ts'
 import type { AnswerPoster } from './post-answer.ts'
-import type { Sealer } from './seal.ts'
-import type { OwedAnswers, Spool } from './spool.ts'
 import { stillThere } from './still-there.ts'
 
 /** What a reload may replace: asked for each time it is used. */

@@ -1,6 +1,6 @@
 import type { Id, InstallationKey, Integration } from '../directory/directory.ts'
+import type { Mailboxes } from '../spool/spool.ts'
 import { writtenInstallation } from './attempt.ts'
-import type { Mailboxes } from './spool.ts'
 
 export interface EraseParts {
   readonly spool: Pick<Mailboxes, 'list' | 'erase'>

@@ -1,7 +1,7 @@
 import type { Id, Integration, Organization } from '../directory/directory.ts'
+import type { Sealer } from '../spool/seal.ts'
+import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool, type WaitingRow } from '../spool/spool.ts'
 import { formerHomesOf, homeOf, type Owner } from './home.ts'
-import type { Sealer } from './seal.ts'
-import { NO_PROGRESS, regionOf, type MailboxAddress, type NewRow, type Spool, type WaitingRow } from './spool.ts'
 
 /** Rows in one transaction: two pages are in memory at once, and each row may be as large as a webhook. */
 const PAGE = 50

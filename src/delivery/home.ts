@@ -1,5 +1,5 @@
 import type { Id, Organization } from '../directory/directory.ts'
-import type { MailboxAddress } from './spool.ts'
+import type { MailboxAddress } from '../spool/spool.ts'
 
 /** Whose webhook it is. */
 export interface Owner {

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts'
+import { TOO_OLD } from '../spool/rules.ts'
+import { isHeldRegion, type Mailboxes } from '../spool/spool.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import { HELD_SPOOL_BYTES } from './home.ts'
-import { TOO_OLD } from './spool-rules.ts'
-import { isHeldRegion, type Mailboxes } from './spool.ts'
 
 /** Rows of a kind in one go: what else is to be written waits no longer than that takes. */
 const SWEEP_ROWS = 1000

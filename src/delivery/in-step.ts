@@ -1,5 +1,5 @@
+import type { MailboxAddress, OpenMailbox, Spool } from '../spool/spool.ts'
 import { keyOf, type Box, type Boxes } from './boxes.ts'
-import type { MailboxAddress, OpenMailbox, Spool } from './spool.ts'
 import type { Timers } from './timers.ts'
 import type { Turns } from './turns.ts'
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Forwardable } from '../dispatch/forward.ts'
+import { framed, unframed } from '../spool/framed.ts'
 import { contentDigest } from '../wire/signature.ts'
-import { framed, unframed } from './framed.ts'
 
 /** What is kept of a webhook so that it can be sent when nothing else of it is left. */
 export interface Kept {

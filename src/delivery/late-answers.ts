@@ -1,5 +1,7 @@
 import type { RegionResult } from '../dispatch/region-result.ts'
 import type { LateMessage, Provider } from '../provider.ts'
+import type { Sealer } from '../spool/seal.ts'
+import type { OrphanedAnswer, OwedAnswers, Sealed } from '../spool/spool.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import { createDebts, lineOf, reasonOf, type Debt, type DebtsParts, type Ending } from './debts.ts'
 import { ANSWERABLE_MS, hearAnswer, type Call, type Heard } from './hear-answer.ts'
@@ -13,8 +15,6 @@ import {
   type LateCase,
 } from './late-case.ts'
 import type { AnswerPoster } from './post-answer.ts'
-import type { Sealer } from './seal.ts'
-import type { OrphanedAnswer, OwedAnswers, Sealed } from './spool.ts'
 import type { StillThere } from './still-there.ts'
 import { tellAnswer } from './tell-answer.ts'
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Id } from '../directory/directory.ts'
 import type { LateMessage } from '../provider.ts'
-import { framed, unframed } from './framed.ts'
+import { framed, unframed } from '../spool/framed.ts'
 import { pack, unpack, type Kept } from './kept.ts'
 
 /** A region of a webhook whose answer is owed, and what it is told of the organizations there. */

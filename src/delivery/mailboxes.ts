@@ -1,4 +1,12 @@
 import type { RegionWatch } from '../dispatch/region-client.ts'
+import {
+  LEASE_MS,
+  type Appended,
+  type MailboxAddress,
+  type NewRow,
+  type NewRowState,
+  type Spool,
+} from '../spool/spool.ts'
 import { createBoxes, HELD_LANE, type Box } from './boxes.ts'
 import { afterRefusal, concludeFirst, reasonToRest } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
@@ -6,7 +14,6 @@ import { createInStep } from './in-step.ts'
 import type { Judgement } from './judge.ts'
 import { createLease } from './lease.ts'
 import { createMailboxAlarms } from './mailbox-alarms.ts'
-import { LEASE_MS, type Appended, type MailboxAddress, type NewRow, type NewRowState, type Spool } from './spool.ts'
 import { noteConclusion, takeTurn, type TurnParts } from './take-turn.ts'
 import { createTimers } from './timers.ts'
 import { ASK_AGAIN_MS, createTurns, type TurnsParts } from './turns.ts'

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Claim, MailboxAddress, Settlement, Spool, WaitingRow } from '../spool/spool.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Attempted } from './attempt.ts'
 import { LONGEST_WAIT_MS } from './back-off.ts'
@@ -7,7 +8,6 @@ import { conclude, reasonToRest, type Conclusion, type Course } from './conclude
 import type { InStep } from './in-step.ts'
 import type { Lease } from './lease.ts'
 import type { MailboxAlarms } from './mailbox-alarms.ts'
-import type { Claim, MailboxAddress, Settlement, Spool, WaitingRow } from './spool.ts'
 import type { Timers } from './timers.ts'
 import { ASK_AGAIN_MS, type TurnEnd, type Turns } from './turns.ts'
 

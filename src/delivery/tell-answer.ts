@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts'
 import { codeOf } from '../dispatch/failure-reason.ts'
 import type { LateMessage } from '../provider.ts'
+import type { Sealer } from '../spool/seal.ts'
+import type { OwedAnswers } from '../spool/spool.ts'
 import { ANSWERABLE_MS } from './hear-answer.ts'
 import { packMessage, SEALED_FOR } from './late-case.ts'
 import { mayTryAgain } from './pause.ts'
 import type { AnswerPoster } from './post-answer.ts'
-import type { Sealer } from './seal.ts'
-import type { OwedAnswers } from './spool.ts'
 
 /** One message on its way to whoever is owed an answer. */
 export interface Telling {

@@ -1,4 +1,4 @@
-import { isHeldRegion } from '../delivery/spool.ts'
+import { isHeldRegion } from '../spool/spool.ts'
 
 /** Whatever is not told apart from others like it. */
 export const OTHER = 'other'

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
-import type { Mailboxes, RegionTotals } from '../delivery/spool.ts'
 import type { RegionClient } from '../dispatch/region-client.ts'
 import type { Topology } from '../regions/regions.ts'
+import type { Mailboxes, RegionTotals } from '../spool/spool.ts'
 import type { CountersKept } from './counters.ts'
 import type { HistogramsKept } from './histograms.ts'
 import {

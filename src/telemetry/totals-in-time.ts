@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Mailboxes, RegionTotals } from '../delivery/spool.ts'
+import type { Mailboxes, RegionTotals } from '../spool/spool.ts'
 
 /** What is told every second, or scraped, is worth less when it comes late than without the store. */
 const STORE_MS = 1000

@@ -1,5 +1,5 @@
-import type { Spool } from '../../src/delivery/spool.ts'
-import { openSqliteSpool as open } from '../../src/delivery/sqlite-spool.ts'
+import type { Spool } from '../../src/spool/spool.ts'
+import { openSqliteSpool as open } from '../../src/spool/sqlite/sqlite-spool.ts'
 
 /** Stands in for the module that keeps what waits. */
 export async function openSqliteSpool(path: string, options: Parameters<typeof open>[1]): Promise<Spool> {

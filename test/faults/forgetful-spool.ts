@@ -4,7 +4,7 @@
  */
 import { registerHooks } from 'node:module'
 
-const spool = new URL('../../src/delivery/sqlite-spool.ts', import.meta.url).href
+const spool = new URL('../../src/spool/sqlite/sqlite-spool.ts', import.meta.url).href
 const forgetful = new URL('forget-what-waits.ts', import.meta.url).href
 
 registerHooks({

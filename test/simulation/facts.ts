@@ -1,6 +1,6 @@
-import { regionOf, type MailboxAddress } from '../../src/delivery/spool.ts'
 import type { Plan } from '../../src/dispatch/dispatch.ts'
 import type { RegionResult } from '../../src/dispatch/region-result.ts'
+import { regionOf, type MailboxAddress } from '../../src/spool/spool.ts'
 import type { GatewayProcess } from './gateway-process.ts'
 import type { SimWebhook } from './schedule.ts'
 

@@ -1,9 +1,9 @@
 import type { Dedup } from '../../src/dedup/dedup.ts'
 import type { DeliveryNow, DeliveryParts } from '../../src/delivery/delivery.ts'
-import type { NewRow, Spool } from '../../src/delivery/spool.ts'
 import type { Directory, Lookup } from '../../src/directory/directory.ts'
 import type { Answer } from '../../src/handle-webhook.ts'
 import type { Region } from '../../src/regions/regions.ts'
+import type { NewRow, Spool } from '../../src/spool/spool.ts'
 
 /** A way to break the gateway at one of its seams, so that what the simulation holds to be true is seen to be false. */
 export interface Mutation {

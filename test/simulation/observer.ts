@@ -1,4 +1,4 @@
-import type { Arguments, Operation, Result, SpoolConnection } from '../../src/delivery/spool-transaction.ts'
+import type { Arguments, Operation, Result, SpoolConnection } from '../../src/spool/sqlite/transaction.ts'
 import { keyOf, type Answered, type Arrived, type Called, type Posted, type Story } from './facts.ts'
 import type { GatewayProcess, Watcher } from './gateway-process.ts'
 import { judgeStories } from './judge-stories.ts'

@@ -1,4 +1,4 @@
-import { connectSpool } from '../../src/delivery/spool-transaction.ts'
+import { connectSpool } from '../../src/spool/sqlite/transaction.ts'
 import { intact, mutations, type MutationName } from './mutations.ts'
 import type { Failure, Findings } from './observer.ts'
 import { drawSchedule, linesOf } from './schedule.ts'

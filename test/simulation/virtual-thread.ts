@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events'
 import type { Worker } from 'node:worker_threads'
-import { LEASE_MS } from '../../src/delivery/spool.ts'
+import { LEASE_MS } from '../../src/spool/spool.ts'
+import type { FromThread, Reply, ToThread } from '../../src/spool/sqlite/sqlite-spool.ts'
 import {
   reading,
   transact,
   type Operation,
   type SpoolCall,
   type SpoolConnection,
-} from '../../src/delivery/spool-transaction.ts'
-import type { FromThread, Reply, ToThread } from '../../src/delivery/sqlite-spool.ts'
+} from '../../src/spool/sqlite/transaction.ts'
 import type { Owner, VirtualTime } from './virtual-time.ts'
 
 /** What becomes of the next transaction. */

@@ -1,4 +1,4 @@
-import { NO_PROGRESS, type MailboxAddress, type NewRow } from '../../src/delivery/spool.ts'
+import { NO_PROGRESS, type MailboxAddress, type NewRow } from '../../src/spool/spool.ts'
 
 /** A mailbox of Slack's integration 1, if nothing else is said. */
 export const mailboxIn = (region: string, integration = '1'): MailboxAddress & { kind: 'region' } => ({

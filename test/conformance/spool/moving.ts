@@ -6,7 +6,7 @@ import {
   type NewRow,
   type Spool,
   type WaitingRow,
-} from '../../../src/delivery/spool.ts'
+} from '../../../src/spool/spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { mailboxIn } from '../../support/spool-rows.ts'
 import { namedRow } from './named-row.ts'

@@ -1,4 +1,4 @@
-import type { MailboxAddress, NewRow } from '../../../src/delivery/spool.ts'
+import type { MailboxAddress, NewRow } from '../../../src/spool/spool.ts'
 import { waitingRow } from '../../support/spool-rows.ts'
 
 /** One whose delivery and payload, sealed with `k1`, say its name as well. */

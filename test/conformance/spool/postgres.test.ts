@@ -1,6 +1,6 @@
 import { beforeAll, describe } from 'vitest'
-import { openPostgresSpool } from '../../../src/delivery/postgres-spool.ts'
 import { createPool, type PostgresDatabase } from '../../../src/database/postgres.ts'
+import { openPostgresSpool } from '../../../src/spool/postgres/postgres-spool.ts'
 import { testsPostgres } from '../../support/postgres-server.ts'
 import { usePostgres } from '../../support/use-postgres.ts'
 import { movingConformance } from './moving.ts'

@@ -10,7 +10,7 @@ import {
   type Next,
   type Sealed,
   type Spool,
-} from '../../../src/delivery/spool.ts'
+} from '../../../src/spool/spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { mailboxIn } from '../../support/spool-rows.ts'
 import { namedRow } from './named-row.ts'

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import { openDirectSpool } from '../../../src/delivery/direct-spool.ts'
-import type { MailboxAddress, NewRow, NewRowState } from '../../../src/delivery/spool.ts'
+import type { MailboxAddress, NewRow, NewRowState } from '../../../src/spool/spool.ts'
+import { openDirectSpool } from '../../../src/spool/sqlite/direct-spool.ts'
 import { openWorkplace, type Run, type Workplace } from '../../support/command-line.ts'
 
 let place: Workplace

@@ -24,6 +24,9 @@ const violations: Readonly<Record<string, readonly [file: string, source: string
     'src/dispatch/a.ts',
     "import type { A } from '../resolve/resolve.ts'\nimport { b } from '../resolve/resolve.ts'",
   ],
+  'spool-knows-no-use': ['src/spool/a.ts', "import type { A } from '../delivery/mailboxes.ts'"],
+  'spools-apart': ['src/spool/sqlite/a.ts', "import type { A } from '../postgres/rows.ts'"],
+  'spools-behind-their-port': ['src/delivery/a.ts', "import '../spool/sqlite/rows.ts'"],
   'stages-are-not-parts': ['src/regions/stage.ts', "import '../demo/demo.ts'"],
   'command-line-on-top': ['src/regions/cli.ts', "import '../cli/program.ts'"],
   'console-in-a-browser': ['console/src/a.ts', "import 'node:fs'"],
@@ -52,6 +55,11 @@ const lawful: Readonly<Record<string, string>> = {
   'src/dispatch/region-client.ts':
     "import 'undici'\nimport type { A } from '../resolve/resolve.ts'\nimport '../wire/b.ts'",
   'src/delivery/post-answer.ts': "import 'undici'",
+  'src/delivery/lawful.ts': "import '../spool/spool.ts'",
+  'src/spool/spool.ts': "import type { A } from '../directory/store.ts'",
+  'src/spool/sqlite/lawful.ts': "import '../spool.ts'\nimport './rows.ts'\nimport '../../database/sqlite.ts'",
+  'src/spool/open-spool.ts': "import './sqlite/rows.ts'\nimport './postgres/rows.ts'",
+  'src/cli/stores.ts': "import '../spool/postgres/rows.ts'",
   'src/public-listener.ts': "import 'express'",
   'src/telemetry/open-telemetry.ts': "import '@opentelemetry/api'",
   'src/telemetry/open-tracing.ts': "export const load = () => import('./open-telemetry.ts')",
@@ -63,6 +71,7 @@ const lawful: Readonly<Record<string, string>> = {
 
 const empty = ['errors', 'gateway', 'demo/demo', 'cli/program', 'wire/b', 'resolve/resolve', 'dispatch/plan']
   .concat(['directory/store', 'directory/id', 'providers/index', 'providers/slack/verify', 'admin/routes'])
+  .concat(['delivery/mailboxes', 'spool/sqlite/rows', 'spool/postgres/rows'])
   .map((name) => `src/${name}.ts`)
   .concat('test/support/clock.ts', 'console/src/style.css')
 

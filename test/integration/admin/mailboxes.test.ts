@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { MailboxAddress, NewRow, NewRowState } from '../../../src/delivery/spool.ts'
+import type { MailboxAddress, NewRow, NewRowState } from '../../../src/spool/spool.ts'
 import { workspace } from '../../support/test-gateway.ts'
 import { startAdmin, type AdminRig } from './admin-rig.ts'
 

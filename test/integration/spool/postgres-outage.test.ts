@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock, type Clock } from '../../../src/clock.ts'
-import { openPostgresSpool } from '../../../src/delivery/postgres-spool.ts'
-import type { NewRow, Spool } from '../../../src/delivery/spool.ts'
+import { openPostgresSpool } from '../../../src/spool/postgres/postgres-spool.ts'
+import type { NewRow, Spool } from '../../../src/spool/spool.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { startPostgresProxy, type PostgresProxy } from '../../support/postgres-proxy.ts'
 import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
@@ -42,7 +42,7 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL, where something is gon
     it('is gone on for once its lease has lapsed: its mailbox, its held row, its owed answer', async () => {
       const other = await open('b')
       const script = `
-        const { openPostgresSpool } = await import(${imported('delivery/postgres-spool.ts')})
+        const { openPostgresSpool } = await import(${imported('spool/postgres/postgres-spool.ts')})
         const { systemClock: clock } = await import(${imported('clock.ts')})
         const spool = await openPostgresSpool(${JSON.stringify(databaseAt(url))}, { clock, instance: 'killed' })
         const soon = () => ({ giveUpAt: clock.monotonic() + 5000 })

@@ -1,5 +1,5 @@
 import type { PostgresDatabase } from '../../../src/database/postgres.ts'
-import type { Claim, MailboxAddress, NewOwedAnswer, NewRow, Spool } from '../../../src/delivery/spool.ts'
+import type { Claim, MailboxAddress, NewOwedAnswer, NewRow, Spool } from '../../../src/spool/spool.ts'
 
 const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
 

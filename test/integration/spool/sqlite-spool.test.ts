@@ -8,8 +8,8 @@ import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { LEASE_MS, type NewRow, type Spool } from '../../../src/delivery/spool.ts'
-import { openSqliteSpool, type FromThread, type ThreadOptions } from '../../../src/delivery/sqlite-spool.ts'
+import { LEASE_MS, type NewRow, type Spool } from '../../../src/spool/spool.ts'
+import { openSqliteSpool, type FromThread, type ThreadOptions } from '../../../src/spool/sqlite/sqlite-spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
 const sources = join(import.meta.dirname, '../../../src')
@@ -32,7 +32,7 @@ afterEach(async () => {
 
 async function open(more: Partial<ThreadOptions> = {}): Promise<Spool> {
   const startThread = (workerData: ThreadOptions) => {
-    const file = pathToFileURL(join(sources, 'delivery/spool-thread.ts'))
+    const file = pathToFileURL(join(sources, 'spool/sqlite/spool-thread.ts'))
     thread = new Worker(file, { workerData: { ...workerData, ...more }, execArgv: [] })
     return thread
   }
@@ -125,7 +125,7 @@ describe('writes of many callers', () => {
 
   it('are there when the process that made them is gone', async () => {
     const script = `
-      const { openSqliteSpool } = await import(${JSON.stringify(pathToFileURL(join(sources, 'delivery/sqlite-spool.ts')))})
+      const { openSqliteSpool } = await import(${JSON.stringify(pathToFileURL(join(sources, 'spool/sqlite/sqlite-spool.ts')))})
       const { systemClock: clock } = await import(${JSON.stringify(pathToFileURL(join(sources, 'clock.ts')))})
       const spool = await openSqliteSpool(${JSON.stringify(path)}, { clock, instance: 'gone' })
       const payload = { keyId: undefined, bytes: new Uint8Array(10) }
@@ -140,7 +140,7 @@ describe('writes of many callers', () => {
 describe('an open spool', () => {
   it('does not keep its process alive', () => {
     const script = `
-      const { openSqliteSpool } = await import(${JSON.stringify(pathToFileURL(join(sources, 'delivery/sqlite-spool.ts')))})
+      const { openSqliteSpool } = await import(${JSON.stringify(pathToFileURL(join(sources, 'spool/sqlite/sqlite-spool.ts')))})
       const { systemClock: clock } = await import(${JSON.stringify(pathToFileURL(join(sources, 'clock.ts')))})
       const spool = await openSqliteSpool(${JSON.stringify(path)}, { clock, instance: 'idle' })
       console.log((await spool.list()).length)`

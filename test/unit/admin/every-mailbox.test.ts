@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { everyMailbox } from '../../../src/admin/every-mailbox.ts'
-import type { MailboxListing, MailboxPage } from '../../../src/delivery/spool.ts'
+import type { MailboxListing, MailboxPage } from '../../../src/spool/spool.ts'
 
 const listing = (id: number): MailboxListing => ({
   id,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { deadLetterLines, mailboxLines } from '../../../src/cli/mailbox-lines.ts'
-import type { DeadLetter, MailboxListing } from '../../../src/delivery/spool.ts'
+import type { DeadLetter, MailboxListing } from '../../../src/spool/spool.ts'
 
 const NOW = 1_700_000_000_000
 const MINUTE = 60_000

@@ -7,7 +7,7 @@ import {
   reasonToRest,
 } from '../../../src/delivery/conclude.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
-import type { Progress, WaitingRow } from '../../../src/delivery/spool.ts'
+import type { Progress, WaitingRow } from '../../../src/spool/spool.ts'
 
 const NOW = 1_700_000_000_000
 const MINUTE = 60_000

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { deliverEvent, type Event, type EventParts } from '../../../src/delivery/deliver-event.ts'
-import { createSealer } from '../../../src/delivery/seal.ts'
-import { regionOf, type NewRow } from '../../../src/delivery/spool.ts'
 import type { Organization } from '../../../src/directory/directory.ts'
 import type { Plan } from '../../../src/dispatch/dispatch.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
+import { createSealer } from '../../../src/spool/seal.ts'
+import { regionOf, type NewRow } from '../../../src/spool/spool.ts'
 import { contentDigest } from '../../../src/wire/signature.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 

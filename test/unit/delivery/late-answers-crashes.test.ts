@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { PostResult } from '../../../src/delivery/post-answer.ts'
 import { isSuccess, type RegionResult } from '../../../src/dispatch/region-result.ts'
+import type { SpoolConnection } from '../../../src/spool/sqlite/transaction.ts'
 import { answered, failed, refused, timedOut } from '../dispatch/results.ts'
 import {
   createWorld as createWorldOver,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSealer } from '../../../src/delivery/seal.ts'
-import type { SpoolConnection } from '../../../src/delivery/spool-transaction.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
+import { createSealer } from '../../../src/spool/seal.ts'
+import type { SpoolConnection } from '../../../src/spool/sqlite/transaction.ts'
 import { answered, failed, refused, timedOut } from '../dispatch/results.ts'
 import {
   createWorld as createWorldOver,

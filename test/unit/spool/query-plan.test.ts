@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSpoolTables } from '../../../src/delivery/spool-tables.ts'
-import { connectSpool } from '../../../src/delivery/spool-transaction.ts'
+import { createSpoolTables } from '../../../src/spool/sqlite/tables.ts'
+import { connectSpool } from '../../../src/spool/sqlite/transaction.ts'
 
 let database: DatabaseSync
 let statements: string[]

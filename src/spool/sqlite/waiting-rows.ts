@@ -1,7 +1,7 @@
-import { allOf, columnsOf, idsOf } from './spool-rows.ts'
-import { leaseIsGood, type Moment } from './spool-leases.ts'
-import { one, type Statements } from './spool-statements.ts'
-import { NO_PROGRESS, regionOf, type Appended, type MailboxAddress, type NewRow } from './spool.ts'
+import { allOf, columnsOf, idsOf } from '../rows.ts'
+import { NO_PROGRESS, regionOf, type Appended, type MailboxAddress, type NewRow } from '../spool.ts'
+import { leaseIsGood, type Moment } from './leases.ts'
+import { one, type Statements } from './statements.ts'
 
 /** What tells whether a row is on its way: a held one, or the head of a mailbox that somebody works on. */
 export interface Sending {

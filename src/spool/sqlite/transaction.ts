@@ -1,6 +1,6 @@
-import { openExisting, type DatabaseSync } from '../database/sqlite.ts'
-import type { Moment } from './spool-leases.ts'
-import { createSpoolTables, type SpoolTables } from './spool-tables.ts'
+import { openExisting, type DatabaseSync } from '../../database/sqlite.ts'
+import type { Moment } from './leases.ts'
+import { createSpoolTables, type SpoolTables } from './tables.ts'
 
 export type Operation = keyof SpoolTables
 type Rest<Parameters> = Parameters extends [Moment, ...infer Others] ? Others : []
@@ -42,8 +42,8 @@ export async function connectSpool(path: string, { waitMs, newTables }: ConnectO
 
 /** A thread starts five times as fast without what this takes. */
 async function migrateInMemory(database: DatabaseSync): Promise<void> {
-  const { kyselyOver } = await import('../database/sqlite-connections.ts')
-  const { migrate } = await import('../database/migrations.ts')
+  const { kyselyOver } = await import('../../database/sqlite-connections.ts')
+  const { migrate } = await import('../../database/migrations.ts')
   await migrate(kyselyOver(database))
 }
 

@@ -1,16 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { migrate } from '../database/migrations.ts'
-import { openPostgres } from '../database/postgres-connections.ts'
-import { createPool, placeOf, type PostgresDatabase } from '../database/postgres.ts'
-import type { Call } from './postgres-spool-batch.ts'
-import { createBeside } from './postgres-spool-beside.ts'
-import type { Connection } from './postgres-spool-connection.ts'
-import { createKnownMailboxes } from './postgres-spool-known.ts'
-import { countMailboxes } from './postgres-spool-mailboxes.ts'
-import { relocate } from './postgres-spool-moves.ts'
-import { ADDRESS, statements } from './postgres-spool-statements.ts'
-import { erase, replay, sweep } from './postgres-spool-upkeep.ts'
-import { createWriter, type CallOptions } from './postgres-spool-writer.ts'
+import type { Clock } from '../../clock.ts'
+import { migrate } from '../../database/migrations.ts'
+import { openPostgres } from '../../database/postgres-connections.ts'
+import { createPool, placeOf, type PostgresDatabase } from '../../database/postgres.ts'
+import { replayAll } from '../replay-all.ts'
 import {
   columnsOf,
   conditionsOf,
@@ -26,10 +18,18 @@ import {
   type MailboxColumns,
   type RowColumns,
   type TotalsColumns,
-} from './spool-rows.ts'
-import { replayAll } from './replay-all.ts'
-import { storedOf } from './spool-rules.ts'
-import type { Appended, MailboxPage, OpenMailbox, Spool, WaitingPage } from './spool.ts'
+} from '../rows.ts'
+import { storedOf } from '../rules.ts'
+import type { Appended, MailboxPage, OpenMailbox, Spool, WaitingPage } from '../spool.ts'
+import type { Call } from './batch.ts'
+import { createBeside } from './beside.ts'
+import type { Connection } from './connection.ts'
+import { createKnownMailboxes } from './known.ts'
+import { countMailboxes } from './mailboxes.ts'
+import { relocate } from './moves.ts'
+import { ADDRESS, statements } from './statements.ts'
+import { erase, replay, sweep } from './upkeep.ts'
+import { createWriter, type CallOptions } from './writer.ts'
 
 interface PostgresSpoolOptions {
   readonly clock: Clock

@@ -1,10 +1,10 @@
-import { countMailboxes, countRow, lockMailboxes, type Transaction } from './postgres-spool-mailboxes.ts'
-import { readLocked, readStanding } from './postgres-spool-moves.ts'
-import { bury, setOrganizations, uniqueKey } from './postgres-spool-rows.ts'
-import { statements } from './postgres-spool-statements.ts'
-import { allOf, conditionsOf, idsOf, storedId } from './spool-rows.ts'
-import { deathOf, restAfter, TOO_OLD, type OldColumns } from './spool-rules.ts'
-import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart, Swept } from './spool.ts'
+import { allOf, conditionsOf, idsOf, storedId } from '../rows.ts'
+import { deathOf, restAfter, TOO_OLD, type OldColumns } from '../rules.ts'
+import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart, Swept } from '../spool.ts'
+import { countMailboxes, countRow, lockMailboxes, type Transaction } from './mailboxes.ts'
+import { readLocked, readStanding } from './moves.ts'
+import { bury, setOrganizations, uniqueKey } from './rows.ts'
+import { statements } from './statements.ts'
 
 /*
  * What is done to many mailboxes at once, each a transaction of its own. It renews no lease: that row is the writer's,

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../directory/store.ts'
-import { openPostgresSpool } from './postgres-spool.ts'
+import { openPostgresSpool } from './postgres/postgres-spool.ts'
 import type { Spool } from './spool.ts'
-import { openSqliteSpool } from './sqlite-spool.ts'
+import { openSqliteSpool } from './sqlite/sqlite-spool.ts'
 
 /**
  * Opens what is kept of deliveries in this database, for a process that serves.

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createSealer, readSpoolKeys, type SealContext } from '../../../src/delivery/seal.ts'
+import { createSealer, readSpoolKeys, type SealContext } from '../../../src/spool/seal.ts'
 
 const older = { id: 'k1', key: randomBytes(32) }
 const newer = { id: 'k2', key: randomBytes(32) }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import { migrateFile } from '../database/migrations.ts'
-import { replayAll } from './replay-all.ts'
-import type { Spool } from './spool.ts'
+import type { Clock } from '../../clock.ts'
+import { migrateFile } from '../../database/migrations.ts'
+import { replayAll } from '../replay-all.ts'
+import type { Spool } from '../spool.ts'
 import {
   connectSpool,
   transact,
@@ -10,7 +10,7 @@ import {
   type Operation,
   type Result,
   type SpoolConnection,
-} from './spool-transaction.ts'
+} from './transaction.ts'
 
 /** How long a command waits for another process's write. */
 const WAIT_MS = 5000

@@ -1,6 +1,6 @@
-import { isOutdatedPlan, isServersAnswer, reasonOf, type Pool } from '../database/postgres.ts'
-import { MovedMeanwhile } from './postgres-spool-moves.ts'
-import type { Transaction } from './postgres-spool-mailboxes.ts'
+import { isOutdatedPlan, isServersAnswer, reasonOf, type Pool } from '../../database/postgres.ts'
+import type { Transaction } from './mailboxes.ts'
+import { MovedMeanwhile } from './moves.ts'
 
 /** One connection while somebody has it. */
 export interface Connection {

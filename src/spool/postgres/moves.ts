@@ -1,9 +1,9 @@
-import { holdsMailbox, insert, remove, setOrganizations, uniqueKey } from './postgres-spool-rows.ts'
-import { lockMailboxes, type LockedMailboxes, type Transaction } from './postgres-spool-mailboxes.ts'
-import { statements } from './postgres-spool-statements.ts'
-import { allOf } from './spool-rows.ts'
-import { retryBehindTwins, takesAllAlong } from './spool-rules.ts'
-import { regionOf, type Claim, type Move, type NewRow, type Settlement } from './spool.ts'
+import { allOf } from '../rows.ts'
+import { retryBehindTwins, takesAllAlong } from '../rules.ts'
+import { regionOf, type Claim, type Move, type NewRow, type Settlement } from '../spool.ts'
+import { lockMailboxes, type LockedMailboxes, type Transaction } from './mailboxes.ts'
+import { holdsMailbox, insert, remove, setOrganizations, uniqueKey } from './rows.ts'
+import { statements } from './statements.ts'
 
 /** What waits, and whether it is being sent. */
 export interface Standing {

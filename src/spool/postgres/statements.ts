@@ -1,5 +1,5 @@
-import { SUM_OF_OPEN } from './postgres-spool-known.ts'
-import { LEASE_MS, LETTERS_COUNTED } from './spool.ts'
+import { LEASE_MS, LETTERS_COUNTED } from '../spool.ts'
+import { SUM_OF_OPEN } from './known.ts'
 
 /** One that a connection parses and plans once. */
 export interface Statement {

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { systemClock } from '../clock.ts'
-import { isBusy, sqliteCode } from '../database/sqlite.ts'
+import { systemClock } from '../../clock.ts'
+import { isBusy, sqliteCode } from '../../database/sqlite.ts'
 import type { FromThread, Reply, ThreadOptions, ToThread } from './sqlite-spool.ts'
-import { connectSpool, transact, type SpoolCall, type SpoolConnection } from './spool-transaction.ts'
+import { connectSpool, transact, type SpoolCall, type SpoolConnection } from './transaction.ts'
 
 /*
  * The thread that owns the spool's connection: it may wait for a sync or a lock, where the main thread never does.

@@ -1,7 +1,7 @@
-import { orphanOf, storedId, type AnswerColumns } from './spool-rows.ts'
-import { goodLeases, type Moment } from './spool-leases.ts'
-import { all, changes, type Statements } from './spool-statements.ts'
-import type { NewOwedAnswer, OrphanedAnswer, Sealed } from './spool.ts'
+import { orphanOf, storedId, type AnswerColumns } from '../rows.ts'
+import type { NewOwedAnswer, OrphanedAnswer, Sealed } from '../spool.ts'
+import { goodLeases, type Moment } from './leases.ts'
+import { all, changes, type Statements } from './statements.ts'
 
 /** The answers that are owed, in the tables of SQLite. */
 export function createOwedAnswerRows(sql: Statements) {

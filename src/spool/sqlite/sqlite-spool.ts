@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { systemClock, type Clock } from '../clock.ts'
-import { migrateFile, newTables } from '../database/migrations.ts'
+import { systemClock, type Clock } from '../../clock.ts'
+import { migrateFile, newTables } from '../../database/migrations.ts'
+import { storedOf } from '../rules.ts'
+import type { Sealed, Spool } from '../spool.ts'
 import { spoolOf } from './direct-spool.ts'
-import { storedOf } from './spool-rules.ts'
-import type { Sealed, Spool } from './spool.ts'
-import type { Arguments, Operation, Result, SpoolCall } from './spool-transaction.ts'
+import type { Arguments, Operation, Result, SpoolCall } from './transaction.ts'
 
 export interface ThreadOptions {
   readonly path: string

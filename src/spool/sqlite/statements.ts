@@ -1,5 +1,5 @@
-import type { DatabaseSync } from '../database/sqlite.ts'
-import { LETTERS_COUNTED } from './spool.ts'
+import type { DatabaseSync } from '../../database/sqlite.ts'
+import { LETTERS_COUNTED } from '../spool.ts'
 
 type Statement = ReturnType<DatabaseSync['prepare']>
 export type Value = null | number | bigint | string | Uint8Array

@@ -1,12 +1,4 @@
-import {
-  countRow,
-  setOwner,
-  type LockedMailbox,
-  type LockedMailboxes,
-  type Transaction,
-} from './postgres-spool-mailboxes.ts'
-import { statements } from './postgres-spool-statements.ts'
-import { allOf, idsOf, waitingRowOf, type RowColumns } from './spool-rows.ts'
+import { allOf, idsOf, waitingRowOf, type RowColumns } from '../rows.ts'
 import {
   LEASE_MS,
   NO_PROGRESS,
@@ -17,7 +9,9 @@ import {
   type Next,
   type Progress,
   type Settlement,
-} from './spool.ts'
+} from '../spool.ts'
+import { countRow, setOwner, type LockedMailbox, type LockedMailboxes, type Transaction } from './mailboxes.ts'
+import { statements } from './statements.ts'
 
 /*
  * What becomes of rows, many at a time, in mailboxes that are locked.

@@ -1,17 +1,11 @@
-import {
-  countMailboxes,
-  lockMailboxes,
-  setOwner,
-  type LockedMailboxes,
-  type Transaction,
-} from './postgres-spool-mailboxes.ts'
-import type { MetMailbox } from './postgres-spool-known.ts'
-import { settleMoved } from './postgres-spool-moves.ts'
-import { append, countGone, readHeads, settle, type Settling } from './postgres-spool-rows.ts'
-import { statements } from './postgres-spool-statements.ts'
-import type { StoredRow } from './spool-rules.ts'
-import { orphanOf, storedId, type AnswerColumns } from './spool-rows.ts'
-import { LEASE_MS, type Claim, type NewOwedAnswer, type NewRow, type Sealed, type Settlement } from './spool.ts'
+import { orphanOf, storedId, type AnswerColumns } from '../rows.ts'
+import type { StoredRow } from '../rules.ts'
+import { LEASE_MS, type Claim, type NewOwedAnswer, type NewRow, type Sealed, type Settlement } from '../spool.ts'
+import type { MetMailbox } from './known.ts'
+import { countMailboxes, lockMailboxes, setOwner, type LockedMailboxes, type Transaction } from './mailboxes.ts'
+import { settleMoved } from './moves.ts'
+import { append, countGone, readHeads, settle, type Settling } from './rows.ts'
+import { statements } from './statements.ts'
 
 /** What shares transactions with others of its kind, and renews the lease. */
 export type Call =

@@ -1,5 +1,5 @@
-import { one, type Statements } from './spool-statements.ts'
-import { LEASE_MS } from './spool.ts'
+import { LEASE_MS } from '../spool.ts'
+import { one, type Statements } from './statements.ts'
 
 /** Who asks, and what time it is there: the tables have no clock of their own. */
 export interface Moment {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
-import { openSqliteSpool, type ToThread } from '../../../src/delivery/sqlite-spool.ts'
+import { openSqliteSpool, type ToThread } from '../../../src/spool/sqlite/sqlite-spool.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
 const GIVE_UP_MS = 1000

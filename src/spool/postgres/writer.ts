@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Clock } from '../clock.ts'
-import type { Pool } from '../database/postgres.ts'
-import { carryOut, fitsTogether, type Call, type Carried } from './postgres-spool-batch.ts'
-import { CommitUnknown, connect, explain, remedyFor, type Connection } from './postgres-spool-connection.ts'
-import type { MetMailbox } from './postgres-spool-known.ts'
-import { statements, timeOf } from './postgres-spool-statements.ts'
-import { LEASE_MS } from './spool.ts'
+import type { Clock } from '../../clock.ts'
+import type { Pool } from '../../database/postgres.ts'
+import { LEASE_MS } from '../spool.ts'
+import { carryOut, fitsTogether, type Call, type Carried } from './batch.ts'
+import { CommitUnknown, connect, explain, remedyFor, type Connection } from './connection.ts'
+import type { MetMailbox } from './known.ts'
+import { statements, timeOf } from './statements.ts'
 
 /** How long a call that has no time of its own waits for the database. */
 const WAIT_MS = 5000

@@ -1,5 +1,5 @@
-import type { Pool } from '../database/postgres.ts'
-import { connect, explain, remedyFor, type Connection } from './postgres-spool-connection.ts'
+import type { Pool } from '../../database/postgres.ts'
+import { connect, explain, remedyFor, type Connection } from './connection.ts'
 
 /** Beside the writer: what renews no lease, and for which no append has to wait. */
 export interface Beside {

@@ -1,8 +1,7 @@
-import type { MetMailbox } from './postgres-spool-known.ts'
-import type { Statement } from './postgres-spool-statements.ts'
-import { statements } from './postgres-spool-statements.ts'
-import { columnsOf, type AddressColumns } from './spool-rows.ts'
-import type { MailboxAddress } from './spool.ts'
+import { columnsOf, type AddressColumns } from '../rows.ts'
+import type { MailboxAddress } from '../spool.ts'
+import type { MetMailbox } from './known.ts'
+import { statements, type Statement } from './statements.ts'
 
 /** A transaction that is open, and who asks. */
 export interface Transaction {

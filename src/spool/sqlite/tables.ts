@@ -1,5 +1,4 @@
-import type { DatabaseSync } from '../database/sqlite.ts'
-import { createOwedAnswerRows } from './owed-answer-rows.ts'
+import type { DatabaseSync } from '../../database/sqlite.ts'
 import {
   columnsOf,
   conditionsOf,
@@ -15,8 +14,7 @@ import {
   type MailboxColumns,
   type RowColumns,
   type TotalsColumns,
-} from './spool-rows.ts'
-import { goodLeases, leaseIsGood, type Moment } from './spool-leases.ts'
+} from '../rows.ts'
 import {
   deathOf,
   restAfter,
@@ -25,8 +23,7 @@ import {
   TOO_OLD,
   type OldColumns,
   type StoredRow,
-} from './spool-rules.ts'
-import { INTEGRATION, all, changes, one, prepareStatements, rowsOf, type Value } from './spool-statements.ts'
+} from '../rules.ts'
 import {
   LEASE_MS,
   type Appended,
@@ -47,7 +44,10 @@ import {
   type Replayed,
   type ReplayPart,
   type WaitingPage,
-} from './spool.ts'
+} from '../spool.ts'
+import { goodLeases, leaseIsGood, type Moment } from './leases.ts'
+import { createOwedAnswerRows } from './owed-answer-rows.ts'
+import { INTEGRATION, all, changes, one, prepareStatements, rowsOf, type Value } from './statements.ts'
 import { createWaitingRows, NO_ROW, type Letter, type Sending } from './waiting-rows.ts'
 
 /** As SQLite has it. */

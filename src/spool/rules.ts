@@ -1,4 +1,4 @@
-import { idsOf } from './spool-rows.ts'
+import { idsOf } from './rows.ts'
 import type { Appended, NewRow, Replayed, Swept } from './spool.ts'
 
 /*
