@@ -40,8 +40,9 @@ import { openTracing } from './telemetry/open-tracing.ts'
 import { createOnlookers, type Onlookers } from './telemetry/onlookers.ts'
 import { createProviderHealth, type ProviderHealth } from './telemetry/provider-health.ts'
 import { createScrape } from './telemetry/scrape.ts'
-import type { TraceParts, WebhookRecord } from './telemetry/trace.ts'
+import type { TraceParts } from './telemetry/trace.ts'
 import { limitUnproven } from './telemetry/unproven.ts'
+import type { WebhookRecord } from './telemetry/webhook-record.ts'
 import { packageVersion } from './version.ts'
 
 export interface GatewayOptions {

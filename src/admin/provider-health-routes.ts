@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { InstallationKey } from '../directory/directory.ts'
 import type { Provider } from '../provider.ts'
 import type { ProviderHealth } from '../telemetry/provider-health.ts'
-import { keyText } from '../telemetry/trace.ts'
+import { keyText } from '../telemetry/webhook-record.ts'
 import { isoTime, pageOf } from './fields.ts'
 import { route, type Route } from './route.ts'
 

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
-import type { RegionRecord, WebhookRecord } from '../telemetry/trace.ts'
+import type { RegionRecord, WebhookRecord } from '../telemetry/webhook-record.ts'
 import type { Hearing, Sending } from './slack-simulator.ts'
 
 type Style = Parameters<typeof styleText>[0]

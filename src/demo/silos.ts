@@ -9,7 +9,7 @@ import type { Route } from '../admin/route.ts'
 import { startRegion, type Region, type RegionOptions } from '../region/region.ts'
 import { serve, type Serving } from '../serve.ts'
 import { silentLog } from '../telemetry/log.ts'
-import type { WebhookRecord } from '../telemetry/trace.ts'
+import type { WebhookRecord } from '../telemetry/webhook-record.ts'
 import { workspace } from './slack-simulator.ts'
 
 export const regionNames = ['us', 'eu', 'ap'] as const

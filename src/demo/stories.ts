@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { WebhookRecord } from '../telemetry/trace.ts'
+import type { WebhookRecord } from '../telemetry/webhook-record.ts'
 import { isSuccess, waitsFor, type LineWriter } from './lines.ts'
 import type { LateAnswer } from './response-urls.ts'
 import type { SilosParts } from './silos.ts'

@@ -1,7 +1,7 @@
 import { encodeTime } from 'ulid'
 import { sql, SqliteAdapter, type ColumnType, type Kysely, type Transaction } from 'kysely'
 import type { Integration } from '../directory/directory.ts'
-import { keyText } from '../telemetry/trace.ts'
+import { keyText } from '../telemetry/webhook-record.ts'
 import { packBlock, unpackBlock, type Block } from './block.ts'
 import { mayHold } from './bloom.ts'
 import type { Entry } from './story.ts'

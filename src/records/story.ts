@@ -4,7 +4,7 @@ import { explanationOut } from '../explain/explanation.ts'
 import type { Integration } from '../directory/directory.ts'
 import type { RoutableRequest } from '../provider.ts'
 import type { Route } from '../resolve/route.ts'
-import { keyText, type Happened, type RegionRecord } from '../telemetry/trace.ts'
+import { keyText, type Happened, type RegionRecord } from '../telemetry/webhook-record.ts'
 import { redacted, REDACTED } from './redact.ts'
 
 const { door, request, installation, lookup, integration, organizations, hint, plan } = explanationOut.shape

@@ -1,6 +1,7 @@
 import { Refusal, SiloClientError, type ErrorCode } from '../errors.ts'
 import { CallerGone } from '../receive.ts'
 import type { LogLevel } from './log.ts'
+import type { WebhookRecord } from './webhook-record.ts'
 
 /** How a webhook that got its reply ended. */
 export type ReplyEnding =
@@ -59,6 +60,31 @@ export function outcomeOf(ending: Ending): string {
     case 'caller_gone':
     case 'internal_error':
       return ending.kind
+  }
+}
+
+/** What a record tells of it besides: the rule, the region whose reply it was, or the code. */
+export function detailOf(ending: Ending): Pick<WebhookRecord, 'rule' | 'answeredFrom' | 'code'> {
+  switch (ending.kind) {
+    case 'answered_here':
+      return { rule: ending.rule }
+    case 'inactive':
+    case 'shed':
+      return { rule: ending.kind }
+    case 'passed_on':
+      return { answeredFrom: ending.region }
+    case 'refused':
+      return { code: ending.code }
+    case 'silo_client_error':
+    case 'caller_gone':
+    case 'internal_error':
+      return { code: ending.kind }
+    case 'unknown_integration':
+    case 'told_failure':
+    case 'spooled':
+    case 'late':
+    case 'duplicate':
+      return {}
   }
 }
 

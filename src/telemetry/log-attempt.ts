@@ -1,5 +1,5 @@
 import type { Log } from './log.ts'
-import type { RegionRecord } from './trace.ts'
+import type { RegionRecord } from './webhook-record.ts'
 
 /** It brought no reply, or one that refuses. Such attempts are logged whatever LOG_SAMPLE says. */
 export function didFail({ result, status = 0 }: Pick<RegionRecord, 'result' | 'status'>): boolean {

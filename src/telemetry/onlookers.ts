@@ -1,4 +1,4 @@
-import type { Happened } from './trace.ts'
+import type { Happened } from './webhook-record.ts'
 
 export type Onlooker = (happened: Happened) => void
 

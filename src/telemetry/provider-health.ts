@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { InstallationKey } from '../directory/directory.ts'
 import type { ProviderLimits } from '../provider.ts'
 import { countFrequent, type Frequent } from './frequent.ts'
-import type { Happened } from './trace.ts'
+import type { Happened } from './webhook-record.ts'
 
 const MINUTE_MS = 60_000
 const MINUTES = 60

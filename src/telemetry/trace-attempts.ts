@@ -3,7 +3,7 @@ import type { Attempt, Destination, Forward } from '../dispatch/forward.ts'
 import type { RegionResult } from '../dispatch/region-result.ts'
 import { didFail } from './log-attempt.ts'
 import { sampledSpan, traceparentOf, type Span, type SpanContext, type Tracing } from './span.ts'
-import { regionRecord } from './trace.ts'
+import { regionRecord } from './webhook-record.ts'
 
 /**
  * Attempts with a span each, which the region's own spans hang under: a child of the webhook's while the provider

@@ -1,18 +1,18 @@
 import type { Clock } from '../clock.ts'
-import type { InstallationKey } from '../directory/directory.ts'
 import type { Plan } from '../dispatch/dispatch.ts'
-import { reasonOf, type RegionResult } from '../dispatch/region-result.ts'
-import type { Admission, Door, Identified, Provider, ReceivedWebhook, RoutableRequest } from '../provider.ts'
+import type { RegionResult } from '../dispatch/region-result.ts'
+import type { Admission, Identified, ReceivedWebhook, RoutableRequest } from '../provider.ts'
 import type { Resolution } from '../resolve/resolve.ts'
 import type { ShedRule } from '../steering/shed.ts'
 import type { Alarms } from './alarm.ts'
 import type { Counters } from './counters.ts'
-import { levelOf, outcomeOf, type Ending } from './ending.ts'
+import { detailOf, levelOf, outcomeOf, type Ending } from './ending.ts'
 import type { Histograms } from './histograms.ts'
 import { didFail, logAttempt } from './log-attempt.ts'
 import { isSampled, type Log, type LogLevel } from './log.ts'
 import { measureAnswer } from './measure-answer.ts'
 import { traceparentOf, type Tracing } from './span.ts'
+import { keyText, regionRecord, type Happened, type WebhookRecord } from './webhook-record.ts'
 import { beginWebhookSpan, webhookSpan, type WebhookAt } from './webhook-span.ts'
 
 /** What a webhook tells of itself on its way; each step is told at most once, in the order of the journey. */
@@ -32,79 +32,6 @@ export interface WebhookTrace {
    * its end and the story is told.
    */
   answered(status: number | undefined, ending: Ending): Promise<void>
-}
-
-/** One webhook's story: what an operator asks about it afterwards. Times are milliseconds after its first byte. */
-export interface WebhookRecord {
-  delivery: string
-  requestId: string
-  /** Where traces are exported and this one is recorded. */
-  traceId?: string
-  surface: string
-  type?: string
-  /** The installation's key, and where in the request it was found. */
-  installation?: string
-  foundIn?: string
-  verdict?: string
-  directoryAgeMs?: number
-  integration?: string
-  organizations?: readonly string[]
-  hint?: string
-  plan?: 'first' | 'all'
-  regions?: readonly RegionRecord[]
-  status?: number
-  answeredMs: number
-  /** How it ended, as one word: the rule, the error's code, or the kind of ending. */
-  outcome: string
-  /** The rule by which the control silo answered by itself. */
-  rule?: string
-  /** The region whose reply was passed on. */
-  answeredFrom?: string
-  /** The error's. */
-  code?: string
-}
-
-export interface RegionRecord {
-  readonly region: string
-  /** `answered`, or the reason why not. */
-  readonly result: string
-  readonly status?: number
-  /** The code of the error that ended the call. */
-  readonly cause?: string
-  /** The breaker's state when the call began. */
-  readonly breaker?: string
-  readonly startedMs: number
-  /** When it had a slot, until when it stood in the region's queue. */
-  readonly slotMs?: number
-  readonly sentMs?: number
-  readonly firstByteMs?: number
-  readonly endedMs: number
-}
-
-/**
- * All that is to be recorded of a webhook, by reference: it costs the webhook next to nothing, and is put into words
- * when it is written down. What it holds is not what a record may show: a request knows secrets.
- */
-export interface Happened {
-  readonly provider: Pick<Provider, 'name' | 'planRule' | 'promise' | 'disclosure'>
-  readonly door: Door
-  /** Unix milliseconds of the first byte. */
-  readonly receivedAt: number
-  /** How long after the first byte the provider had to be answered. */
-  readonly budgetMs: number
-  /** Whoever does not show it lets go of it. */
-  webhook: ReceivedWebhook | undefined
-  readonly request: RoutableRequest | undefined
-  readonly idempotencyKey: string | undefined
-  readonly resolution: Resolution | undefined
-  readonly plan: Plan | undefined
-  readonly record: WebhookRecord
-  /** Somebody went without. */
-  readonly failed: boolean
-  /** False: a region has not come to its end, and the record is told again when it has. */
-  readonly isOver: boolean
-  /** It came from nobody knows whom, and there are more of those than something is kept of. */
-  readonly isOneTooMany: boolean
 }
 
 export interface TraceParts {
@@ -297,51 +224,3 @@ export function traceWebhook(
     },
   }
 }
-
-function detailOf(ending: Ending): Pick<WebhookRecord, 'rule' | 'answeredFrom' | 'code'> {
-  switch (ending.kind) {
-    case 'answered_here':
-      return { rule: ending.rule }
-    case 'inactive':
-    case 'shed':
-      return { rule: ending.kind }
-    case 'passed_on':
-      return { answeredFrom: ending.region }
-    case 'refused':
-      return { code: ending.code }
-    case 'silo_client_error':
-    case 'caller_gone':
-    case 'internal_error':
-      return { code: ending.kind }
-    case 'unknown_integration':
-    case 'told_failure':
-    case 'spooled':
-    case 'late':
-    case 'duplicate':
-      return {}
-  }
-}
-
-/** An installation's key as one text. */
-export function keyText(key: InstallationKey): string {
-  return key.by === 'id' ? `${key.provider}:integration:${key.id}` : `${key.provider}:${key.appId}:${key.externalId}`
-}
-
-/** What became of one call. */
-export function regionRecord(result: RegionResult): RegionRecord {
-  const { startedMs, slotMs, sentMs, firstByteMs, endedMs } = result.timing
-  return {
-    region: result.region,
-    result: result.kind === 'answered' ? 'answered' : reasonOf(result),
-    ...(result.kind === 'answered' && { status: result.reply.status }),
-    ...(result.kind === 'failed' && result.cause !== undefined && { cause: result.cause }),
-    ...(result.breaker !== undefined && { breaker: result.breaker }),
-    startedMs: round(startedMs),
-    ...(slotMs !== undefined && { slotMs: round(slotMs) }),
-    ...(sentMs !== undefined && { sentMs: round(sentMs) }),
-    ...(firstByteMs !== undefined && { firstByteMs: round(firstByteMs) }),
-    endedMs: round(endedMs),
-  }
-}
-
-const round = (ms: number): number => Math.round(ms * 100) / 100

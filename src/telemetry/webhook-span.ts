@@ -1,7 +1,7 @@
 import type { Door, Peer, Provider, RequestHead } from '../provider.ts'
 import { traceparentIn } from '../wire/clean-headers.ts'
 import { sampledSpan, type Span, type SpanContext, type Tracing } from './span.ts'
-import type { WebhookRecord } from './trace.ts'
+import type { WebhookRecord } from './webhook-record.ts'
 
 /** A webhook's span before it has ended. */
 export interface BegunSpan {

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { WebhookRecord } from '../../src/telemetry/webhook-record.ts'
 import { startFakeRegion, type Answer, type FakeRegion, type RegionRequest } from './fake-region.ts'
 import type { SlackBody } from './slack-payloads.ts'
 import {
@@ -8,7 +9,6 @@ import {
   type TestGatewayOptions,
   type TestReply,
 } from './test-gateway.ts'
-import type { WebhookRecord } from '../../src/telemetry/trace.ts'
 
 /** A webhook's answer, and what it caused, once the last region has come to its end. */
 export interface Delivered {

@@ -7,7 +7,7 @@ import { stringify } from 'yaml'
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway.ts'
 import { createPublicListener } from '../../src/public-listener.ts'
 import type { LogLevel } from '../../src/telemetry/log.ts'
-import type { WebhookRecord } from '../../src/telemetry/trace.ts'
+import type { WebhookRecord } from '../../src/telemetry/webhook-record.ts'
 import { signSlack } from './slack-signer.ts'
 
 export const SIGNING_SECRET = 'a-signing-secret-for-tests'

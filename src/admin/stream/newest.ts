@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { entryOf } from '../../records/story.ts'
-import type { Happened } from '../../telemetry/trace.ts'
+import type { Happened } from '../../telemetry/webhook-record.ts'
 import { listingJson, type listingOut } from '../delivery-routes.ts'
 
 /** What a list does not show. */

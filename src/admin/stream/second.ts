@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Happened } from '../../telemetry/trace.ts'
+import type { Happened } from '../../telemetry/webhook-record.ts'
 
 const counts = z.record(z.string(), z.int())
 

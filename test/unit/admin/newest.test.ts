@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { keepNewest } from '../../../src/admin/stream/newest.ts'
-import type { Happened } from '../../../src/telemetry/trace.ts'
+import type { Happened } from '../../../src/telemetry/webhook-record.ts'
 
 describe('the newest deliveries', () => {
   it('leave out what cannot be put into words, and say so', () => {

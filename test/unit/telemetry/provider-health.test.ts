@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createProviderHealth } from '../../../src/telemetry/provider-health.ts'
-import type { Happened } from '../../../src/telemetry/trace.ts'
+import type { Happened } from '../../../src/telemetry/webhook-record.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
 const MINUTE = 60_000
