@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createAdminListener } from '../../src/admin/admin-listener.ts'
+import type { DeliveryListing } from '../../src/admin/delivery-routes.ts'
 import { openDemo, type OpenDemo } from '../support/open-demo.ts'
 import { startTestGateway } from '../support/test-gateway.ts'
 
@@ -26,7 +27,9 @@ function post(path: string, body: unknown) {
 
 const make = (region: string, behaviour: string) => post(`/api/demo/regions/${region}`, { behaviour })
 
-const state = async () => (await fetch(`${url}/api/demo`)).json()
+const ask = async (path: string): Promise<unknown> => (await fetch(url + path)).json()
+
+const state = () => ask('/api/demo')
 
 describe('a region of the demo', () => {
   afterEach(() => make('ap', 'healthy'))
@@ -105,13 +108,18 @@ describe('a flood', () => {
 })
 
 describe('duplicates', () => {
-  it('are copies of the last event: no region is asked again', async () => {
-    await terminal.seen(/event /)
+  it('are copies of the last event, as many as were asked for: no region is asked again', async () => {
+    await terminal.seen(/event +link /)
     const reply = await post('/api/demo/duplicates', { copies: 3 })
     expect(reply.status).toBe(202)
     for (let copy = 0; copy < 3; copy++) {
       await terminal.seen(/retry .* 200 in \d+ ms empty\n +a duplicate: no region is asked again$/)
     }
+    // Whatever else was sent with them has been answered by now.
+    await terminal.seen(/event /)
+    const { items } = (await ask('/api/deliveries?surface=event')) as { items: DeliveryListing[] }
+    const lastEvent = items[items.findLastIndex(({ outcome }) => outcome === 'duplicate') + 1]
+    expect(await ask(`/api/deliveries/${lastEvent?.id}`)).toMatchObject({ duplicates: { count: 3 } })
   })
 })
 

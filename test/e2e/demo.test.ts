@@ -110,8 +110,10 @@ describe('demo', () => {
     const urls = [await first.consoleUrl(), await second.consoleUrl()]
     const sessions = await Promise.all(urls.map(async (url) => (await fetch(`${url}/api/session`)).json()))
     expect(sessions).toEqual([expect.objectContaining({ demo: true }), expect.objectContaining({ demo: true })])
-    for (const { press } of [first, second]) press('q')
-    await Promise.all([first.exitCode, second.exitCode])
+    first.press('q')
+    // Ctrl-C, as a terminal tells it that hands on each key.
+    second.press('\u0003')
+    expect(await Promise.all([first.exitCode, second.exitCode])).toEqual([0, 0])
   })
 
   it('knows its regions: another name for --down is one line on stderr and exit code 2', async () => {
@@ -129,12 +131,17 @@ describe('the keys of the demo', () => {
     const terminal = openDemo()
     const { press, seen } = terminal
     await seen(/kind/)
+    press('s')
+    await seen(/── us is fast$/)
     press('2')
     await seen(/event +link to globex +200 in \d+ ms empty, waits for eu$/)
     press('d')
     await seen(/retry +link to globex +200 in \d+ ms empty\n +a duplicate: no region is asked again$/)
     press('2')
     await seen(/mailbox +link to globex +delivered to eu on attempt \d+, .* after it came$/)
+    await seen(/command +\/acme status +200 in \d+ ms "us got.*\n +first → us 200 [123]?\d?\d ms$/)
+    press('s')
+    await seen(/command +\/acme status +200 in \d+ ms "us got.*\n +first → us 200 [4-9]\d\d ms$/)
     press('l')
     await seen(/late +\/acme status +after 4\.\d s "us got \/acme status for organization 10"$/)
     press('q')
@@ -142,10 +149,12 @@ describe('the keys of the demo', () => {
     output = terminal.output()
   }, 60_000)
 
-  it('switch a region off and on: its events wait and are delivered; send one again: nobody is asked; make answers late', () => {
+  it('make a region fast or slow; switch one off and on: its events wait and are delivered; send one again; make answers late', () => {
     expect(output.match(/^── .*$/gm)).toEqual([
+      '── us is fast',
       '── eu is switched off',
       '── eu is switched on again',
+      '── us is slow: 400 ms',
       '── us is late: 4000 ms',
     ])
   })
