@@ -33,12 +33,22 @@ const ruleFile = z.strictObject({
 const panel = z.looseObject({
   id: z.int(),
   title: z.string(),
+  type: z.string(),
   targets: z.array(z.looseObject({ refId: z.string(), expr: z.string(), legendFormat: z.string() })).default([]),
 })
-const dashboard = z.looseObject({ title: z.string(), uid: z.string(), panels: z.array(panel) })
+const dashboard = z.looseObject({
+  title: z.string(),
+  uid: z.string(),
+  // A row that is folded up holds its panels itself.
+  panels: z.array(panel.extend({ panels: z.array(panel).default([]) })),
+  templating: z.looseObject({
+    list: z.array(z.looseObject({ name: z.string(), type: z.string(), query: z.string() })),
+  }),
+})
 
 const rules = ruleFile.parse(parse(readFileSync(alertsFile, 'utf8'))).groups.flatMap((group) => group.rules)
-const { panels } = dashboard.parse(JSON.parse(readFileSync(join(folder, 'grafana.json'), 'utf8')))
+const { panels: rows, templating } = dashboard.parse(JSON.parse(readFileSync(join(folder, 'grafana.json'), 'utf8')))
+const panels = rows.flatMap((row) => [row, ...row.panels])
 
 /** Each declared series by its name, with the labels that it may have. */
 const series = new Map<string, readonly string[]>([['up', []]])
@@ -60,7 +70,7 @@ interface Use {
 /** The series that an expression names, each with the labels it is chosen by. */
 function usesIn(expr: string): Use[] {
   const bare = expr.replaceAll(/\[[^\]]*\]/g, '').replaceAll(/\bby \([^)]*\)/g, '')
-  return [...bare.matchAll(/\b([a-z_][a-z0-9_]*)\b(?!\s*\()(?:\{([^}]*)\})?(?![^{]*\})/g)]
+  return [...bare.matchAll(/\b([a-z_:][a-z0-9_:]*)\b(?!\s*\()(?:\{([^}]*)\})?(?![^{]*\})/gi)]
     .filter(([, name = '']) => !WORDS.has(name))
     .map(([, name = '', inBraces = '']) => ({
       name,
@@ -76,7 +86,13 @@ function groupings(expr: string): string[] {
 const guide = readFileSync(join(checkout, 'docs/operating.md'), 'utf8')
 const asked = [...guide.matchAll(/`([^`]*\b(?:rate|increase)\([^`]*)`/g)].map(([, expr = '']) => expr)
 
+/** What the values of a variable are taken from, as if it were summed up by them. */
+const variables = templating.list.flatMap(({ name, type, query }) =>
+  type === 'query' ? [[`$${name}`, query.replace(/^label_values\((.+), (\w+)\)$/, 'sum by ($2) ($1)')] as const] : [],
+)
+
 const expressions = [
+  ...variables,
   ...asked.map((expr) => ['the guide', expr] as const),
   ...rules.map(({ alert, expr }) => [alert, expr] as const),
   ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const)),
@@ -85,11 +101,11 @@ const expressions = [
 describe('what is read of an expression', () => {
   it('is each series with the labels it is chosen by', () => {
     const expr =
-      'histogram_quantile(0.99, sum by (le, a) (rate(x_bucket{job="$job",a!~"5.."}[5m]))) > 12 * y_total and z'
+      'histogram_quantile(0.99, sum by (le, a) (rate(x_bucket{job="$job",a!~"5.."}[5m]))) > 12 * y_total and Z:z'
     expect(usesIn(expr)).toEqual([
       { name: 'x_bucket', labels: ['job', 'a'] },
       { name: 'y_total', labels: [] },
-      { name: 'z', labels: [] },
+      { name: 'Z:z', labels: [] },
     ])
     expect(groupings(expr)).toEqual(['le', 'a'])
   })
@@ -104,6 +120,11 @@ describe('monitoring/', () => {
       const known = [...(series.get(name) ?? []), ...ofTheScrape]
       for (const label of [...labels, ...groupings(expr)]) expect([name, ...known]).toContain(label)
     }
+  })
+
+  it('asks for something in each panel', () => {
+    const empty = panels.filter(({ type, targets }) => type !== 'row' && targets.length === 0)
+    expect(empty.map(({ title }) => title)).toEqual([])
   })
 
   it('names each alert once', () => {
