@@ -1,11 +1,14 @@
 import { PassThrough, Writable } from 'node:stream'
 import { demo, type DemoOptions } from '../../src/demo/demo.ts'
 
+/** Of everything that Slack sends, over and over, over a dozen rounds. */
+const MOST_LINES = 250
+
 export interface OpenDemo {
   readonly exitCode: Promise<number>
   readonly output: () => string
   readonly press: (key: string) => void
-  /** Resolves with the next line that is like this. */
+  /** Resolves with the next line that is like this; rejects once there were some hundred others. */
   readonly seen: (line: RegExp) => Promise<string>
   /** `http://127.0.0.1:port`, once it has said so. */
   readonly consoleUrl: () => Promise<string>
@@ -33,10 +36,15 @@ export function openDemo(options: DemoOptions = {}): OpenDemo {
     options,
   )
   const seen = (line: RegExp): Promise<string> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
+      const begunAt = output.length
       look = () => {
         const found = new RegExp(`^${line.source}`, 'm').exec(output.slice(searched))
-        if (found === null) return
+        if (found === null) {
+          const others = output.slice(begunAt).split('\n')
+          if (others.length > MOST_LINES) reject(new Error(`no ${line} in\n${others.slice(-40).join('\n')}`))
+          return
+        }
         searched += found.index + found[0].length
         look = () => undefined
         resolve(found[0])
