@@ -50,7 +50,7 @@ export async function fill(
           receivedAt,
           payload: sealer.seal(pack({ what, signedBy: '' }), { delivery, region }),
           maxSpoolBytes: undefined,
-          state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+          state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false },
         }
       })
       const stored = await spool.append(rows, { giveUpAt: Number.POSITIVE_INFINITY })

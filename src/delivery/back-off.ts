@@ -3,7 +3,7 @@ const BASE_MS = 1000
 export const LONGEST_WAIT_MS = 300_000
 
 /** The longest that is waited of ourselves after so many failures in a row. */
-export function longestBackOffMs(failures: number): number {
+function longestBackOffMs(failures: number): number {
   return Math.min(LONGEST_WAIT_MS, BASE_MS * 2 ** Math.max(0, failures - 1))
 }
 

@@ -46,6 +46,8 @@ export interface LaneState {
   running: number
   /** How often it has been well again: whoever goes to rest for it while that happens has missed it. */
   recoveries: number
+  /** How often somebody has got through who had not: the same of whoever goes to rest for a connection. */
+  hiccups: number
   /** Grows with each success: a region that has just come back is not met with everything at once. */
   ramp: number
 }
@@ -61,7 +63,15 @@ export function createBoxes() {
   function laneOf(region: string): LaneState {
     const known = lanes.get(region)
     if (known !== undefined) return known
-    const lane: LaneState = { region, boxes: new Set(), ready: new Set(), running: 0, recoveries: 0, ramp: 1 }
+    const lane: LaneState = {
+      region,
+      boxes: new Set(),
+      ready: new Set(),
+      running: 0,
+      recoveries: 0,
+      hiccups: 0,
+      ramp: 1,
+    }
     lanes.set(region, lane)
     return lane
   }

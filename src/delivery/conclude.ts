@@ -1,6 +1,6 @@
 import { NO_PROGRESS, type Progress, type Settlement, type WaitingRow } from '../spool/spool.ts'
 import type { Attempted } from './attempt.ts'
-import { backOffMs, longestBackOffMs } from './back-off.ts'
+import { backOffMs } from './back-off.ts'
 import type { Judgement } from './judge.ts'
 
 const REFUSALS_THAT_PAUSE = 10
@@ -100,17 +100,22 @@ export function progressAfterFirst(
 ): Progress {
   if (why === 'not_tried') return NO_PROGRESS
   const retryAt = now + backOffMs(1, random, retryAfterMs)
-  return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt }
+  const isAsked = isAskedFor(retryAfterMs)
+  return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt, isAsked }
 }
 
-function whyToRest(why: 'unreachable' | 'unanswered' | 'answered', retryAfterMs: number | undefined) {
-  if (retryAfterMs !== undefined && retryAfterMs > 0) return 'asked'
+function isAskedFor(retryAfterMs: number | undefined): boolean {
+  return retryAfterMs !== undefined && retryAfterMs > 0
+}
+
+function whyToRest(why: 'unreachable' | 'unanswered' | 'answered', isAsked: boolean) {
+  if (isAsked) return 'asked'
   return why === 'unreachable' ? 'connection' : 'region'
 }
 
-/** Of a wait that was read from the store: where it is longer than any of our own, the region has asked for it. */
-export function reasonToRest(waitMs: number, { attempts }: Pick<Progress, 'attempts'>): 'asked' | 'region' {
-  return waitMs > longestBackOffMs(attempts) ? 'asked' : 'region'
+/** Of a wait that was read from the store. */
+export function reasonToRest({ isAsked }: Pick<Progress, 'isAsked'>): 'asked' | 'region' {
+  return isAsked ? 'asked' : 'region'
 }
 
 /** What the refusal of a mailbox's delivery means for the mailbox: with the tenth in a row the rest is not sent. */
@@ -142,11 +147,12 @@ function failed(
     return { told: why, settlement: dead('poison', attempts), refusals, course: { kind: 'next' } }
   }
   const ms = backOffMs(attempts, random, retryAfterMs)
+  const isAsked = isAskedFor(retryAfterMs)
   return {
     told: why,
-    settlement: { kind: 'again', attempts, answeredFailures, failingMs, retryAt: now + ms },
+    settlement: { kind: 'again', attempts, answeredFailures, failingMs, retryAt: now + ms, isAsked },
     refusals,
-    course: { kind: 'rest', why: whyToRest(why, retryAfterMs), ms, failed: true },
+    course: { kind: 'rest', why: whyToRest(why, isAsked), ms, failed: true },
   }
 }
 

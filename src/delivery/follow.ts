@@ -156,7 +156,7 @@ function rowsInPlaceOf(
   to: MailboxAddress,
   sealer: Sealer,
 ): NewRow[] | undefined {
-  const { delivery, dedupKey, receivedAt, payload, attempts, answeredFailures, failingMs, retryAt } = row
+  const { delivery, dedupKey, receivedAt, payload, attempts, answeredFailures, failingMs, retryAt, isAsked } = row
   const opened = sealer.open(payload, { delivery, region: regionOf(from) })
   if (opened.kind !== 'opened') return undefined
   // It was let in when it came; a quota that is full by now must not lose it.
@@ -170,6 +170,6 @@ function rowsInPlaceOf(
   }
   const others = row.organizations.filter((id) => id !== organization)
   if (others.length === 0) return [moved]
-  const progress = { attempts, answeredFailures, failingMs, retryAt }
+  const progress = { attempts, answeredFailures, failingMs, retryAt, isAsked }
   return [moved, { ...common, mailbox: from, organizations: others, payload, state: { kind: 'waiting', ...progress } }]
 }

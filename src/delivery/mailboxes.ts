@@ -130,7 +130,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (waitMs === 0) return turns.makeReady(box)
         const now = clock.monotonic()
         box.head = { row: id, failedAt: now, dueAt: now + waitMs }
-        turns.rest(box, reasonToRest(waitMs, state), waitMs)
+        turns.rest(box, reasonToRest(state), waitMs)
       }
     }
   }

@@ -19,6 +19,11 @@ const ROWS_A_TURN = 16
  */
 const ASK_RELEASED_MS = 1000
 const ASK_RELEASED_EACH_MS = 20
+/**
+ * The longest wait that another process has set by what it knew of the region: whether that is well by now nobody would
+ * tell this one, whose own calls have all come through. Longer than what has moved waits for a twin.
+ */
+const UNHEARD_MS = 2000
 
 export interface TurnParts {
   readonly spool: Pick<Spool, 'next' | 'settle' | 'release'>
@@ -79,7 +84,7 @@ export async function takeTurn(box: Box, parts: TurnParts): Promise<TurnEnd> {
     const waitMs = untilDue(box, next.row, parts.clock)
     if (waitMs > 0 || timers.stopped()) {
       await spool.release(id, next.fence)
-      return { kind: 'rest', why: reasonToRest(waitMs, next.row), ms: Math.max(waitMs, 1) }
+      return { kind: 'rest', why: reasonToRest(next.row), ms: Math.max(waitMs, 1) }
     }
     lease.renewed(next.validUntil)
     const attempted = await parts.attempt(box.address, next.row, lease.claims())
@@ -148,7 +153,7 @@ async function writeDown(
 function untilDue(box: Box, row: WaitingRow, clock: Clock): number {
   if (box.head?.row === row.id) return Math.max(0, box.head.dueAt - clock.monotonic())
   // Another process has set this time, by a clock that may have been wrong.
-  const waitMs = Math.min(Math.max(0, row.retryAt - clock.now()), LONGEST_WAIT_MS)
+  const waitMs = Math.min(Math.max(0, row.retryAt - clock.now()), row.isAsked ? LONGEST_WAIT_MS : UNHEARD_MS)
   if (waitMs > 0) {
     const now = clock.monotonic()
     box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }

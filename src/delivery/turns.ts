@@ -91,7 +91,7 @@ export function createTurns({ boxes, clock, timers, ...parts }: TurnsParts): Tur
   }
 
   async function workOn(box: Box): Promise<void> {
-    const { recoveries } = box.lane
+    const { recoveries, hiccups } = box.lane
     const looksBefore = looks
     let end: TurnEnd
     try {
@@ -105,7 +105,7 @@ export function createTurns({ boxes, clock, timers, ...parts }: TurnsParts): Tur
     const isOver =
       end.kind === 'rest' &&
       ((isForRegion(end.why) && recoveries !== box.lane.recoveries) ||
-        (end.why === 'connection' && looksBefore !== looks))
+        (end.why === 'connection' && (hiccups !== box.lane.hiccups || looksBefore !== looks)))
     afterTurn(box, end)
     if (isOver) wakeNow(box)
     pump(box.lane)
@@ -184,6 +184,7 @@ export function createTurns({ boxes, clock, timers, ...parts }: TurnsParts): Tur
         },
         recovered(from) {
           if (from === 'outage') lane.recoveries += 1
+          else lane.hiccups += 1
           // With others under way it was no outage, but a call here and there that failed.
           if (lane.running <= 1) lane.ramp = 1
           for (const box of lane.boxes) {

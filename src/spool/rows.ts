@@ -120,6 +120,7 @@ export interface RowColumns {
   readonly answered_failures: number
   readonly failing_ms: number
   readonly retry_at: number
+  readonly asked: number
   readonly key_id: string | null
   readonly payload: Uint8Array
 }
@@ -135,6 +136,7 @@ export const waitingRowOf = (row: RowColumns): WaitingRow => ({
   answeredFailures: row.answered_failures,
   failingMs: row.failing_ms,
   retryAt: row.retry_at,
+  isAsked: row.asked === 1,
   payload: { keyId: row.key_id ?? undefined, bytes: row.payload },
 })
 

@@ -84,10 +84,12 @@ export interface Progress {
   readonly failingMs: number
   /** Unix milliseconds; not to be sent before. */
   readonly retryAt: number
+  /** Whether the region has asked for so long a wait. What we wait of ourselves is worth as much as what we know of it. */
+  readonly isAsked: boolean
 }
 
 /** Of what nobody has tried yet. */
-export const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+export const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
 
 /**
  * `duplicate`: it waits already, or is one more dead letter of the same. `id`: the row's, or the dead letter's.

@@ -112,6 +112,7 @@ export async function insert(
     progress.map(({ answeredFailures }) => answeredFailures),
     progress.map(({ failingMs }) => failingMs),
     progress.map(({ retryAt }) => retryAt),
+    progress.map(({ isAsked }) => Number(isAsked)),
     rows.map(({ row }) => row.payload.keyId ?? null),
     rows.map(({ row }) => row.payload.bytes),
     tx.now,
@@ -240,6 +241,7 @@ export async function settle(
       again.map(({ progress }) => progress.answeredFailures),
       again.map(({ progress }) => progress.failingMs),
       again.map(({ progress }) => progress.retryAt),
+      again.map(({ progress }) => Number(progress.isAsked)),
     )
     for (const { id } of kept) done.add(id)
     for (const { claim } of again) {

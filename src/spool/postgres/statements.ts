@@ -38,7 +38,7 @@ const isHead = `NOT EXISTS (SELECT 1 FROM waiting AS earlier WHERE earlier.mailb
   AND coalesce(earlier.place, earlier.id) < coalesce(row.place, row.id) AND earlier.id < row.id)`
 
 const rowColumns = `id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
-  answered_failures, failing_ms, retry_at, key_id, payload`
+  answered_failures, failing_ms, retry_at, asked, key_id, payload`
 
 const openColumns = `box.id, ${ADDRESS}, box.paused, box.depth, head.retry_at`
 const openMailboxes = `FROM mailboxes AS box LEFT JOIN LATERAL
@@ -79,14 +79,14 @@ const texts = {
     ), used AS (SELECT region, bytes FROM spool_usage WHERE region = ANY ($3::text[]) ORDER BY region FOR UPDATE)
     SELECT dedup_key, region, 0 AS bytes FROM twin UNION ALL SELECT NULL, region, bytes FROM used`,
   insert: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
-      held_by, attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
-    SELECT mailbox_id, region, place, delivery, dedup_key, organizations, received_at, $15::bigint,
-      CASE WHEN held THEN $16::text END, attempts, answered_failures, failing_ms, retry_at, octet_length(payload),
-      key_id, payload
+      held_by, attempts, answered_failures, failing_ms, retry_at, asked, size, key_id, payload)
+    SELECT mailbox_id, region, place, delivery, dedup_key, organizations, received_at, $16::bigint,
+      CASE WHEN held THEN $17::text END, attempts, answered_failures, failing_ms, retry_at, asked,
+      octet_length(payload), key_id, payload
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-      $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bytea[])
+      $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bytea[])
       WITH ORDINALITY AS new (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, held,
-        attempts, answered_failures, failing_ms, retry_at, key_id, payload, nth)
+        attempts, answered_failures, failing_ms, retry_at, asked, key_id, payload, nth)
     ORDER BY nth
     ON CONFLICT (dedup_key, region) DO NOTHING
     RETURNING id, mailbox_id, region, dedup_key, size`,
@@ -119,9 +119,10 @@ const texts = {
       AND CASE WHEN claim.mailbox_id IS NULL THEN row.held_by = $3 ELSE row.mailbox_id = claim.mailbox_id END
     RETURNING row.id, row.mailbox_id, row.region, row.size`,
   again: `UPDATE waiting AS row SET held_by = NULL, attempts = claim.attempts,
-      answered_failures = claim.answered_failures, failing_ms = claim.failing_ms, retry_at = claim.retry_at
-    FROM unnest($1::bigint[], $2::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-      AS claim (id, mailbox_id, attempts, answered_failures, failing_ms, retry_at)
+      answered_failures = claim.answered_failures, failing_ms = claim.failing_ms, retry_at = claim.retry_at,
+      asked = claim.asked
+    FROM unnest($1::bigint[], $2::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+      AS claim (id, mailbox_id, attempts, answered_failures, failing_ms, retry_at, asked)
     WHERE row.id = claim.id
       AND CASE WHEN claim.mailbox_id IS NULL THEN row.held_by = $3 ELSE row.mailbox_id = claim.mailbox_id END
     RETURNING row.id`,
@@ -129,7 +130,7 @@ const texts = {
       ON row.id = claim.id
     WHERE CASE WHEN claim.mailbox_id IS NULL THEN row.held_by = $3 ELSE row.mailbox_id = claim.mailbox_id END`,
   remove: 'DELETE FROM waiting WHERE id = ANY ($1::bigint[]) RETURNING id, mailbox_id, region, size',
-  retryAt: `UPDATE waiting AS row SET retry_at = new.retry_at FROM unnest($1::bigint[], $2::bigint[])
+  retryAt: `UPDATE waiting AS row SET retry_at = new.retry_at, asked = 0 FROM unnest($1::bigint[], $2::bigint[])
       AS new (id, retry_at) WHERE row.id = new.id`,
   organizations: `UPDATE waiting AS row SET organizations = new.organizations
     FROM unnest($1::bigint[], $2::text[]) AS new (id, organizations) WHERE row.id = new.id`,

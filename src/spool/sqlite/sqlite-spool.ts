@@ -51,6 +51,9 @@ const WAIT_MS = 5000
  */
 const LAST_SYNC_MS = 80
 
+/** How long after it has failed something is undone again: a database that is full or gone says so at once. */
+const UNDO_AGAIN_MS = 1000
+
 interface Call {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: Error) => void
@@ -72,6 +75,8 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   const startThread = options.startThread ?? (await spoolThread(path, clock))
   const pending = new Map<number, Call>()
   const late = new Map<number, (result: unknown) => void>()
+  /** What was carried out for nobody, and could not be undone yet. */
+  const undoing = new Set<() => void>()
   let lastId = 0
   let worker: Worker | undefined
   let locked = false
@@ -166,6 +171,21 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     })
   }
 
+  /**
+   * Until it is done a mailbox waits for a first attempt that nobody makes, so it is tried for as long as this process
+   * lives. A crash leaves it there, held by nobody; a webhook that is sent again is then a duplicate of it.
+   */
+  function undo<Named extends Operation>(operation: Named, args: Arguments<Named>): void {
+    enqueue(operation, args).catch(() => {
+      if (ended) return
+      const cancel = clock.after(UNDO_AGAIN_MS, () => {
+        undoing.delete(cancel)
+        undo(operation, args)
+      })
+      undoing.add(cancel)
+    })
+  }
+
   async function shut(): Promise<void> {
     const gaveBack = enqueue('giveBack', [])
     try {
@@ -179,6 +199,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   async function end(): Promise<void> {
     ended = true
     clearImmediate(flush)
+    for (const cancel of undoing) cancel()
     if (worker === undefined) return
     const exited = once(worker, 'exit')
     send(true)
@@ -190,14 +211,14 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     append: (rows, { giveUpAt }) =>
       enqueue('append', [rows.map((row) => ({ ...row, payload: apart(row.payload) }))], {
         giveUpAt,
-        undo: (results) => void enqueue('unstore', [storedOf(rows, results)]).catch(staysStored),
+        undo: (results) => undo('unstore', [storedOf(rows, results)]),
       }),
     owe: (answer, { giveUpAt }) => {
       const { request, message, delivery } = answer
       const sealed = { request: apart(request), message: message === undefined ? undefined : apart(message) }
       return enqueue('owe', [{ ...answer, ...sealed }], {
         giveUpAt,
-        undo: () => void enqueue('paid', [delivery]).catch(staysStored),
+        undo: () => undo('paid', [delivery]),
       })
     },
     posting: (delivery, message) => enqueue('posting', [delivery, apart(message)]),
@@ -224,9 +245,6 @@ async function spoolThread(path: string, clock: Clock): Promise<(options: Thread
       resourceLimits: { maxYoungGenerationSizeMb: 6 },
     })
 }
-
-/** A crash at this point would leave it there as well. A webhook that is sent again is then a duplicate of it. */
-const staysStored = (): void => {}
 
 /** A small buffer is a piece of a large one, all of which would be copied to the thread. */
 function apart({ keyId, bytes }: Sealed): Sealed {

@@ -30,7 +30,7 @@ export function prepareStatements(database: DatabaseSync) {
     AND coalesce(earlier.place, earlier.id) < coalesce(row.place, row.id) AND earlier.id < row.id`
   const sending = `row.mailbox_id, row.held_by, box.owner, NOT EXISTS (${earlier}) AS is_head`
   const rowColumns = `id, delivery, dedup_key, organizations, received_at, spooled_at, held_by, attempts,
-    answered_failures, failing_ms, retry_at, key_id, cast(payload as blob) payload`
+    answered_failures, failing_ms, retry_at, asked, key_id, cast(payload as blob) payload`
   const goodLeases = 'SELECT id FROM instances WHERE lease_until > ? AND lease_until <= ?'
   const statements = {
     leaseOf: 'SELECT lease_until FROM instances WHERE id = ?',
@@ -97,17 +97,17 @@ export function prepareStatements(database: DatabaseSync) {
     ownMailboxOf: `SELECT box.id FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.id = ? AND box.owner = ?`,
     organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',
-    retryAt: 'UPDATE waiting SET retry_at = ? WHERE id = ?',
+    retryAt: 'UPDATE waiting SET retry_at = ?, asked = 0 WHERE id = ?',
     newRow: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
-        held_by, attempts, answered_failures, failing_ms, retry_at, size, key_id, payload)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        held_by, attempts, answered_failures, failing_ms, retry_at, asked, size, key_id, payload)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     head: `SELECT ${rowColumns} FROM waiting WHERE mailbox_id = ? ORDER BY ${PLACE}, id LIMIT 1`,
     heldRow: 'SELECT 1 FROM waiting WHERE id = ? AND held_by = ?',
     claimedRow: `SELECT 1 FROM mailboxes AS box JOIN waiting AS row ON row.mailbox_id = box.id
       WHERE box.id = ? AND box.owner = ? AND box.fence = ? AND row.id = ?`,
     unhold: 'UPDATE waiting SET held_by = NULL WHERE id = ?',
-    again: `UPDATE waiting SET held_by = NULL, attempts = ?, answered_failures = ?, failing_ms = ?, retry_at = ?
-      WHERE id = ?`,
+    again: `UPDATE waiting SET held_by = NULL, attempts = ?, answered_failures = ?, failing_ms = ?, retry_at = ?,
+        asked = ? WHERE id = ?`,
     removeRow: 'DELETE FROM waiting WHERE id = ? RETURNING mailbox_id, region, size',
 
     newestLetter: 'SELECT max(id) AS id FROM dead_letters',

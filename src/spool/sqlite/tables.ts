@@ -138,8 +138,8 @@ export function createSpoolTables(database: DatabaseSync) {
           bury(claim.row, settlement.reason, settlement.attempts, at)
           break
         case 'again': {
-          const { attempts, answeredFailures, failingMs, retryAt } = settlement
-          sql.again.run(attempts, answeredFailures, failingMs, retryAt, claim.row)
+          const { attempts, answeredFailures, failingMs, retryAt, isAsked } = settlement
+          sql.again.run(attempts, answeredFailures, failingMs, retryAt, Number(isAsked), claim.row)
           if (claim.kind === 'mailbox') sql.releaseOwn.run(claim.mailbox, at.instance)
           break
         }

@@ -49,7 +49,7 @@ export function createWaitingRows(sql: Statements) {
     const { mailbox: address, state, payload } = row
     const mailbox = mailboxFor(address)
     const region = regionOf(address)
-    const { attempts, answeredFailures, failingMs, retryAt } = state.kind === 'waiting' ? state : NO_PROGRESS
+    const { attempts, answeredFailures, failingMs, retryAt, isAsked } = state.kind === 'waiting' ? state : NO_PROGRESS
     const { lastInsertRowid } = sql.newRow.run(
       mailbox,
       region,
@@ -64,6 +64,7 @@ export function createWaitingRows(sql: Statements) {
       answeredFailures,
       failingMs,
       retryAt,
+      Number(isAsked),
       payload.bytes.length,
       payload.keyId ?? null,
       payload.bytes,

@@ -13,7 +13,7 @@ import { namedRow } from './named-row.ts'
 import type { Adapter, Store } from './spool.ts'
 
 const NOW = 1_750_000_000_000
-const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
 const slack = { provider: 'slack', integration: '1' } as const
 const us = mailboxIn('us')
 const eu = mailboxIn('eu')

@@ -29,7 +29,7 @@ export interface Adapter {
 }
 
 const NOW = 1_750_000_000_000
-const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
 const waiting: NewRowState = { kind: 'waiting', ...fresh }
 const held: NewRowState = { kind: 'held' }
 const dead = (reason: string, attempts = 1): NewRowState => ({ kind: 'dead', reason, attempts })
@@ -116,7 +116,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
 
     describe('what is appended', () => {
       it('comes back whole, with the time since which it waits here', async () => {
-        const progress = { attempts: 1, answeredFailures: 2, failingMs: 3, retryAt: NOW + 4 }
+        const progress = { attempts: 1, answeredFailures: 2, failingMs: 3, retryAt: NOW + 4, isAsked: true }
         const state: NewRowState = { kind: 'waiting', ...progress }
         const { id, mailbox } = await stored(row('x', { state, receivedAt: NOW - 7 }))
         const next = await spool.next(mailbox)
@@ -363,7 +363,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       it('keeps its head where it is when it is to be sent again', async () => {
         const { mailbox, id } = await stored(row('1'))
         await append(row('2'))
-        const progress = { attempts: 3, answeredFailures: 2, failingMs: 700, retryAt: NOW + 5000 }
+        const progress = { attempts: 3, answeredFailures: 2, failingMs: 700, retryAt: NOW + 5000, isAsked: true }
         expect(await spool.settle(await claimed(mailbox), { kind: 'again', ...progress })).toBe(true)
         expect(await spool.next(mailbox)).toMatchObject({ row: { id, dedupKey: '1', ...progress } })
         expect(await spool.open()).toMatchObject([{ retryAt: NOW + 5000 }])
@@ -485,7 +485,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
 
       it('waits like any other when that failed', async () => {
         const { mailbox, id } = await stored(row('1', { state: held }))
-        const progress = { attempts: 1, answeredFailures: 1, failingMs: 0, retryAt: NOW + 1 }
+        const progress = { attempts: 1, answeredFailures: 1, failingMs: 0, retryAt: NOW + 1, isAsked: false }
         expect(await spool.settle({ kind: 'held', row: id }, { kind: 'again', ...progress })).toBe(true)
         expect(await spool.next(mailbox)).toMatchObject({ row: { id, ...progress } })
         expect(await spool.settle({ kind: 'held', row: id }, { kind: 'delivered' })).toBe(false)

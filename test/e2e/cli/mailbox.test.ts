@@ -31,7 +31,14 @@ const forRegion = (integration: string, region: string): MailboxAddress => ({
   integration,
   region,
 })
-const waiting: NewRowState = { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+const waiting: NewRowState = {
+  kind: 'waiting',
+  attempts: 0,
+  answeredFailures: 0,
+  failingMs: 0,
+  retryAt: 0,
+  isAsked: false,
+}
 const dead = (reason: string): NewRowState => ({ kind: 'dead', reason, attempts: 1 })
 
 /** Leaves deliveries in the database, as a gateway would have. */

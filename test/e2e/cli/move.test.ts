@@ -41,7 +41,7 @@ async function leave(mailbox: MailboxAddress, ...deliveries: string[]): Promise<
     receivedAt: systemClock.now(),
     payload: createSealer([]).seal(Buffer.from('x'), { delivery, region: 'us' }),
     maxSpoolBytes: undefined,
-    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false },
   }))
   await spool.append(rows, { giveUpAt: systemClock.monotonic() + 5000 })
   await spool.close()

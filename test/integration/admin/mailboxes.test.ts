@@ -25,7 +25,14 @@ const unresolved = (installation: object): MailboxAddress => ({
   provider: 'slack',
   installation: JSON.stringify(installation),
 })
-const waiting: NewRowState = { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+const waiting: NewRowState = {
+  kind: 'waiting',
+  attempts: 0,
+  answeredFailures: 0,
+  failingMs: 0,
+  retryAt: 0,
+  isAsked: false,
+}
 const dead = (reason: string): NewRowState => ({ kind: 'dead', reason, attempts: 1 })
 
 let rows = 0

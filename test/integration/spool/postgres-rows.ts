@@ -1,7 +1,7 @@
 import type { PostgresDatabase } from '../../../src/database/postgres.ts'
 import type { Claim, MailboxAddress, NewOwedAnswer, NewRow, Spool } from '../../../src/spool/spool.ts'
 
-const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
 
 export const box = (integration = '1', region = 'us'): MailboxAddress => ({
   kind: 'region',

@@ -49,7 +49,7 @@ const row = (name: string, bytes = 10): NewRow => ({
   receivedAt: 1,
   payload: { keyId: undefined, bytes: Buffer.alloc(bytes, 7) },
   maxSpoolBytes: undefined,
-  state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 },
+  state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false },
 })
 const append = (spool: Spool, ...rows: NewRow[]) => spool.append(rows, { giveUpAt: clock.monotonic() + 1000 })
 

@@ -39,7 +39,7 @@ const kept: Kept = {
 
 function rowOf(unresolved: Unresolved): WaitingRow {
   const payload = sealer.seal(packUnresolved(unresolved, kept), { delivery: 'd1', region: '' })
-  const progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0 }
+  const progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
   const { receivedAt } = kept.what
   return {
     id: 1,

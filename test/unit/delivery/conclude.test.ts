@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  afterRefusal,
-  conclude,
-  concludeFirst,
-  progressAfterFirst,
-  reasonToRest,
-} from '../../../src/delivery/conclude.ts'
+import { afterRefusal, conclude, concludeFirst, progressAfterFirst } from '../../../src/delivery/conclude.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
 import type { Progress, WaitingRow } from '../../../src/spool/spool.ts'
 
@@ -36,6 +30,7 @@ function row(progress: Partial<Progress> = {}): WaitingRow {
     answeredFailures: 0,
     failingMs: 0,
     retryAt: 0,
+    isAsked: false,
     ...progress,
   }
 }
@@ -79,7 +74,14 @@ describe("what an attempt means for its mailbox's head", () => {
     })
     expect(conclusion).toEqual({
       told: 'unreachable',
-      settlement: { kind: 'again', attempts: 3, answeredFailures: 0, failingMs: 0, retryAt: NOW + 2000 },
+      settlement: {
+        kind: 'again',
+        attempts: 3,
+        answeredFailures: 0,
+        failingMs: 0,
+        retryAt: NOW + 2000,
+        isAsked: false,
+      },
       refusals: 0,
       course: { kind: 'rest', why: 'connection', ms: 2000, failed: true },
     })
@@ -175,6 +177,7 @@ describe('what a first attempt means for the row it held', () => {
       answeredFailures: 0,
       failingMs: 0,
       retryAt: 0,
+      isAsked: false,
     })
   })
 
@@ -184,16 +187,7 @@ describe('what a first attempt means for the row it held', () => {
       answeredFailures: 1,
       failingMs: 0,
       retryAt: NOW + 5000,
+      isAsked: true,
     })
-  })
-})
-
-describe('why a mailbox rests', () => {
-  it.each([
-    [1000, 1, 'region'],
-    [1001, 1, 'asked'],
-    [300_000, 12, 'region'],
-  ])('%i ms after %i attempts: %s', (waitMs, attempts, why) => {
-    expect(reasonToRest(waitMs, { attempts })).toBe(why)
   })
 })

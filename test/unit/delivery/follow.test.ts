@@ -65,7 +65,14 @@ describe('what waits for an organization that has moved', () => {
   })
 
   it('stays for the others that it waits for as well, with what is known of it', async () => {
-    const state = { kind: 'waiting', attempts: 4, answeredFailures: 3, failingMs: 2, retryAt: 1 } as const
+    const state = {
+      kind: 'waiting',
+      attempts: 4,
+      answeredFailures: 3,
+      failingMs: 2,
+      retryAt: 1,
+      isAsked: false,
+    } as const
     await append(row('1', us, { organizations: ['10', '11'], state }), row('2', us, { organizations: ['11'] }))
     expect(await follow(toEu)).toMatchObject({ moved: 1 })
     expect(await contentOf(us)).toEqual(['payload 1 for 11', 'payload 2 for 11'])

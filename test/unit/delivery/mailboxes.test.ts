@@ -303,3 +303,59 @@ describe('a delivery whose turn ends as the region recovers', () => {
     expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
   })
 })
+
+describe('a process that is started', () => {
+  /** What the process before it has left: a head that was tried so often that it rests for minutes. */
+  async function left(judgement: Judgement): Promise<void> {
+    const before = start(() => judgement)
+    before.regions['eu'] = { atMost: 4, breaker: 'half_open' }
+    await before.worker.start()
+    await before.put(waitingRow('d1', homeOf('1')))
+    for (let probe = 0; probe < 9; probe++) {
+      before.worker.watch('eu').probeDue()
+      await before.settled()
+    }
+    await before.worker.stop()
+  }
+
+  it.each(['unreachable', 'unanswered', 'answered'] as const)(
+    'delivers within 2 s what another has failed to, however long that would have waited (%s)',
+    async (why) => {
+      await left(transient(why))
+      const world = start(() => delivered)
+      await world.worker.start()
+      await world.settled()
+      await world.pass(2000)
+      expect(world.tried).toEqual(['d1 eu'])
+    },
+  )
+
+  it('waits no less than the region has asked the other for', async () => {
+    await left({ ...transient('answered'), retryAfterMs: 60_000 } as Judgement)
+    const world = start(() => delivered)
+    await world.worker.start()
+    await world.pass(59_000)
+    expect(world.tried).toEqual([])
+    await world.pass(241_000)
+    expect(world.tried).toEqual(['d1 eu'])
+  })
+})
+
+it('what comes through while a failure is written down wakes whom it failed as well', async () => {
+  let isBack = false
+  const world = start(() => (isBack ? delivered : transient('unreachable')))
+  await world.worker.start()
+  await world.put(waitingRow('d1', homeOf('1')))
+  while (world.tried.length < 8) await world.pass(500)
+  const settle = world.spool.settle.bind(world.spool)
+  world.spool.settle = (...args) => {
+    if (!isBack) {
+      isBack = true
+      world.worker.watch('eu').recovered('hiccup')
+    }
+    return settle(...args)
+  }
+  while (world.tried.length < 9) await world.pass(500)
+  await world.pass(500)
+  expect(world.tried.length).toBe(10)
+})

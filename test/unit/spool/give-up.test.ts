@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
-import { openSqliteSpool, type ToThread } from '../../../src/spool/sqlite/sqlite-spool.ts'
+import { openSqliteSpool, type Reply, type ToThread } from '../../../src/spool/sqlite/sqlite-spool.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
 const GIVE_UP_MS = 1000
@@ -18,6 +18,7 @@ const answer = {
 /** Does everything at once, but for what is owed: that is written when a test says so. */
 class SlowThread extends EventEmitter {
   readonly done: string[] = []
+  isFull = false
   private owing: number | undefined
 
   ref(): void {}
@@ -27,6 +28,7 @@ class SlowThread extends EventEmitter {
     for (const { id, call } of calls) {
       this.done.push(call.operation)
       if (call.operation === 'owe') this.owing = id
+      else if (this.isFull) this.tell({ id, error: 'it is full' })
       else this.reply(id)
     }
     if (end) queueMicrotask(() => this.emit('exit'))
@@ -37,7 +39,11 @@ class SlowThread extends EventEmitter {
   }
 
   private reply(id: number): void {
-    queueMicrotask(() => this.emit('message', { replies: [{ id, result: undefined }], locked: false }))
+    this.tell({ id, result: undefined })
+  }
+
+  private tell(reply: Reply): void {
+    queueMicrotask(() => this.emit('message', { replies: [reply], locked: false }))
   }
 }
 
@@ -81,6 +87,30 @@ describe('what is given up while it is being written', () => {
     await nextTurn()
     await nextTurn()
     expect(thread.done).toContain('paid')
+    await spool.close()
+  })
+
+  it('is taken back later where that fails, for as long as the process lives', async () => {
+    const { clock, thread, spool } = await givenUp()
+    clock.advance(100)
+    await nextTurn()
+    thread.isFull = true
+    thread.write()
+    const takings = () => thread.done.filter((operation) => operation === 'paid').length
+    for (let second = 0; second < 10; second++) {
+      await nextTurn()
+      await nextTurn()
+      clock.advance(1000)
+    }
+    await nextTurn()
+    await nextTurn()
+    expect(takings()).toBe(11)
+    thread.isFull = false
+    clock.advance(1000)
+    await nextTurn()
+    clock.advance(10_000)
+    await nextTurn()
+    expect(takings()).toBe(12)
     await spool.close()
   })
 })
