@@ -57,6 +57,7 @@ export interface Reply {
  */
 export interface Door {
   readonly kind: 'webhook' | 'region_page' | 'control_page'
+  /** As of a request; `any` where only what comes tells it. */
   readonly surface: string
   readonly methods: readonly string[]
 }

@@ -15,7 +15,9 @@ const providerHealthOut = z.object({
   provider: z.string(),
   since: isoTime.describe('From when on it is counted: an hour ago, or since this gateway started.'),
   window_ms: z.int(),
-  answered: z.int().describe('Events that were proven to come from the provider.'),
+  answered: z
+    .int()
+    .describe('Events that were proven to come from the provider, those that were refused as malformed too.'),
   not_ok: z.int().describe('Those of them that it takes for failed: without a 2xx, or answered too late.'),
   share_not_ok: z.number().describe('0 where there was none.'),
   limit_share: z.number().nullable().describe('Beyond this share the provider stops sending; null: it does not.'),

@@ -17,7 +17,7 @@ export interface HealthNow {
   /** Unix milliseconds: from when on events are counted here. */
   readonly since: number
   readonly windowMs: number
-  /** Events that were proven to be the provider's, and how many of them it takes for failed. */
+  /** Events that were proven to be the provider's, understood or not, and how many of them it takes for failed. */
   readonly answered: number
   readonly notOk: number
   /** Webhooks, of any kind, that nobody proved to have sent: where there are no others, a secret or the clock is wrong. */
@@ -76,19 +76,25 @@ function countHour(limits: ReturnType<Parts['limitsOf']>) {
       request,
       record: { surface, status = 0, answeredMs, rule, installation = '' },
       receivedAt,
+      isProven,
     }: Happened) {
       const at = Math.floor(receivedAt / MINUTE_MS)
-      if (request === undefined) {
-        if (rule === undefined && door.kind === 'webhook') minutes.at(at).unproven += 1
-        if (rule === undefined || rule !== limits?.throttledRule) return
+      if (request === undefined && rule !== undefined) {
+        if (rule !== limits?.throttledRule) return
         minutes.at(at).throttled += 1
         throttledAt = receivedAt
         return
       }
-      if (surface !== 'event') return
+      if (!isProven) {
+        if (door.kind === 'webhook') minutes.at(at).unproven += 1
+        return
+      }
+      // What could not be read where anything may come has most likely been an event: they are most of what comes.
+      if (surface !== 'event' && surface !== 'any') return
       const minute = minutes.at(at)
       minute.answered += 1
       if (status < 200 || status > 299 || answeredMs > waitsMs) minute.notOk += 1
+      if (request === undefined) return
       slices.at(Math.floor(at / SLICE_MINUTES)).add(installation, () => request.installation)
     },
     read(now: number) {

@@ -94,6 +94,7 @@ export function traceWebhook(
     record,
     failed: level !== 'info',
     isOver,
+    isProven,
     isOneTooMany,
   })
 

@@ -73,6 +73,8 @@ export interface Happened {
   readonly failed: boolean
   /** False: a region has not come to its end, and the record is told again when it has. */
   readonly isOver: boolean
+  /** It is the provider's, by its signature or by the link of a page. */
+  readonly isProven: boolean
   /** It came from nobody knows whom, and there are more of those than something is kept of. */
   readonly isOneTooMany: boolean
 }

@@ -24,6 +24,8 @@ describe('GET /api/provider-health', () => {
     for (const event_id of ['Ev1', 'Ev2', 'Ev3']) await send(eventCallback({ event_id }))
     await send(eventCallback({ authorizations: [], team_id: 'T0UNKNOWN01' }))
     await send(eventCallback(), 'a secret of somebody else')
+    await send({ body: '{"type":"event_callback"', contentType: 'application/json' })
+    await send(eventCallback({ authorizations: [], team_id: undefined }))
     await send(slashCommand())
     await send(appRateLimited())
     const { status, json } = await admin.ask('GET', '/api/provider-health')
@@ -34,9 +36,9 @@ describe('GET /api/provider-health', () => {
           provider: 'slack',
           since: startedAt,
           window_ms: 3_600_000,
-          answered: 4,
-          not_ok: 1,
-          share_not_ok: 0.25,
+          answered: 6,
+          not_ok: 3,
+          share_not_ok: 0.5,
           limit_share: 0.95,
           limit_says: expect.stringContaining('more than 95 %'),
           unproven: 1,

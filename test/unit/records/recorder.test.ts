@@ -59,6 +59,7 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
     },
     failed: false,
     isOver: true,
+    isProven: true,
     isOneTooMany: false,
     ...more,
   })

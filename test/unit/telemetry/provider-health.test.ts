@@ -16,13 +16,15 @@ interface Told {
   door?: 'webhook' | 'region_page'
   isOver?: boolean
   proven?: boolean
+  /** Whether it was understood, and is a request to be routed. */
+  read?: boolean
 }
 
 function setUp() {
   // On the hour, so that its slices are those of the clock.
   const clock = createManualClock({ now: 1_700_002_800_000 })
   const health = createProviderHealth({ clock, limitsOf: () => limits })
-  const tell = ({ team = 'T1', proven = true, ...told }: Told = {}, times = 1): void => {
+  const tell = ({ team = 'T1', proven = true, read = proven, ...told }: Told = {}, times = 1): void => {
     const { surface = 'event', answeredMs = 20, rule, provider = 'post', door = 'webhook', isOver = true } = told
     const status = 'status' in told ? told.status : 200
     const installation = { by: 'external', provider, appId: 'A1', externalId: team }
@@ -30,9 +32,10 @@ function setUp() {
       provider: { name: provider },
       door: { kind: door },
       receivedAt: clock.now(),
-      request: proven ? { installation } : undefined,
+      request: read ? { installation } : undefined,
       record: { surface, status, answeredMs, rule, installation: `${provider}:A1:${team}` },
       isOver,
+      isProven: proven,
     }
     for (let count = 0; count < times; count++) health.count(happened as unknown as Happened)
   }
@@ -55,9 +58,24 @@ describe('the events of a provider', () => {
     tell({ surface: 'command', status: 500 })
     tell({ proven: false, rule: 'ssl_check' })
     tell({ proven: false, status: 400, door: 'region_page' })
+    tell({ read: false, status: 400, surface: 'page', door: 'region_page' })
+    tell({ read: false, rule: 'url_verification' })
     expect(read()).toMatchObject({ answered: 0, notOk: 0, unproven: 0, busiest: [] })
     tell({ proven: false, status: 401 })
     expect(read()).toMatchObject({ answered: 0, notOk: 0, unproven: 1 })
+  })
+
+  it('count as failed where they are proven and were refused before anybody could read whose they are', () => {
+    const { tell, read } = setUp()
+    tell({ read: false, status: 400 })
+    expect(read()).toMatchObject({ answered: 1, notOk: 1, unproven: 0, busiest: [] })
+  })
+
+  it('may be what comes where anything does and cannot be read: a command that cannot be is none', () => {
+    const { tell, read } = setUp()
+    tell({ read: false, status: 400, surface: 'any' })
+    tell({ read: false, status: 400, surface: 'command' })
+    expect(read()).toMatchObject({ answered: 1, notOk: 1, unproven: 0 })
   })
 
   it('count once, when their last region has come to its end', () => {
@@ -131,7 +149,7 @@ describe('a provider that says it leaves events out', () => {
   it('has said so that often within the hour, and last then', () => {
     const { clock, tell, read } = setUp()
     expect(read()).toMatchObject({ throttled: 0, throttledAt: undefined })
-    tell({ proven: false, rule: 'told_to_slow_down' }, 2)
+    tell({ read: false, rule: 'told_to_slow_down' }, 2)
     const at = clock.now()
     clock.advance(30 * MINUTE)
     expect(read()).toMatchObject({ throttled: 2, throttledAt: at, answered: 0, unproven: 0 })
