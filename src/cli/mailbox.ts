@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { systemClock } from '../clock.ts'
 import type { DeadLetter, DeadLetterFilter, MailboxAddress, Mailboxes } from '../spool/spool.ts'
 import { withMailboxChanges } from './change-mailboxes.ts'
@@ -33,23 +35,32 @@ export async function listMailboxes(io: Process, options: { json?: true }): Prom
 /** The newest first. */
 export async function listDeadLetters(io: Process, options: { json?: true }): Promise<ExitCode> {
   return await withSpool<ExitCode>(async (mailboxes) => {
-    const now = systemClock.now()
-    let count = 0
-    if (options.json === true) io.stdout.write('[')
-    for await (const letters of pagesOf(mailboxes)) {
-      if (options.json === true) {
-        const described = letters.map(({ address, ...letter }) => JSON.stringify({ ...letter, ...flat(address) }))
-        io.stdout.write(`${count === 0 ? '' : ','}${described.join(',')}`)
-      } else {
-        const lines = deadLetterLines(letters, now)
-        io.stdout.write(`${(count === 0 ? lines : lines.slice(1)).join('\n')}\n`)
-      }
-      count += letters.length
-    }
-    if (options.json === true) io.stdout.write(']\n')
-    else if (count === 0) io.stdout.write('There are no dead letters.\n')
+    const parts = options.json === true ? deadLettersAsJson(mailboxes) : deadLetterTable(mailboxes)
+    // Once nobody reads any more, no further page is asked for.
+    await pipeline(Readable.from(parts), io.stdout, { end: false })
     return 0
   })
+}
+
+async function* deadLettersAsJson(mailboxes: Pick<Mailboxes, 'deadLetters'>): AsyncGenerator<string> {
+  let before = '['
+  for await (const letters of pagesOf(mailboxes)) {
+    const described = letters.map(({ address, ...letter }) => JSON.stringify({ ...letter, ...flat(address) }))
+    yield before + described.join(',')
+    before = ','
+  }
+  yield before === '[' ? '[]\n' : ']\n'
+}
+
+async function* deadLetterTable(mailboxes: Pick<Mailboxes, 'deadLetters'>): AsyncGenerator<string> {
+  const now = systemClock.now()
+  let isFirst = true
+  for await (const letters of pagesOf(mailboxes)) {
+    const lines = deadLetterLines(letters, now)
+    yield `${(isFirst ? lines : lines.slice(1)).join('\n')}\n`
+    isFirst = false
+  }
+  if (isFirst) yield 'There are no dead letters.\n'
 }
 
 /** Puts dead letters back at the ends of their mailboxes. */

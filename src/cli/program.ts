@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigurationError } from '../config/required.ts'
 import { readId } from '../directory/id.ts'
@@ -9,10 +10,32 @@ import type { Process } from './process.ts'
 import { listenForSignals } from './signals.ts'
 
 /**
- * Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do. A command
- * loads its own parts when it is its turn: a container's health check runs every few seconds and needs hardly any.
+ * 128 and SIGPIPE: what a shell reports for `cat` or `git` whose reader goes away, as `head` does. Node ignores the
+ * signal and tells of a failed write instead. Not 0: half an export that somebody pipes into a file is none.
+ */
+const READER_GONE = 141
+
+/**
+ * Runs one command line and gives its exit code. What goes wrong is one line on stderr that says what to do; that nobody
+ * reads what there is to say is not worth one.
  */
 export async function runCommandLine(argv: readonly string[], io: Process): Promise<number> {
+  let unwritten: NodeJS.ErrnoException | undefined
+  io.stdout.on('error', (error) => (unwritten ??= error))
+  const exitCode = await runCommand(argv, io, (error) => error === unwritten)
+  // A write that fails tells so a turn later.
+  await nextTurn()
+  if (unwritten === undefined) return exitCode
+  if (unwritten.code === 'EPIPE') return exitCode || READER_GONE
+  io.stderr.write(`${oneLine(unwritten)}\n`)
+  return exitCode || 1
+}
+
+/**
+ * A command loads its own parts when it is its turn: a container's health check runs every few seconds and needs hardly
+ * any. `isTold`: of an error that somebody else tells of.
+ */
+async function runCommand(argv: readonly string[], io: Process, isTold: (error: unknown) => boolean): Promise<number> {
   let exitCode: number = 0
   const program = new Command('silo-gateway')
     .description('Webhook gateway for products that keep each customer in one of several regions.')
@@ -224,6 +247,7 @@ export async function runCommandLine(argv: readonly string[], io: Process): Prom
       for (const fault of error.faults) io.stderr.write(`${fault}\n`)
       return 2
     }
+    if (isTold(error)) return 0
     const stack = program.opts<{ stack?: true }>().stack === true
     io.stderr.write(`${stack && error instanceof Error ? error.stack : oneLine(error)}\n`)
     return 1

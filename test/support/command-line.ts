@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,6 +38,8 @@ export interface Workplace {
   write(name: string, content: string): Promise<string>
   /** Runs the CLI to its end, with just these variables. */
   cli(args: readonly string[], env?: Variables): Promise<Run>
+  /** The same in a shell, its stdout piped into another command; `exitCode` and `stderr` are the CLI's own. */
+  cliInto(reader: string, args: readonly string[], env?: Variables): Promise<Run>
   /** Starts `serve` on free ports and does not wait for it. */
   startServe(env?: Variables, options?: { npm?: boolean }): StartedProcess
   /** Starts `serve` on free ports and resolves when it serves. Rejects with what it said when it ends before. */
@@ -126,6 +128,16 @@ export async function openWorkplace(): Promise<Workplace> {
 
     cli: (args, env = {}) =>
       start(process.execPath, [main, ...args], { cwd: folder, env: { PATH, HOME, ...env } }).ended,
+
+    async cliInto(reader, args, env = {}) {
+      const pipe = `{ "$@"; echo "$?" >exit-code; } | ${reader}`
+      const run = start('sh', ['-c', pipe, 'sh', process.execPath, main, ...args], {
+        cwd: folder,
+        env: { PATH, HOME, ...env },
+      })
+      const { stdout, stderr } = await run.ended
+      return { exitCode: Number(await readFile(join(folder, 'exit-code'), 'utf8')), stdout, stderr }
+    },
 
     startServe,
     async serve(env, options) {

@@ -124,6 +124,18 @@ describe('mailbox list', () => {
       { provider: 'slack', integration: '1', region: 'eu', reason: 'http_400', delivery: 'delivery-0', attempts: 1 },
     ])
   })
+
+  it('--dead ends quietly in the middle once its reader has seen enough', async () => {
+    await leave(
+      ...Array.from({ length: 2500 }, (): [MailboxAddress, NewRowState] => [forRegion('1', 'eu'), dead('poison')]),
+    )
+    expect(await place.cliInto('head -n 1', ['mailbox', 'list', '--dead'], env)).toEqual({
+      exitCode: 141,
+      stdout: expect.stringMatching(/^ID +MAILBOX .*\n$/),
+      stderr: '',
+    })
+    expect(await listedDead()).toHaveLength(2500)
+  })
 })
 
 describe('mailbox replay', () => {
