@@ -43,6 +43,21 @@ export function get<Body>(path: string, query: Query = {}, options: Options = {}
   return ask<Body>('GET', path + queryText(query), undefined, options)
 }
 
+/** As much as a page of a list can be. */
+const LONGEST_PAGE = 1000
+
+/** Every item of a list, where what is said is wrong without one of them. */
+export async function getAll<Item>(path: string, query: Query = {}, options: Options = {}): Promise<readonly Item[]> {
+  const all: Item[] = []
+  let cursor: string | undefined
+  do {
+    const page: Page<Item> = await get(path, { ...query, limit: LONGEST_PAGE, cursor }, options)
+    all.push(...page.items)
+    cursor = page.next_cursor ?? undefined
+  } while (cursor !== undefined)
+  return all
+}
+
 /** A row, and the entity tag that it has as long as nobody changes it: for `If-Match`. */
 export interface Tagged<Row> {
   readonly row: Row

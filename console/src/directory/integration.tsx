@@ -130,7 +130,7 @@ async function deleteIt({ id, name, external_id }: Integration, etag: string): P
 
 /** Whom it serves; links are made, put aside and taken away. */
 function Organizations({ of: installation, onChange }: { of: Installation; onChange: () => void }) {
-  const { integration, organizations, links, isCut } = installation
+  const { integration, organizations, links } = installation
   const served = servedBy(integration, organizations, links)
   const [added, setAdded] = useState('')
   useFocusKept(links)
@@ -210,7 +210,6 @@ function Organizations({ of: installation, onChange }: { of: Installation; onCha
           rowKey={({ organization }) => organization.id}
         />
       )}
-      {isCut && <p class="hint">There are more; these are the first thousand.</p>}
       <form
         class="filters link-form"
         aria-label="Link an organization"

@@ -1,4 +1,4 @@
-import { ApiError, get, queryText, type Page } from '../api.ts'
+import { ApiError, get, getAll, queryText } from '../api.ts'
 import { Field, filled, given } from '../parts/field.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { PageHead, Section } from '../parts/section.tsx'
@@ -174,18 +174,17 @@ async function find(of: string, app: string | undefined, signal: AbortSignal): P
     ])
     return { own: integration, above: [], below: [], organizations: organization }
   }
-  const integrations = async (query: Record<string, string>) =>
-    (await get<Page<Integration>>('/api/integrations', query, { signal })).items
+  const integrations = (query: Record<string, string>) => getAll<Integration>('/api/integrations', query, { signal })
   const [all, below, organizations] = await Promise.all([
     integrations({ external_id: of }),
     integrations({ enterprise_id: of }),
-    get<Page<Organization>>('/api/organizations', { slug: of }, { signal }),
+    getAll<Organization>('/api/organizations', { slug: of }, { signal }),
   ])
   const isOf = ({ app_id }: Integration) => app === undefined || app_id === null || app_id === app
   const own = all.filter(isOf)
   const enterprises = [...new Set(all.flatMap(({ enterprise_id }) => enterprise_id ?? []))]
   const above = await Promise.all(enterprises.map((external_id) => integrations({ external_id })))
-  return { own, above: above.flat().filter(isOf), below, organizations: organizations.items }
+  return { own, above: above.flat().filter(isOf), below, organizations }
 }
 
 /** A row, where there is one. */

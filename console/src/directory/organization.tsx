@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { get, getTagged, queryText, remove, type Page } from '../api.ts'
+import { get, getAll, getTagged, queryText, remove, type Page } from '../api.ts'
 import { counted } from '../format.ts'
 import { confirm } from '../parts/confirm.tsx'
 import { Mark } from '../parts/mark.tsx'
@@ -35,10 +35,10 @@ export function OrganizationPage({ id }: { id: string }) {
     async (signal) => {
       const [{ row, etag }, integrations, regions] = await Promise.all([
         getTagged<Organization>(`/api/organizations/${encodeURIComponent(id)}`, { signal }),
-        get<Page<Integration>>('/api/integrations', { organization_id: id }, { signal }),
+        getAll<Integration>('/api/integrations', { organization_id: id }, { signal }),
         get<Page<RegionNow>>('/api/regions', {}, { signal }),
       ])
-      return { row, etag, integrations: integrations.items, regions: regions.items }
+      return { row, etag, integrations, regions: regions.items }
     },
     { key: id },
   )

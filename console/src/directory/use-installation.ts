@@ -1,4 +1,4 @@
-import { get, getTagged, type Page } from '../api.ts'
+import { get, getAll, getTagged, type Page } from '../api.ts'
 import type { Integration, Link, Organization, RegionNow } from '../shapes.ts'
 import { useResource, type Resource } from '../use-resource.ts'
 
@@ -9,30 +9,24 @@ export interface Installation {
   readonly organizations: readonly Organization[]
   readonly links: readonly Link[]
   readonly regions: readonly RegionNow[]
-  /** There are more organizations than one page of them. */
-  readonly isCut: boolean
 }
-
-/** As much as a page of a list can be. */
-const LIMIT = 1000
 
 export function useInstallation(id: string): Resource<Installation> {
   return useResource(
     async (signal) => {
-      const asked = { integration_id: id, limit: LIMIT }
+      const asked = { integration_id: id }
       const [{ row: integration, etag }, organizations, links, regions] = await Promise.all([
         getTagged<Integration>(`/api/integrations/${encodeURIComponent(id)}`, { signal }),
-        get<Page<Organization>>('/api/organizations', asked, { signal }),
-        get<Page<Link>>('/api/organization-integrations', asked, { signal }),
+        getAll<Organization>('/api/organizations', asked, { signal }),
+        getAll<Link>('/api/organization-integrations', asked, { signal }),
         get<Page<RegionNow>>('/api/regions', {}, { signal }),
       ])
       return {
         integration,
         etag,
-        organizations: organizations.items,
-        links: links.items,
+        organizations,
+        links,
         regions: regions.items,
-        isCut: organizations.next_cursor !== null,
       }
     },
     { key: id },

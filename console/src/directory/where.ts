@@ -24,8 +24,9 @@ export function servedBy(
   organizations: readonly Organization[],
   links: readonly Link[],
 ): readonly Served[] {
+  const linkTo = new Map(links.map((link) => [link.organization_id, link]))
   return organizations.flatMap((organization) => {
-    const link = links.find((one) => one.organization_id === organization.id)
+    const link = linkTo.get(organization.id)
     if (link === undefined) return []
     const whyNot =
       integration.status === 'disabled'

@@ -35,6 +35,48 @@ describe.skipIf(!testsBrowser())('the console’s directory', () => {
       ])
   })
 
+  describe('with more rows than fit on one page of a list', () => {
+    /** The gateway’s pages are of one row. */
+    const openInSmallPages = async (at: string) => {
+      window = await console.open()
+      await window.page.route(
+        (url) => /^\/api\/(integrations|organizations|organization-integrations)$/.test(url.pathname),
+        (route) => {
+          const url = new URL(route.request().url())
+          url.searchParams.set('limit', '1')
+          return route.continue({ url: url.href })
+        },
+      )
+      await window.page.goto(`${console.origin}/#/${at}`)
+      return window.page
+    }
+
+    it('shows every organization of an integration, and where its webhooks go by all of them', async () => {
+      const page = await openInSmallPages('directory/integrations/1')
+      await expect
+        .poll(destinations)
+        .toEqual([expect.stringMatching(/^us\s+active\s+acme/), expect.stringMatching(/^eu\s+active\s+beta/)])
+      await expectSeen(page.getByRole('button', { name: 'Unlink acme' }))
+      await expectSeen(page.getByRole('button', { name: 'Unlink beta' }))
+    })
+
+    it('shows every integration of an organization, and finds all that is looked up', async () => {
+      const written = { author: 'a test', precondition: { kind: 'none' } } as const
+      const { version: _version, ...acme } = (await directory().integration('1'))!
+      for (const id of ['2', '3']) {
+        const of = { externalId: `T0ACME0000${id}`, enterpriseId: 'E0ACME00001' }
+        await directory().putIntegration({ ...acme, ...of, id, name: `Acme ${id}` }, written)
+        await directory().putLink({ integrationId: id, organizationId: '10', status: 'active' }, written)
+      }
+      const page = await openInSmallPages('directory/organizations/10')
+      await expectSeen(page.getByRole('link', { name: '1 Acme' }))
+      await expectSeen(page.getByRole('link', { name: '3 Acme 3' }))
+      await page.goto(`${console.origin}/#/directory?of=E0ACME00001`)
+      await expectSeen(page.getByRole('link', { name: 'T0ACME00003 Acme 3' }))
+      for (const id of ['2', '3']) await directory().deleteIntegration(id, written)
+    })
+  })
+
   it('moves an organization once it is said what that does, and tells what came of it', async () => {
     window = await console.open('#/directory/organizations/11')
     const { page } = window
