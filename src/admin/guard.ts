@@ -6,7 +6,7 @@ import type { Settings } from '../config/environment.ts'
 import { Refusal } from '../errors.ts'
 import { peerOf } from '../peer.ts'
 import { isSame } from './is-same.ts'
-import { sessionIn, type Session } from './session.ts'
+import { sessionCookieAt, sessionIn, type Session } from './session.ts'
 
 export interface Caller {
   /** Who it is, as the audit names them; undefined: somebody who has shown nothing. */
@@ -15,6 +15,8 @@ export interface Caller {
   readonly named: string
   /** By what a browser is let in. */
   readonly session: Session | undefined
+  /** Where such a session is looked for, and put. */
+  readonly cookieName: string
   /** Of whoever is behind the trusted proxies. */
   readonly address: string
   /** As far as a trusted proxy says so. */
@@ -38,22 +40,24 @@ export function callerOf(req: IncomingMessage, settings: GuardSettings, now: num
   }
   const { user, proto, host, forwardedFor } = peerOf(req, TRUSTED_PROXIES, IDENTITY_HEADER)
   // A proxy may call us by our address. Without a token its own name proves nothing: it may be the rebound one.
-  const outside = hasToken ? URL.parse(`${proto}://${host}`)?.host : undefined
+  const outside = hasToken ? URL.parse(`${proto}://${host}`) : null
   const { origin } = req.headers
   const from = origin === undefined ? at.host : URL.parse(origin)?.host
   // Of a page that hides where it is from, nothing is known (`null`).
-  if (from === undefined || (from !== at.host && from !== outside) || isPartOfAnother(req.headers)) {
+  if (from === undefined || (from !== at.host && from !== outside?.host) || isPartOfAnother(req.headers)) {
     throw new Refusal('foreign_origin', 'Pages of other origins may not use the admin API.')
   }
 
   const address = withoutMapping(req.socket.remoteAddress ?? 'unknown')
   const named = user === undefined ? address : `${address} (${printable(user)})`
-  const session = hasToken ? sessionIn(req.headers.cookie, ADMIN_TOKEN, now) : undefined
+  const cookieName = sessionCookieAt((outside ?? at).port)
+  const session = hasToken ? sessionIn(req.headers.cookie, { token: ADMIN_TOKEN, cookieName, now }) : undefined
   const way = shownBy(req, ADMIN_TOKEN, session)
   return {
     author: way === 'session' ? bySession(named) : way && `${way} ${named}`,
     named,
     session: way === 'session' ? session : undefined,
+    cookieName,
     address: clientOf(forwardedFor, TRUSTED_PROXIES) ?? address,
     isHttps: proto === 'https',
   }

@@ -47,7 +47,9 @@ export function openApiOf(routes: readonly Route[]): Json {
           type: 'apiKey',
           in: 'cookie',
           name: SESSION_COOKIE,
-          description: 'Of POST /api/session. What writes needs the header X-CSRF-Token besides.',
+          description:
+            'Of POST /api/session, which names it: an underscore and the port follow where the address has one. What ' +
+            'writes needs the header X-CSRF-Token besides.',
         },
       },
     },

@@ -92,8 +92,8 @@ export function sessionRoutes({ settings, clock, ids, alarms, version, demo }: S
           throw unauthorized()
         }
         limit.forget(caller.address)
-        const { isHttps } = caller
-        const { session, cookie } = beginSession(token, { now: clock.now(), nonce: ids.nonce(), isHttps })
+        const { isHttps, cookieName } = caller
+        const { session, cookie } = beginSession(token, { now: clock.now(), nonce: ids.nonce(), isHttps, cookieName })
         return {
           status: 200,
           headers: { 'Set-Cookie': cookie },
@@ -111,7 +111,7 @@ export function sessionRoutes({ settings, clock, ids, alarms, version, demo }: S
       problems: ['csrf'],
       handle({ headers, caller }) {
         if (caller.session !== undefined) admit({ method: 'DELETE', headers }, caller)
-        return { status: 204, headers: { 'Set-Cookie': endSession(caller.isHttps) } }
+        return { status: 204, headers: { 'Set-Cookie': endSession(caller) } }
       },
     }),
   ]

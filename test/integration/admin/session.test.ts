@@ -72,7 +72,7 @@ describe('a login', () => {
 
   it('sets a cookie for this site and no script, and through a proxy’s https for https alone', async () => {
     const [line] = (await logIn()).headers['set-cookie'] ?? []
-    expect(line).toMatch(/^silo_session=\S+; HttpOnly; SameSite=Strict; Path=\/; Max-Age=43200$/)
+    expect(line).toMatch(/^silo_session_\d+=\S+; HttpOnly; SameSite=Strict; Path=\/; Max-Age=43200$/)
     const [secure] = (await logIn('open-sesame', { 'X-Forwarded-Proto': 'https' })).headers['set-cookie'] ?? []
     expect(secure).toMatch(/; Secure$/)
   })
@@ -202,8 +202,47 @@ describe('a session', () => {
     expect((await logOut(cookie)).status).toBe(403)
     const reply = await logOut({ ...cookie, ...csrf })
     expect(reply).toMatchObject({ status: 204, text: '' })
-    expect(reply.headers['set-cookie']).toEqual(['silo_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0'])
+    expect(reply.headers['set-cookie']).toEqual([
+      `silo_session_${rig.port}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0`,
+    ])
     expect((await logOut({})).status).toBe(204)
+  })
+})
+
+describe('the cookie of a session', () => {
+  const at = (host: string) => ({ Host: host, Origin: `http://${host}` })
+  const nameIn = (reply: AdminReply) => cookieIn(reply).replace(/=.*/, '')
+
+  it('is named by the port that the browser has called: cookies know none, and another gateway may be at the next', async () => {
+    const [here, there] = [at('localhost:9001'), at('localhost:9002')]
+    const [one, other] = [await logIn('open-sesame', here), await logIn('open-sesame', there)]
+    expect([one, other].map(nameIn)).toEqual(['silo_session_9001', 'silo_session_9002'])
+    const both = { Cookie: [one, other].map(cookieIn).join('; ') }
+    expect((await session({ ...both, ...here })).json).toEqual(one.json)
+    expect((await session({ ...both, ...there })).json).toEqual(other.json)
+    // What is at one port is asked for at the other in vain, so that neither ends the other's.
+    expect((await session({ Cookie: cookieIn(one), ...there })).json).toMatchObject({ authenticated: false })
+  })
+
+  it('is named by what a proxy says that the browser has called, and without a port where that has none', async () => {
+    const behind = (host: string) => ({
+      'X-Forwarded-Host': host,
+      Origin: `https://${host}`,
+      'X-Forwarded-Proto': 'https',
+    })
+    expect(nameIn(await logIn('open-sesame', behind('gateway.acme.example:8443')))).toBe('silo_session_8443')
+    const reply = await logIn('open-sesame', behind('gateway.acme.example'))
+    expect(nameIn(reply)).toBe('silo_session')
+    const cookie = { Cookie: cookieIn(reply) }
+    expect((await session({ ...cookie, ...behind('gateway.acme.example') })).json).toMatchObject({
+      authenticated: true,
+    })
+  })
+
+  it('of the time when it had the same name at every port counts for nothing there, and goes by itself', async () => {
+    const { reply } = await loggedIn()
+    const old = { Cookie: cookieIn(reply).replace(/^silo_session_\d+/, 'silo_session') }
+    expect((await session(old)).json).toMatchObject({ authenticated: false })
   })
 })
 

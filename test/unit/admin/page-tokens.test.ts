@@ -28,7 +28,8 @@ async function ask(body: Record<string, unknown>): Promise<unknown> {
     audit: { record: () => Promise.resolve() },
     clock: createManualClock(),
   })
-  const caller = { author: 'ann', named: 'ann', session: undefined, address: '127.0.0.1', isHttps: false }
+  const session = { session: undefined, cookieName: 'silo_session' }
+  const caller = { author: 'ann', named: 'ann', ...session, address: '127.0.0.1', isHttps: false }
   const reply = await route?.answer({ params: {}, query: {}, body, headers: {}, author: 'ann', caller })
   return reply?.body
 }

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { beginSession, sessionIn } from '../../../src/admin/session.ts'
+import { beginSession, sessionCookieAt, sessionIn as find } from '../../../src/admin/session.ts'
 
 const TOKEN = 'open-sesame'
 const NOON = 1_700_000_000_000
 const HOUR = 3_600_000
 
+const cookieName = sessionCookieAt('8081')
+const sessionIn = (header: string | undefined, token: string, now: number) => find(header, { token, cookieName, now })
+
 function begin({ token = TOKEN, nonce = 'a-nonce', isHttps = false } = {}) {
-  const { session, cookie } = beginSession(token, { now: NOON, nonce, isHttps })
+  const { session, cookie } = beginSession(token, { now: NOON, nonce, isHttps, cookieName })
   return { session, line: cookie, cookie: cookie.replace(/;.*/, '') }
 }
 
@@ -36,12 +39,12 @@ describe('a session', () => {
       Array.from({ length: count }, (_, nonce) => begin({ token: 'another', nonce: String(nonce) }).cookie).join('; ')
     expect(sessionIn(`${forged(3)}; ${cookie}`, TOKEN, NOON)).toBeDefined()
     expect(sessionIn(`${forged(4)}; ${cookie}`, TOKEN, NOON)).toBeUndefined()
-    expect(sessionIn(`silo_session=1; ${forged(3)}; ${cookie}`, TOKEN, NOON)).toBeDefined()
+    expect(sessionIn(`silo_session_8081=1; ${forged(3)}; ${cookie}`, TOKEN, NOON)).toBeDefined()
   })
 
   it('cannot be made longer, or be any other than was begun', () => {
     const { cookie } = begin()
-    const [claim = '', nonce = '', seal = ''] = cookie.replace('silo_session=', '').split('.')
+    const [claim = '', nonce = '', seal = ''] = cookie.replace('silo_session_8081=', '').split('.')
     const later = String(Number(claim) + HOUR)
     for (const made of [
       `${later}.${nonce}.${seal}`,
@@ -52,10 +55,10 @@ describe('a session', () => {
       `${claim}${nonce}.${seal}`,
       `1e99.${nonce}.${seal}`,
     ]) {
-      expect(sessionIn(`silo_session=${made}`, TOKEN, NOON), made).toBeUndefined()
+      expect(sessionIn(`silo_session_8081=${made}`, TOKEN, NOON), made).toBeUndefined()
     }
     expect(sessionIn(undefined, TOKEN, NOON)).toBeUndefined()
-    expect(sessionIn('silo_session', TOKEN, NOON)).toBeUndefined()
+    expect(sessionIn('silo_session_8081', TOKEN, NOON)).toBeUndefined()
   })
 
   it('shows a page a CSRF token that is not what the cookie holds, and another for each session', () => {
@@ -66,7 +69,7 @@ describe('a session', () => {
   })
 
   it('has a cookie that no script reads and no other site sends, and over https one that never goes without', () => {
-    expect(begin().line).toMatch(/^silo_session=[\w.-]+; HttpOnly; SameSite=Strict; Path=\/; Max-Age=43200$/)
+    expect(begin().line).toMatch(/^silo_session_8081=[\w.-]+; HttpOnly; SameSite=Strict; Path=\/; Max-Age=43200$/)
     expect(begin({ isHttps: true }).line).toMatch(/; Secure$/)
   })
 })
