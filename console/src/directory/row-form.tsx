@@ -131,7 +131,12 @@ export function RowForm<Saved>({ what, path, fields, isMeant, aside, onSaved, ..
           onTheirs={() => goOn(false)}
         />
       )}
-      {error !== undefined && <Failure error={error} />}
+      {error !== undefined && (
+        <Failure
+          error={error}
+          faults={error.faults.filter(({ path: at }) => fields.every(({ name }) => name !== at))}
+        />
+      )}
       <div class="actions">
         <button
           type="submit"

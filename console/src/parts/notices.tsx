@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import type { ApiError } from '../api.ts'
 import { Mark, type Tone } from './mark.tsx'
-import { Faults } from './states.tsx'
+import { Faults, problemInWords } from './states.tsx'
 
 interface Notice {
   readonly id: number
@@ -45,12 +45,8 @@ export function Notices() {
         <div key={id} class={`notice ${tone}`}>
           <div>
             <Mark tone={tone}>{text}</Mark>
-            {error && (
-              <p>
-                {error.title}. {error.message !== error.title && error.message}
-              </p>
-            )}
-            {error && <Faults error={error} />}
+            {error && <p>{problemInWords(error).join(' ')}</p>}
+            {error && <Faults faults={error.faults} />}
           </div>
           <button type="button" class="plain" aria-label={`Put away: ${text}`} onClick={() => putAway(id)}>
             ×

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import type { ApiError } from '../api.ts'
+import type { ApiError, Fault } from '../api.ts'
 
 /** While there is nothing to show yet. */
 export function Loading({ what }: { what: string }) {
@@ -15,14 +15,26 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="state">{children}</p>
 }
 
-/** What went wrong, every fault of it, and what can be done. */
-export function Failure({ error, retry }: { error: ApiError; retry?: (() => void) | undefined }) {
+/**
+ * What went wrong, every fault of it, and what can be done. `faults`: those that are not shown elsewhere; all of them
+ * unless it is said.
+ */
+export function Failure({
+  error,
+  faults = error.faults,
+  retry,
+}: {
+  error: ApiError
+  faults?: readonly Fault[]
+  retry?: (() => void) | undefined
+}) {
+  const [first, more] = problemInWords(error)
   return (
     <div class="failure" role="alert">
       <p>
-        <strong>{error.title}.</strong> {error.message !== error.title && error.message}
+        <strong>{first}</strong> {more}
       </p>
-      <Faults error={error} />
+      <Faults faults={faults} />
       {retry && (
         <button type="button" onClick={retry}>
           Try again
@@ -32,12 +44,18 @@ export function Failure({ error, retry }: { error: ApiError; retry?: (() => void
   )
 }
 
+/** A problem's title and detail, and nothing twice: some details say the title again, some only lead to the faults. */
+export function problemInWords({ title, message, faults }: ApiError): readonly [first: string, more?: string] {
+  if (faults.length > 0 || message === title) return [`${title}.`]
+  return message.startsWith(title) ? [message] : [`${title}.`, message]
+}
+
 /** Where in what was sent something is wrong. */
-export function Faults({ error }: { error: ApiError }) {
-  if (error.faults.length === 0) return null
+export function Faults({ faults }: { faults: readonly Fault[] }) {
+  if (faults.length === 0) return null
   return (
     <ul class="faults">
-      {error.faults.map(({ path, message }) => (
+      {faults.map(({ path, message }) => (
         <li key={`${path} ${message}`}>
           {path !== '' && <code>{path}</code>} {message}
         </li>

@@ -116,6 +116,30 @@ describe.skipIf(!testsBrowser())('the console’s directory', () => {
     expect(await directory().organization('10')).toMatchObject({ slug: 'acme-2', name: 'Acme and Sons' })
   })
 
+  it('says what is wrong with a row once: at its field, or where it has none beside the button', async () => {
+    window = await console.open('#/directory/integrations/1')
+    const { page } = window
+    await page.getByLabel('Provider').fill('no body')
+    await press('Save')
+    await expectSeen(page.getByText('Provider must be 1 to 255 characters without blanks'))
+    expect(await page.getByText('without blanks').count()).toBe(1)
+    expect(await page.getByRole('alert').innerText()).toBe('The request is not what this route takes.')
+
+    await page.getByLabel('Organization id').fill('999')
+    await press('Link it')
+    await expectSeen(page.getByText('names organization 999, which does not exist'))
+    expect(await page.getByText('contradicts what is there').allInnerTexts()).toEqual([
+      'The change contradicts what is there.',
+    ])
+
+    await page.goto(`${console.origin}/#/directory/organizations/new`)
+    await page.getByLabel('Number').fill('0')
+    await page.getByLabel('Slug').fill('zero')
+    await page.getByRole('button', { name: 'Create' }).click()
+    await expectSeen(page.getByRole('alert').getByRole('listitem'))
+    expect(window.faults.splice(0)).toHaveLength(3)
+  })
+
   it('does not call deleted what cannot be read again', async () => {
     window = await console.open('#/directory/organizations/10')
     const { page } = window
