@@ -24,9 +24,8 @@ import { createRateLimit } from './limit/rate-limit.ts'
 import { createLive } from './live.ts'
 import type { Door, Provider } from './provider.ts'
 import { providers as registered } from './providers/index.ts'
+import { openDeliveries, type Deliveries } from './records/deliveries.ts'
 import { createRecorder } from './records/recorder.ts'
-import type { RecordPage, RecordStore } from './records/record-store.ts'
-import { deliveryFrom, type Delivery } from './records/told.ts'
 import type { Topology } from './regions/regions.ts'
 import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
 import { openSpool } from './spool/open-spool.ts'
@@ -54,15 +53,6 @@ export interface GatewayOptions {
   readonly log?: Log
   /** Told of every webhook once its last region has come to its end. */
   readonly onWebhook?: (record: WebhookRecord) => void
-}
-
-/** The records of deliveries, with what this gateway has not written yet. */
-export interface Deliveries {
-  readonly list: (...asked: Parameters<RecordStore['list']>) => Promise<RecordPage>
-  /** Undefined: nothing is recorded of it, or not any more. */
-  readonly read: (delivery: string) => Promise<Delivery | undefined>
-  /** Removes what is recorded of an integration; returns how many records. */
-  readonly erase: (...asked: Parameters<RecordStore['erase']>) => Promise<number>
 }
 
 /** Where a path leads under today's configuration. A reload never touches what is handed out here. */
@@ -94,7 +84,7 @@ export interface Gateway {
   /** Whose changes are in effect here at once, and on the other gateways as soon as they hear of them. */
   readonly directory: DirectoryEditor
   readonly spool: Spool
-  /** What has happened to webhooks. All reject when the database cannot be asked. */
+  /** What has happened to webhooks. */
   readonly deliveries: Deliveries
   /** What the gateways of a fleet tell each other; without `REDIS_URL`, nothing. */
   readonly news: News
@@ -346,21 +336,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     directory: editor,
     spool,
-    deliveries: {
-      async list(...asked) {
-        await recorder.flush()
-        return await store.records.list(...asked)
-      },
-      async read(delivery) {
-        await recorder.flush()
-        const stored = await store.records.read(delivery)
-        return stored && deliveryFrom(stored)
-      },
-      async erase(...asked) {
-        await recorder.flush()
-        return (await store.records.erase(...asked)).removed
-      },
-    },
+    deliveries: openDeliveries(store.records, recorder),
     news,
     providers: () => live.now().providers,
     doorAt(path) {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { word } from '../directory/row-fields.ts'
 import { Refusal } from '../errors.ts'
-import type { Deliveries } from '../gateway.ts'
+import type { Deliveries } from '../records/deliveries.ts'
 import { recordPosition } from '../records/record-store.ts'
 import type { Entry } from '../records/story.ts'
 import { deliveryOut } from '../records/told.ts'
