@@ -1,36 +1,32 @@
-import { useMemo } from 'preact/hooks'
 import { duration } from '../format.ts'
 import { PROVIDER_WAITS_MS } from '../limits.ts'
-import { Plot, type Series } from '../parts/plot.tsx'
-import { Section } from '../parts/section.tsx'
+import type { Series } from '../parts/plot.tsx'
 import type { Now } from '../shapes.ts'
-import { HISTORY_SECONDS } from '../stream.ts'
-import { drawn, summaryOf } from './seconds.ts'
+import { HistoryPlot } from './history-plot.tsx'
+import { summaryOf } from './seconds.ts'
 
 /** How long webhooks waited for their answer, against what Slack waits. */
 export function AnswerTimes({ history }: { history: readonly Now[] }) {
-  const { times, series } = useMemo(() => {
-    const { times, told } = drawn(history)
-    const answers = told.map((second) => second?.second.answer_ms ?? null)
-    const series: Series[] = [
-      { name: '99 % within', stroke: '--series-2', dash: [4, 3], values: answers.map((ms) => ms && ms.p99) },
-      { name: 'half within', stroke: '--series-1', values: answers.map((ms) => ms && ms.p50) },
-    ]
-    return { times, series }
-  }, [history])
   return (
-    <Section title="Time to the answer" aside="from the first byte, last 5 min">
-      <Plot
-        summary={inWords(history)}
-        times={times}
-        span={HISTORY_SECONDS}
-        series={series}
-        log={{ min: 1, max: 10_000 }}
-        limit={{ at: PROVIDER_WAITS_MS, name: 'Slack gives up after 3 s' }}
-        format={duration}
-      />
-    </Section>
+    <HistoryPlot
+      title="Time to the answer"
+      aside="from the first byte, last 5 min"
+      history={history}
+      seriesOf={seriesOf}
+      summary={inWords(history)}
+      log={{ min: 1, max: 10_000 }}
+      limit={{ at: PROVIDER_WAITS_MS, name: 'Slack gives up after 3 s' }}
+      format={duration}
+    />
   )
+}
+
+function seriesOf(told: readonly (Now | null)[]): Series[] {
+  const answers = told.map((second) => second?.second.answer_ms ?? null)
+  return [
+    { name: '99 % within', stroke: '--series-2', dash: [4, 3], values: answers.map((ms) => ms && ms.p99) },
+    { name: 'half within', stroke: '--series-1', values: answers.map((ms) => ms && ms.p50) },
+  ]
 }
 
 function inWords(history: readonly Now[]): string {
