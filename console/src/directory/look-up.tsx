@@ -1,5 +1,6 @@
 import { ApiError, get, getAll, queryText } from '../api.ts'
 import { Field, filled, given } from '../parts/field.tsx'
+import { Form } from '../parts/form.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { PageHead, Section } from '../parts/section.tsx'
 import { Empty, Failure, Loading } from '../parts/states.tsx'
@@ -31,14 +32,10 @@ export function LookUp({ place }: { place: Place }) {
       >
         Where does this workspace go, and why?
       </PageHead>
-      <form
+      <Form
         key={queryText(asked)}
-        class="filters"
-        aria-label="Look up"
-        onSubmit={(event) => {
-          event.preventDefault()
-          go(href('directory') + queryText(filled(event.currentTarget, names)))
-        }}
+        label="Look up"
+        onFilled={(form) => go(href('directory') + queryText(filled(form, names)))}
       >
         <Field name="Workspace, enterprise, slug, or the number of a row">
           <input
@@ -56,7 +53,7 @@ export function LookUp({ place }: { place: Place }) {
         <button type="submit" class="primary">
           Look up
         </button>
-      </form>
+      </Form>
       {asked.of === undefined ? (
         <Empty>
           Slack names the workspace (T…) or the enterprise (E…) in each webhook; a delivery’s page says where it was

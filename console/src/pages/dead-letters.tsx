@@ -1,16 +1,16 @@
 import { useState } from 'preact/hooks'
-import { queryText } from '../api.ts'
 import { count, counted } from '../format.ts'
 import { replayAll, replayOne } from '../mailboxes/replay.tsx'
 import { Whose } from '../mailboxes/whose.tsx'
 import type { PageProps } from '../pages.ts'
-import { Field, filled, given, NumberField } from '../parts/field.tsx'
+import { Field, given, NumberField } from '../parts/field.tsx'
+import { Filters } from '../parts/filters.tsx'
 import { Listed } from '../parts/listed.tsx'
 import { PageHead } from '../parts/section.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { Time } from '../parts/time.tsx'
 import { RegionChoice } from '../regions/region-choice.tsx'
-import { go, href } from '../router.ts'
+import { href } from '../router.ts'
 import type { DeadLetter } from '../shapes.ts'
 import { useFocusKept } from '../use-focus-kept.ts'
 import { useList } from '../use-list.ts'
@@ -81,26 +81,14 @@ export default function DeadLetters({ place }: PageProps) {
             ? 'Nothing that was given up fits.'
             : `${counted(items.length, 'delivery was', 'deliveries were')} given up${isMore ? ', and more' : ''}; each can be sent again.`}
       </PageHead>
-      <form
-        key={queryText(filter)}
-        class="filters"
-        aria-label="Filter"
-        onSubmit={(event) => {
-          event.preventDefault()
-          go(href('dead-letters') + queryText(filled(event.currentTarget, names)))
-        }}
-      >
+      <Filters page="dead-letters" names={names} filter={filter} all="All dead letters">
         <RegionChoice given={filter.region} />
         <Field name="Reason">
           <input name="reason" defaultValue={filter.reason ?? ''} placeholder="http_410" />
         </Field>
         <NumberField label="Integration id" name="integration_id" given={filter.integration_id} />
         <NumberField label="Mailbox" name="mailbox_id" given={filter.mailbox_id} />
-        <button type="submit" class="primary">
-          Show
-        </button>
-        {Object.keys(filter).length > 0 && <a href={href('dead-letters')}>All dead letters</a>}
-      </form>
+      </Filters>
       <Listed list={list} of={['dead letter', 'dead letters']} empty="No dead letters fit.">
         {(some) => <Table label="Dead letters" columns={columns} rows={some} rowKey={({ id }) => id} />}
       </Listed>

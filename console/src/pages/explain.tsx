@@ -5,6 +5,7 @@ import { Explained } from '../explain/explained.tsx'
 import { askedOf, FORM, nothing, paths, type Asked } from '../explain/from-delivery.ts'
 import type { PageProps } from '../pages.ts'
 import { Field } from '../parts/field.tsx'
+import { Form } from '../parts/form.tsx'
 import { PageHead } from '../parts/section.tsx'
 import { Failure, Loading } from '../parts/states.tsx'
 import { href } from '../router.ts'
@@ -66,14 +67,7 @@ function Question({ asked }: { asked: Asked }) {
 
   return (
     <>
-      <form
-        class="question"
-        aria-label="A webhook"
-        onSubmit={(event) => {
-          event.preventDefault()
-          void ask(event.currentTarget)
-        }}
-      >
+      <Form label="A webhook" class="question" onFilled={(form) => void ask(form)}>
         <div class="filters">
           <Field name="Path">
             <input
@@ -110,7 +104,7 @@ function Question({ asked }: { asked: Asked }) {
             {isAsking ? 'Asking …' : 'Explain'}
           </button>
         </div>
-      </form>
+      </Form>
       {answer.error !== undefined && <Failure error={asApiError(answer.error)} />}
       {answer.explanation !== undefined && <Explained key={answer.round} explanation={answer.explanation} />}
     </>

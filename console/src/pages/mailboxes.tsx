@@ -3,14 +3,15 @@ import { bytes, count, counted } from '../format.ts'
 import { pause, resume } from '../mailboxes/steer.tsx'
 import { Whose } from '../mailboxes/whose.tsx'
 import type { PageProps } from '../pages.ts'
-import { Choice, Field, filled, given, NumberField } from '../parts/field.tsx'
+import { Choice, Field, given, NumberField } from '../parts/field.tsx'
+import { Filters } from '../parts/filters.tsx'
 import { Listed } from '../parts/listed.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { PageHead } from '../parts/section.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { Since, Time } from '../parts/time.tsx'
 import { RegionChoice } from '../regions/region-choice.tsx'
-import { go, href } from '../router.ts'
+import { href } from '../router.ts'
 import type { MailboxNow } from '../shapes.ts'
 import { useList } from '../use-list.ts'
 
@@ -54,15 +55,7 @@ export default function Mailboxes({ place }: PageProps) {
   return (
     <>
       <PageHead title="Mailboxes">{items === undefined ? 'What waits for regions.' : summaryOf(items)}</PageHead>
-      <form
-        key={queryText(filter)}
-        class="filters"
-        aria-label="Filter"
-        onSubmit={(event) => {
-          event.preventDefault()
-          go(href('mailboxes') + queryText(filled(event.currentTarget, names)))
-        }}
-      >
+      <Filters page="mailboxes" names={names} filter={filter} all="All mailboxes">
         <Field name="Kind">
           <Choice name="kind" given={filter.kind} among={kinds} />
         </Field>
@@ -72,11 +65,7 @@ export default function Mailboxes({ place }: PageProps) {
           <input name="paused" type="checkbox" value="true" defaultChecked={filter.paused === 'true'} />
           <span>Paused only</span>
         </label>
-        <button type="submit" class="primary">
-          Show
-        </button>
-        {Object.keys(filter).length > 0 && <a href={href('mailboxes')}>All mailboxes</a>}
-      </form>
+      </Filters>
       <Listed list={list} of={['mailbox', 'mailboxes']} empty="Nothing has ever waited that fits.">
         {(some) => <Table label="Mailboxes" columns={columns} rows={some} rowKey={({ id }) => id} />}
       </Listed>

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 import { getTagged, put, type ApiError } from '../api.ts'
 import { confirm } from '../parts/confirm.tsx'
 import { Field, filled, NumberField } from '../parts/field.tsx'
+import { Form } from '../parts/form.tsx'
 import { notify } from '../parts/notices.tsx'
 import { PageHead, Section } from '../parts/section.tsx'
 import { Empty, Failure, Loading } from '../parts/states.tsx'
@@ -109,14 +110,7 @@ export default function Shed() {
         />
       )}
       <Section title="Add a rule">
-        <form
-          class="filters"
-          aria-label="Add a rule"
-          onSubmit={(event) => {
-            event.preventDefault()
-            void add(event.currentTarget)
-          }}
-        >
+        <Form label="Add a rule" onFilled={(form) => void add(form)}>
           <Field name="Provider">
             <input name="provider" required defaultValue="slack" class="short" />
           </Field>
@@ -133,7 +127,7 @@ export default function Shed() {
           <button type="submit" class="danger">
             Shed …
           </button>
-        </form>
+        </Form>
       </Section>
     </>
   )
