@@ -9,7 +9,7 @@ import type { Topology } from '../regions/regions.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
 import { overrideOf, type RegionOverrides } from '../steering/region-overrides.ts'
 import { describeIntegration, describeOrganization, hintOf, installationOf, lookupOf } from './describe.ts'
-import type { ExplainIn, Explanation, Facts } from './explanation.ts'
+import { nothingKnown, type ExplainIn, type Explanation, type Facts } from './explanation.ts'
 import { inWords } from './in-words.ts'
 
 /** What decisions are made of here and now. */
@@ -35,27 +35,13 @@ export async function explain(asked: ExplainIn, parts: ExplainParts): Promise<Ex
   return { ...facts, lines: inWords(facts) }
 }
 
-const nothing: Omit<Facts, 'outcome'> = {
-  door: null,
-  request: null,
-  installation: null,
-  lookup: null,
-  integration: null,
-  organizations: [],
-  hint: null,
-  plan: null,
-  regions: [],
-  shed: null,
-  rate_limit_per_minute: null,
-}
-
 async function factsOf(asked: ExplainIn, parts: ExplainParts): Promise<Facts> {
   const path = asked.path.replace(/\?.*$/s, '')
   const found = doorAt(path, parts.providers)
   if (found === undefined)
-    return { ...nothing, outcome: refusedBy(new Refusal('not_found', 'The path is no webhook.')) }
+    return { ...nothingKnown, outcome: refusedBy(new Refusal('not_found', 'The path is no webhook.')) }
   const { provider, door } = found
-  const known = { ...nothing, door: { provider: provider.name, kind: door.kind, surface: door.surface } }
+  const known = { ...nothingKnown, door: { provider: provider.name, kind: door.kind, surface: door.surface } }
   if (door.kind === 'control_page') return { ...known, outcome: { kind: 'control_page', status: null } }
   try {
     const bytes = Buffer.from(asked.body)

@@ -125,3 +125,18 @@ export type ExplainIn = z.output<typeof explainIn>
 export type Explanation = z.output<typeof explanationOut>
 /** What is said in words. */
 export type Facts = Omit<Explanation, 'lines'>
+
+/** The facts before anything is known. */
+export const nothingKnown: Omit<Facts, 'outcome'> = {
+  door: null,
+  request: null,
+  installation: null,
+  lookup: null,
+  integration: null,
+  organizations: [],
+  hint: null,
+  plan: null,
+  regions: [],
+  shed: null,
+  rate_limit_per_minute: null,
+}

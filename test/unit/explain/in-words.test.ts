@@ -1,22 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import type { Facts } from '../../../src/explain/explanation.ts'
+import { nothingKnown, type Facts } from '../../../src/explain/explanation.ts'
 import { inWords } from '../../../src/explain/in-words.ts'
 
 type Region = Facts['regions'][number]
 type Organization = Facts['organizations'][number]
 
 const facts: Facts = {
+  ...nothingKnown,
   door: { provider: 'slack', kind: 'webhook', surface: 'command' },
   request: { surface: 'command', type: '/silo', promised: 'late_answer' },
-  installation: null,
-  lookup: null,
-  integration: null,
-  organizations: [],
-  hint: null,
-  plan: null,
-  regions: [],
-  shed: null,
-  rate_limit_per_minute: null,
   outcome: { kind: 'dispatched', status: null },
 }
 const region: Region = {
