@@ -1,16 +1,11 @@
 // express in, signature, Node's own `fetch` to every region at once; the first answer is the answer.
 import express from 'express'
-import { answer, serve } from './http.ts'
+import { askAll } from './ask.ts'
+import { serve } from './http.ts'
 import { sendByFetch } from './send-by-fetch.ts'
-import { isSigned } from './verify.ts'
 
-const [secret = '', ...regions] = process.argv.slice(2)
-const sends = regions.map(sendByFetch)
+const ask = askAll(sendByFetch, process.argv.slice(2))
 
 const app = express().disable('x-powered-by')
-app.use(express.raw({ type: () => true }), (req, res) => {
-  const body = req.body as Buffer
-  if (isSigned(secret, req.headers, body)) answer(res, Promise.any(sends.map((send) => send(req, body))))
-  else res.writeHead(401).end()
-})
+app.use(express.raw({ type: () => true }), (req, res) => ask(req, res, req.body as Buffer))
 serve(app)
