@@ -7,17 +7,19 @@ import { PageHead } from '../parts/section.tsx'
 import { Empty } from '../parts/states.tsx'
 import { go, href, type Place } from '../router.ts'
 import type { DeliveryListing } from '../shapes.ts'
+import { useFocusKept } from '../use-focus-kept.ts'
 import { useList } from '../use-list.ts'
 import { FilterForm } from './filter-form.tsx'
 import { filterIn, isWanted, type Filter } from './filter.ts'
 import { DeliveryRows } from './rows.tsx'
-import { followTail } from './tail.ts'
+import { followTail, SHOWN_A_SECOND } from './tail.ts'
 
 /** Every webhook that is remembered, by filter, a page at a time or as they come. */
 export function DeliveryList({ place }: { place: Place }) {
   const filter = filterIn(place.query)
   const isLive = place.query.get('live') === 'true'
   const key = queryText(filter)
+  useFocusKept(isLive)
 
   return (
     <>
@@ -36,7 +38,8 @@ export function DeliveryList({ place }: { place: Place }) {
         Webhooks as they came and what became of them, the newest first.
       </PageHead>
       <FilterForm filter={filter} />
-      <Found key={key} filter={filter} isLive={isLive} />
+      {/* Whoever leaves the tail for the list wants it as it is now. */}
+      <Found key={`${key} ${isLive}`} filter={filter} isLive={isLive} />
     </>
   )
 }
@@ -75,7 +78,10 @@ function Live({ before, filter }: { before: readonly DeliveryListing[]; filter: 
           <Mark tone="good">Live, as they come to this gateway</Mark>
         )}
         {tail.missed.value > 0 && (
-          <span class="fine">{count(tail.missed.value)} came too quickly to be shown; a search finds them.</span>
+          <span class="fine">
+            At most {SHOWN_A_SECOND} a second are shown, first those that failed; {count(tail.missed.value)} were not.{' '}
+            <a href={href('deliveries') + queryText(filter)}>The list has them</a>.
+          </span>
         )}
         {isOver && <span class="fine">Nothing new can come: “until” is in the past.</span>}
       </div>

@@ -1,18 +1,26 @@
-import { effect, signal, type ReadonlySignal } from '@preact/signals'
+import { computed, effect, signal, type ReadonlySignal } from '@preact/signals'
 import type { DeliveryListing } from '../shapes.ts'
 import { leftOut, recent } from '../stream.ts'
 
-/** What a person can look through; more would only make each change slower to draw. */
-const KEPT = 200
+/** Some windows full: each time that something is put before them, all of them are painted anew, seen or not. */
+const KEPT = 60
 /** What comes alone is shown at once; of many a second nobody could read more, and a table is expensive to paint. */
 const SHOW_MS = 1000
+/** Half a window full, as many as can be skimmed: making rows that nobody reads would be most of what the page does. */
+export const SHOWN_A_SECOND = 20
+/** What comes at once after a quiet while is seen whole. */
+const SHOWN_AT_ONCE = 50
+/** As many as the stream tells in a second: only where the tail is paused there can be more. */
+const WAITING = 200
+/** Told again when their last region has come to its end, the last of these are not counted twice. */
+const REMEMBERED = 2000
 
 export interface Tail {
   /** The newest first. */
   readonly rows: ReadonlySignal<readonly DeliveryListing[]>
   /** How many have come that wait until the tail goes on. */
   readonly waiting: ReadonlySignal<number>
-  /** How many came so quickly that the stream has not told them, since it was begun. */
+  /** How many came so quickly that they are not shown, or the stream has not told them, since it was begun. */
   readonly missed: ReadonlySignal<number>
   readonly isPaused: ReadonlySignal<boolean>
   readonly pause: () => void
@@ -20,42 +28,83 @@ export interface Tail {
   readonly end: () => void
 }
 
-/** Puts deliveries before those that are there as they come: those that are wanted, the newest some hundred. */
+/**
+ * Puts deliveries before those that are there as they come: those that are wanted, the newest sixty. Where more come
+ * than can be read it takes some, first those that failed, and counts the others.
+ */
 export function followTail(before: readonly DeliveryListing[], isWanted: (one: DeliveryListing) => boolean): Tail {
-  let held: readonly DeliveryListing[] = merged(recent.peek().filter(isWanted), before).toSorted((a, b) =>
-    a.id < b.id ? 1 : -1,
+  const rows = signal(
+    merged(recent.peek().filter(isWanted), before)
+      .toSorted((a, b) => (a.id < b.id ? 1 : -1))
+      .slice(0, KEPT),
   )
-  const rows = signal<readonly DeliveryListing[]>(held)
   const waiting = signal(0)
-  const missed = signal(0)
+  const notShown = signal(0)
+  const leftOutBefore = leftOut.peek()
+  const missed = computed(() => leftOut.value - leftOutBefore + notShown.value)
   const isPaused = signal(false)
-  const missedBefore = leftOut.peek()
+  /** Since something was shown. */
+  let come: readonly DeliveryListing[] = []
+  const passedOver = new Set<string>()
+  let forgotten = 0
   let head = recent.peek()[0]
   let timer: ReturnType<typeof setTimeout> | undefined
   let shownAt = -Infinity
+  let room = 0
 
-  function show(): void {
-    timer = undefined
-    shownAt = performance.now()
-    rows.value = held
-    waiting.value = 0
+  /** Those that have no row yet. */
+  function withoutRow(some: readonly DeliveryListing[]): readonly DeliveryListing[] {
+    const shown = new Set(rows.peek().map(({ id }) => id))
+    return some.filter(({ id }) => !shown.has(id))
   }
 
-  function countWaiting(): void {
-    const shown = new Set(rows.peek().map(({ id }) => id))
-    waiting.value = held.filter(({ id }) => !shown.has(id)).length
+  function passOver(some: Iterable<DeliveryListing>): void {
+    for (const { id } of some) passedOver.add(id)
+    for (const id of passedOver) {
+      if (passedOver.size <= REMEMBERED) break
+      passedOver.delete(id)
+      forgotten += 1
+    }
+    notShown.value = forgotten + passedOver.size
+  }
+
+  /** What has come, as far as that makes no more than so many new rows. Returns how many it made. */
+  function show(most: number): number {
+    const fresh = withoutRow(come)
+    const taken = new Set(fresh.toSorted((a, b) => Number(b.failed) - Number(a.failed)).slice(0, most))
+    const left = new Set(fresh.filter((one) => !taken.has(one)))
+    for (const { id } of taken) passedOver.delete(id)
+    passOver(left)
+    rows.value = merged(
+      come.filter((one) => !left.has(one)),
+      rows.peek(),
+    ).slice(0, KEPT)
+    come = []
+    waiting.value = 0
+    shownAt = performance.now()
+    return taken.size
+  }
+
+  function showSome(): void {
+    timer = undefined
+    const quietMs = performance.now() - shownAt
+    room = Math.min(SHOWN_AT_ONCE, room + (quietMs / 1000) * SHOWN_A_SECOND)
+    room -= show(room)
   }
 
   const look = effect(() => {
     const told = recent.value
-    missed.value = leftOut.value - missedBefore
     const known = head === undefined ? -1 : told.indexOf(head)
     ;[head] = told
-    const come = (known === -1 ? told : told.slice(0, known)).filter(isWanted)
-    if (come.length === 0) return
-    held = merged(come, held)
-    if (isPaused.peek()) countWaiting()
-    else timer ??= setTimeout(show, Math.max(0, shownAt + SHOW_MS - performance.now()))
+    const wanted = (known === -1 ? told : told.slice(0, known))
+      .filter(isWanted)
+      .filter(({ id, failed }) => failed || !passedOver.has(id))
+    if (wanted.length === 0) return
+    come = merged(wanted, come)
+    passOver(withoutRow(come.slice(WAITING)))
+    come = come.slice(0, WAITING)
+    if (isPaused.peek()) waiting.value = withoutRow(come).length
+    else timer ??= setTimeout(showSome, Math.max(0, shownAt + SHOW_MS - performance.now()))
   })
 
   return {
@@ -68,11 +117,11 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       timer = undefined
       isPaused.value = true
       // Those too that were to be shown within the second.
-      countWaiting()
+      waiting.value = withoutRow(come).length
     },
     goOn() {
       isPaused.value = false
-      show()
+      show(KEPT)
     },
     end() {
       clearTimeout(timer)
@@ -89,5 +138,5 @@ function merged(come: readonly DeliveryListing[], before: readonly DeliveryListi
     again.delete(one.id)
     return now ?? one
   })
-  return [...come.filter(({ id }) => again.has(id)), ...kept].slice(0, KEPT)
+  return [...come.filter(({ id }) => again.has(id)), ...kept]
 }

@@ -11,7 +11,7 @@ import { TOLD, tellStream } from './told-stream.ts'
 const well: Answer = (res) => res.end()
 const badly: Answer = (res) => res.writeHead(503).end()
 /** As many as a live tail keeps. */
-const KEPT = 200
+const KEPT = 60
 
 describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
   let console: ConsoleRig
@@ -112,6 +112,30 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     }
     expect(await rows().count()).toBe(KEPT)
     expect(await alive(page, 'HTMLTableRowElement')).toBeLessThan(1.5 * KEPT)
+  })
+
+  it('come first where they failed when more come than the live tail shows, which counts the others', async () => {
+    window = await console.open('#/deliveries?q=flood&live=true')
+    const { page } = window
+    await expectSeen(page.getByText('Nothing that fits has come yet.'))
+    await page.getByRole('button', { name: 'Pause' }).click()
+    console.answer('us', badly)
+    await send(slashCommand({ command: '/flood-failed' }))
+    console.answer('us', well)
+    // No more at once than the stream tells at once.
+    for (const waiting of [40, 70]) {
+      await Promise.all(
+        Array.from({ length: waiting === 40 ? 39 : 30 }, () => send(slashCommand({ command: '/flood' }))),
+      )
+      await expectSeen(page.getByText(`Paused, ${waiting} new ones waiting`))
+    }
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await expectSeen(page.getByText('10 were not'))
+    expect(await rows().count()).toBe(60)
+    expect(await rows().last().innerText()).toContain('/flood-failed')
+    await page.getByRole('link', { name: 'The list has them' }).press('Enter')
+    await expectSeen(page.getByText('70 deliveries, and no more.'))
+    expect(await page.getByRole('main').evaluate((element) => element.matches(':focus'))).toBe(true)
   })
 
   it('show each region’s attempt on one time axis: its bar, its reason, and when Slack was answered', async () => {
