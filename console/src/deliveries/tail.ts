@@ -5,7 +5,7 @@ import { leftOut, recent } from '../stream.ts'
 /** Some windows full: each time that something is put before them, all of them are painted anew, seen or not. */
 const KEPT = 60
 /** What comes alone is shown at once; of many a second nobody could read more, and a table is expensive to paint. */
-const SHOW_MS = 1000
+const TELL_MS = 1000
 /** Half a window full, as many as can be skimmed: making rows that nobody reads would be most of what the page does. */
 export const SHOWN_A_SECOND = 20
 /** What comes at once after a quiet while is seen whole. */
@@ -49,7 +49,7 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
   let forgotten = 0
   let head = recent.peek()[0]
   let timer: ReturnType<typeof setTimeout> | undefined
-  let shownAt = -Infinity
+  let toldAt = -Infinity
   let room = 0
 
   /** Those that have no row yet. */
@@ -65,7 +65,12 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       passedOver.delete(id)
       forgotten += 1
     }
+  }
+
+  function count(): void {
+    waiting.value = withoutRow(come).length
     notShown.value = forgotten + passedOver.size
+    toldAt = performance.now()
   }
 
   /** What has come, as far as that makes no more than so many new rows. Returns how many it made. */
@@ -80,14 +85,18 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       rows.peek(),
     ).slice(0, KEPT)
     come = []
-    waiting.value = 0
-    shownAt = performance.now()
+    count()
     return taken.size
   }
 
-  function showSome(): void {
+  /** Once a second, paused too: a number that changes is a window painted anew. */
+  function tell(): void {
     timer = undefined
-    const quietMs = performance.now() - shownAt
+    if (isPaused.peek()) {
+      count()
+      return
+    }
+    const quietMs = performance.now() - toldAt
     room = Math.min(SHOWN_AT_ONCE, room + (quietMs / 1000) * SHOWN_A_SECOND)
     room -= show(room)
   }
@@ -103,8 +112,7 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
     come = merged(wanted, come)
     passOver(withoutRow(come.slice(WAITING)))
     come = come.slice(0, WAITING)
-    if (isPaused.peek()) waiting.value = withoutRow(come).length
-    else timer ??= setTimeout(showSome, Math.max(0, shownAt + SHOW_MS - performance.now()))
+    timer ??= setTimeout(tell, Math.max(0, toldAt + TELL_MS - performance.now()))
   })
 
   return {
@@ -113,11 +121,9 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
     missed,
     isPaused,
     pause() {
-      clearTimeout(timer)
-      timer = undefined
       isPaused.value = true
       // Those too that were to be shown within the second.
-      waiting.value = withoutRow(come).length
+      count()
     },
     goOn() {
       isPaused.value = false
