@@ -95,6 +95,7 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     await expectSeen(page.getByText('Paused, 2 new ones waiting'))
     // One is told again, at its end.
     await tell(4, 3)
+    await pass(1000)
     await expectSeen(page.getByText('Paused, 3 new ones waiting'))
     await pass(5000)
     expect(await seen()).toEqual([1])
