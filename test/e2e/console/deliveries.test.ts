@@ -115,6 +115,21 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     expect(await alive(page, 'HTMLTableRowElement')).toBeLessThan(1.5 * KEPT)
   })
 
+  it('are shown at once after a quiet while, and then as many a second as can be read', async () => {
+    const { tell, pass } = await openTail()
+    let told = 0
+    for (const [come, notShown] of [
+      [51, 1],
+      [50, 31],
+      [50, 61],
+    ] as const) {
+      await tell(...Array.from({ length: come }, () => (told += 1)))
+      await pass(1000)
+      await expectSeen(window.page.getByText(`; ${notShown} were not`))
+    }
+    expect(await rows().count()).toBe(KEPT)
+  })
+
   it('come first where they failed when more come than the live tail shows, which counts the others', async () => {
     window = await console.open('#/deliveries?q=flood&live=true')
     const { page } = window
