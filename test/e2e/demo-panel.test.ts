@@ -60,6 +60,19 @@ describe.skipIf(!testsBrowser())('the fault panel of the demo', () => {
     await terminal.seen(/── eu is gone: it refuses connections$/)
   })
 
+  it('breaks none of its words, in a wide window and in a narrow one', async () => {
+    for (const width of [1280, 380]) {
+      await page.setViewportSize({ width, height: 900 })
+      const heights = await page
+        .getByRole('group')
+        .locator('label > span')
+        .evaluateAll((words) => words.map((word) => word.getBoundingClientRect().height))
+      expect(heights.length).toBe(15)
+      expect(new Set(heights).size).toBe(1)
+    }
+    await page.setViewportSize({ width: 1280, height: 900 })
+  })
+
   it('shows in the waterfall of the next event that the region refuses connections', async () => {
     await page.getByRole('link', { name: 'deliveries', exact: true }).click()
     await page.getByRole('row').filter({ hasText: 'spooled' }).last().getByRole('link').first().click()
