@@ -58,7 +58,7 @@ export interface Recorder {
   stop(): Promise<void>
 }
 
-/** The block that was written last, and is written again with what comes. */
+/** The block that was written last, and is written again with what comes until it is full. */
 interface Growing {
   readonly name: string
   readonly begunAt: number
@@ -104,14 +104,14 @@ export function createRecorder(parts: RecorderParts): Recorder {
     else happened.webhook = undefined
   }
 
-  function write(): Promise<void> {
-    writing ??= writeAll().finally(() => (writing = undefined))
+  /** No more webhooks than there are now: whoever waits for it does not wait for what comes meanwhile. */
+  function write(webhooks = records.size): Promise<void> {
+    writing ??= writeSome(webhooks).finally(() => (writing = undefined))
     return writing
   }
 
-  async function writeAll(): Promise<void> {
-    // No more than there is now: whoever waits for it does not wait for what comes meanwhile.
-    let left = records.size
+  async function writeSome(webhooks: number): Promise<void> {
+    let left = webhooks
     let notesLeft = notes.length
     while (left > 0 || notesLeft > 0) {
       growing = roomIn(growing)
@@ -133,7 +133,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
         notBefore = clock.monotonic() + AGAIN_MS
         return
       }
-      growing = grown
+      growing = grown.entries.size < BLOCK_ENTRIES ? grown : undefined
       left -= happened.length
       for (const one of happened) {
         // What has been told again meanwhile is to be written again.
@@ -147,10 +147,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
 
   function roomIn(block: Growing | undefined): Growing {
     const hasRoom =
-      block !== undefined &&
-      block.entries.size < BLOCK_ENTRIES &&
-      block.characters < BLOCK_CHARACTERS &&
-      clock.monotonic() - block.begunAt < BLOCK_MS
+      block !== undefined && block.characters < BLOCK_CHARACTERS && clock.monotonic() - block.begunAt < BLOCK_MS
     if (hasRoom) return block
     return { name: `${gateway}.${(blocks += 1)}`, begunAt: clock.monotonic(), entries: new Map(), characters: 0 }
   }
@@ -220,7 +217,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (before !== undefined) bytes -= heldBytes(before)
       letGo(happened)
       records.set(delivery, happened)
-      if (records.size >= BLOCK_ENTRIES && writing === undefined && clock.monotonic() >= notBefore) void write()
+      // Just what fills the block: one that is begun with the rest would have to be written again.
+      const room = BLOCK_ENTRIES - (growing?.entries.size ?? 0)
+      if (records.size >= room && writing === undefined && clock.monotonic() >= notBefore) void write(room)
     },
     note(delivery, note) {
       if (stopped || notes.length >= MOST_WAITING) return drop('queue_full')

@@ -138,6 +138,18 @@ describe('the recorder', () => {
     await recorder.stop()
   })
 
+  it('fills the block that it has begun, and leaves the rest for the next one', async () => {
+    const { recorder, happened, written, batches } = await setUp()
+    for (let id = 0; id < 100; id++) recorder.record(happened(id))
+    await recorder.flush()
+    for (let id = 100; id < 150; id++) recorder.record(happened(id))
+    await turns()
+    expect(batches.map(({ block }) => block?.block)).toEqual(['g1.1', 'g1.1'])
+    expect(written().map(({ length }) => length)).toEqual([128])
+    await recorder.stop()
+    expect(written().map(({ length }) => length)).toEqual([128, 22])
+  })
+
   it('begins another block when one is 10 s old, or holds 256 Ki characters of bodies', async () => {
     const { recorder, clock, happened, written, sent } = await setUp({ bodies: 'all' })
     recorder.record(happened(1))
