@@ -53,7 +53,8 @@ export async function decide(
     const behind: Resolution = { kind: 'unknown', cause: 'what came before it is not resolved yet' }
     return decided(behind, { kind: 'wait_for_home' })
   }
-  const resolution = await resolve(request, directory, topology)
+  const resolving = resolve(request, directory, topology)
+  const resolution = resolving instanceof Promise ? await resolving : resolving
   switch (resolution.kind) {
     case 'absent':
       return decided(resolution, { kind: 'unknown_integration' })

@@ -138,8 +138,12 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
     what: forwardable(webhook, { idempotencyKey, cookies, traceparent }, rooms.ids),
     signedBy: request.signedBy,
   }
-  const directory = askUntil(knownBy(task), rooms.directory, rooms.clock)
-  const { promised, fanOut, resolution, course } = await decide(provider, request, { ...rooms, directory })
+  const { promised, fanOut, resolution, course } = await decide(provider, request, {
+    directory: askUntil(knownBy(task), rooms.directory, rooms.clock),
+    topology: rooms.topology,
+    mailboxes: rooms.mailboxes,
+    shed: rooms.shed,
+  })
   if (resolution !== undefined) trace.resolved(resolution)
   switch (course.kind) {
     case 'shed':
@@ -163,7 +167,8 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
   const { integration } = course.route
   trace.planned(plan)
   const mustArrive = promised.kind === 'delivery'
-  const taken = await rooms.limit.take(integration, request.surface)
+  const taking = rooms.limit.take(integration, request.surface)
+  const taken = taking instanceof Promise ? await taking : taking
   if (taken.kind === 'over' && !mustArrive) throw rateLimited(taken)
 
   const priority = mustArrive ? 'event' : 'interactive'

@@ -89,10 +89,7 @@ async function answer(
   const own = () => ownHeaders(gateway, arrival.requestId)
   const trace = traceWebhook(arrival, traceParts)
   const journey = gateway.closing() ? refuseAll() : handleWebhook(arrival, rooms, trace)
-  const ended = await journey.then(
-    ({ reply, ending }) => ({ reply, ending }),
-    (failure: unknown) => ({ failure, ending: endingOf(failure) }),
-  )
+  const ended = await journey.catch((failure: unknown) => ({ failure, ending: endingOf(failure) }))
   if (ended.ending.kind === 'caller_gone') {
     res.destroy()
     return await trace.answered(undefined, ended.ending)

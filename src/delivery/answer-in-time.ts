@@ -27,16 +27,20 @@ export async function answerInTime(
   const dispatched = begin(goesOn)
 
   const { promise: whatIsFirst, resolve } = Promise.withResolvers<First>()
-  const { promise: untilDeadline, resolve: deadlineCame } = Promise.withResolvers<void>()
-  let owing: Promise<void> | undefined
+  let owing: { readonly over: Promise<void>; readonly untilDeadline: Promise<void> } | undefined
   // One timer after the other: next to no webhook lives to see the first.
   let cancelTimer = clock.after(Math.max(0, writeDownAt({ startedAt, deadline }) - clock.monotonic()), () => {
-    cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), atTheEnd)
-    owing = late.owe(what, undefined, deadline).then(
+    const { promise: untilDeadline, resolve: deadlineCame } = Promise.withResolvers<void>()
+    cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () => {
+      if (goesOn()) resolve({ kind: 'late' })
+      deadlineCame()
+    })
+    const over = late.owe(what, undefined, deadline).then(
       () => void (written = true),
       // The store is away, which it says itself: then nothing is promised, and the deadline is the end.
       () => {},
     )
+    owing = { over, untilDeadline }
   })
   dispatched.outcome.then(
     (outcome) => resolve({ kind: 'decided', outcome }),
@@ -49,14 +53,9 @@ export async function answerInTime(
   if (inTime.kind === 'late') void late.follow(what, dispatched.calls)
   return { inTime, dispatched }
 
-  function atTheEnd(): void {
-    if (goesOn()) resolve({ kind: 'late' })
-    deadlineCame()
-  }
-
   /** What is on disk by now is a promise: a failure is told by it, and an answer takes it back before it is given. */
-  async function reconsidered(first: First, owing: Promise<void>): Promise<First> {
-    await owing
+  async function reconsidered(first: First, { over, untilDeadline }: NonNullable<typeof owing>): Promise<First> {
+    await over
     if (first.kind === 'late' || !written) return first
     if (first.kind === 'fault' || first.outcome.kind === 'lost') return { kind: 'late' }
     // Whoever took it over from here, if this process went away, would say something as well.

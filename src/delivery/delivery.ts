@@ -106,7 +106,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         alarms,
         directory,
         topology: () => now().topology,
-        resolve: (request) => resolve(request, directory, now().topology),
+        resolve: async (request) => resolve(request, directory, now().topology),
         provider,
         sealer,
         forward,

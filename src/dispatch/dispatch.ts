@@ -21,7 +21,8 @@ export type CallRegion = (region: RoutedRegion) => Promise<RegionResult>
 export function dispatch(plan: Plan, call: CallRegion, clock: Clock): Dispatched {
   const calls = plan.regions.map((region) => ({ region, result: call(region) }))
   const results = calls.map(({ result }) => result)
-  const settled = Promise.all(results)
+  const [only] = results
+  const settled = only !== undefined && results.length === 1 ? only.then((result) => [result]) : Promise.all(results)
   // A call that rejects is a fault of our own. It ends the outcome as well, and nobody may be waiting for this one.
   settled.catch(() => {})
   const outcome =

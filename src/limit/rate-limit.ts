@@ -5,14 +5,16 @@ import { createOwnCounts, type Counts } from './counts.ts'
 
 /** How many webhooks an integration may send within a minute. */
 export interface RateLimit {
-  /** Counts one more of this integration's, if there is room for it. Never rejects. */
-  take(integration: Pick<Integration, 'provider' | 'id'>, surface: string): Promise<Taken>
+  /** Counts one more of this integration's, if there is room for it; at once where there is no limit. Never rejects. */
+  take(integration: Pick<Integration, 'provider' | 'id'>, surface: string): Taken | Promise<Taken>
 }
 
 export type Taken =
   | { readonly kind: 'ok' }
   /** Whole seconds until there is room again, at least one. */
   | { readonly kind: 'over'; readonly retryAfterS: number }
+
+const ok: Taken = { kind: 'ok' }
 
 /**
  * `perMinute` is asked each time; undefined: there is no limit. `counts` are those of the fleet; without them, or while
@@ -30,15 +32,18 @@ export function createRateLimit({
   counts?: Counts | undefined
 }): RateLimit {
   const own = createOwnCounts(clock)
+
+  async function takeOf(limit: number, key: string, surface: string): Promise<Taken> {
+    const waitMs = (await counts?.take(key, limit).catch(() => undefined)) ?? (await own.take(key, limit))
+    if (waitMs === 0) return ok
+    counters.count('rate_limited_total', { surface })
+    return { kind: 'over', retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) }
+  }
+
   return {
-    async take({ provider, id }, surface) {
+    take({ provider, id }, surface) {
       const limit = perMinute()
-      if (limit === undefined) return { kind: 'ok' }
-      const key = `${provider}:${id}`
-      const waitMs = (await counts?.take(key, limit).catch(() => undefined)) ?? (await own.take(key, limit))
-      if (waitMs === 0) return { kind: 'ok' }
-      counters.count('rate_limited_total', { surface })
-      return { kind: 'over', retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) }
+      return limit === undefined ? ok : takeOf(limit, `${provider}:${id}`, surface)
     },
   }
 }

@@ -10,13 +10,24 @@ export type Resolution =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unknown'; readonly cause: unknown }
 
-/** Installation key → integration → organizations → regions, in order of priority. */
-export async function resolve(
-  request: { readonly installation: InstallationKey; readonly hint: OrganizationHint | undefined },
+interface Asking {
+  readonly installation: InstallationKey
+  readonly hint: OrganizationHint | undefined
+}
+
+/** Installation key → integration → organizations → regions, in order of priority; at once if the directory is. */
+export function resolve(
+  request: Asking,
   directory: Pick<Directory, 'find'>,
   topology: Topology,
-): Promise<Resolution> {
-  const lookup: Lookup = await directory.find(request.installation)
+): Resolution | Promise<Resolution> {
+  const found = directory.find(request.installation)
+  return found instanceof Promise
+    ? found.then((lookup) => resolutionOf(lookup, request, topology))
+    : resolutionOf(found, request, topology)
+}
+
+function resolutionOf(lookup: Lookup, { hint }: Asking, topology: Topology): Resolution {
   switch (lookup.verdict) {
     case 'absent':
       return { kind: 'absent' }
@@ -25,7 +36,7 @@ export async function resolve(
     case 'found':
     case 'stale': {
       const { verdict, installation, ageMs } = lookup
-      const route = routeFor(installation, request.hint, topology)
+      const route = routeFor(installation, hint, topology)
       return route === undefined
         ? { kind: 'inactive', integration: installation.integration, verdict }
         : { kind: 'routed', route, verdict, ageMs }

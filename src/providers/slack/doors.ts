@@ -18,13 +18,17 @@ export interface PageDoor extends Door {
 
 export type SlackDoor = WebhookDoor | PageDoor
 
-const webhookSurfaces: ReadonlyMap<string, WebhookDoor['surface']> = new Map([
-  ['/extensions/slack/commands', 'command'],
-  ['/extensions/slack/action', 'action'],
-  ['/extensions/slack/event', 'event'],
-  ['/extensions/slack/options-load', 'options'],
-  ['/slack/events', 'any'],
-])
+const webhookDoors: ReadonlyMap<string, WebhookDoor> = new Map(
+  (
+    [
+      ['/extensions/slack/commands', 'command'],
+      ['/extensions/slack/action', 'action'],
+      ['/extensions/slack/event', 'event'],
+      ['/extensions/slack/options-load', 'options'],
+      ['/slack/events', 'any'],
+    ] as const
+  ).map(([path, surface]) => [path, { kind: 'webhook', surface, methods: ['POST'] }]),
+)
 
 const pageKinds: ReadonlyMap<string, Pick<PageDoor, 'kind' | 'purpose'>> = new Map([
   ['link-identity', { kind: 'control_page', purpose: 'link-identity' }],
@@ -35,8 +39,7 @@ const pageKinds: ReadonlyMap<string, Pick<PageDoor, 'kind' | 'purpose'>> = new M
 
 /** The webhook behind a path (without query): case-sensitive, its trailing slash optional. */
 export function webhookDoor(path: string): WebhookDoor | undefined {
-  const surface = webhookSurfaces.get(withoutTrailingSlash(path))
-  return surface && { kind: 'webhook', surface, methods: ['POST'] }
+  return webhookDoors.get(withoutTrailingSlash(path))
 }
 
 /** The signed page behind a path: `/extensions/slack/<purpose>/<token>`, its trailing slash optional. */
