@@ -134,7 +134,8 @@ export function createForward({ clock, ids, client, signed }: ForwardParts): For
       priority: attempt.priority,
       startedAt,
       deadline,
-      ...(attempt.kind === 'first' ? { goesOn: attempt.goesOn } : { maySend: attempt.maySend }),
+      goesOn: attempt.kind === 'first' ? attempt.goesOn : undefined,
+      maySend: attempt.kind === 'first' ? undefined : attempt.maySend,
       headers(path, msLeft) {
         const envelope = envelopeHeaders({
           delivery: what.delivery,

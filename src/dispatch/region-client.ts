@@ -21,9 +21,9 @@ export interface RegionCall {
    * Asked once, at the deadline, of a call that was sent by then: whether its answer is still owed to somebody. Then it
    * may take the region's `timeout_ms`, counted from when it was made. Absent: it never is.
    */
-  readonly goesOn?: () => boolean
+  readonly goesOn?: (() => boolean) | undefined
   /** Asked right before it is sent; absent: yes. */
-  readonly maySend?: () => boolean
+  readonly maySend?: (() => boolean) | undefined
   /**
    * The headers, flat; asked for when the slot is ours, since one of them says how long the region has. `path` is
    * the target as sent, prefix included.
