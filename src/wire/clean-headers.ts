@@ -89,7 +89,8 @@ function kept(rawHeaders: readonly string[], keeps: (lowerCaseName: string) => b
 
 function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> {
   const values = valuesOf(rawHeaders, 'connection')
-  if (values.length === 0) return noNames
+  // What nearly every connection says, where it says anything, names a header that never passes.
+  if (values.every((value) => value === 'keep-alive')) return noNames
   const names = new Set<string>()
   for (const value of values) {
     for (const name of value.split(',')) names.add(name.trim().toLowerCase())
