@@ -9,7 +9,7 @@ import type { RecordWriter } from './record-store.ts'
 import type { NoteRow } from './record-tables.ts'
 import { entryOf, type Entry, type RecordBodies } from './story.ts'
 
-/** How often what has come is written. */
+/** How often what has come is written, where it does not fill blocks by itself. */
 const FLUSH_MS = 200
 /**
  * A block is written again while it grows: until it holds so many webhooks, which is when it is written at once, or so
@@ -76,6 +76,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   let blocks = 0
   let bytes = 0
   let notBefore = 0
+  /** In this time a block was filled: under load the next one soon is, and need not be written before. */
+  let hasFilled = false
   let sweepAt = 0
   let writing: Promise<void> | undefined
   let sweeping: Promise<void> | undefined
@@ -201,7 +203,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   function tick(): void {
     cancelTimer = clock.after(FLUSH_MS, tick)
     const now = clock.monotonic()
-    if ((records.size > 0 || notes.length > 0) && now >= notBefore) void write()
+    if ((records.size > 0 || notes.length > 0) && now >= notBefore && !hasFilled) void write()
+    hasFilled = false
     if (now < sweepAt) return
     sweepAt = now + SWEEP_MS
     sweeping ??= sweep().finally(() => (sweeping = undefined))
@@ -219,7 +222,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       records.set(delivery, happened)
       // Just what fills the block: one that is begun with the rest would have to be written again.
       const room = BLOCK_ENTRIES - (growing?.entries.size ?? 0)
-      if (records.size >= room && writing === undefined && clock.monotonic() >= notBefore) void write(room)
+      if (records.size < room || writing !== undefined || clock.monotonic() < notBefore) return
+      hasFilled = true
+      void write(room)
     },
     note(delivery, note) {
       if (stopped || notes.length >= MOST_WAITING) return drop('queue_full')

@@ -150,6 +150,20 @@ describe('the recorder', () => {
     expect(written().map(({ length }) => length)).toEqual([128, 22])
   })
 
+  it('leaves what has come since a block was filled for 200 ms more, in which the next one may be', async () => {
+    const { recorder, clock, happened, written } = await setUp()
+    recorder.start()
+    for (let id = 0; id < 130; id++) recorder.record(happened(id))
+    await turns()
+    clock.advance(200)
+    await turns()
+    expect(written().map(({ length }) => length)).toEqual([128])
+    clock.advance(200)
+    await turns()
+    expect(written().map(({ length }) => length)).toEqual([128, 2])
+    await recorder.stop()
+  })
+
   it('begins another block when one is 10 s old, or holds 256 Ki characters of bodies', async () => {
     const { recorder, clock, happened, written, sent } = await setUp({ bodies: 'all' })
     recorder.record(happened(1))
