@@ -349,6 +349,10 @@ const migrations: Record<string, Migration> = {
       await sql`create index waiting_for on waiting (mailbox_id, ${who}, coalesce(place, id), id)`.execute(db)
       // Since 0003 another one serves all that this one did.
       await db.schema.dropIndex('waiting_heads').execute()
+    },
+  },
+  '0007_asked_to_wait': {
+    async up(db) {
       // 1: the region has asked for the wait until `retry_at`.
       await db.schema
         .alterTable('waiting')

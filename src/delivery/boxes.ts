@@ -1,4 +1,4 @@
-import { regionOf, type Claim, type MailboxAddress, type Settlement } from '../spool/spool.ts'
+import { regionOf, type Claim, type MailboxAddress, type Progress, type Settlement } from '../spool/spool.ts'
 
 /** Mailboxes of organizations that are held share a lane: all they do is ask the directory, and move what was released. */
 export const HELD_LANE = '@'
@@ -25,9 +25,29 @@ export interface Box {
     | { readonly kind: 'running' }
     | { readonly kind: 'resting'; readonly why: Rest; readonly wake: () => void }
   /** The head as it last failed here, on the monotonic clock: waits are not measured on a clock that can be set. */
-  head: { readonly row: number; readonly failedAt: number; readonly dueAt: number } | undefined
+  head: Head | undefined
   /** An attempt that has ended but could not be written down. */
   unsettled: { readonly claim: Claim; readonly settlement: Settlement } | undefined
+}
+
+export interface Head {
+  readonly row: number
+  /** As many as were known of: where there have been more, somebody else has tried it since. */
+  readonly attempts: number
+  /** Since when regions that can be reached have failed on it, as far as is known here; undefined: they have not. */
+  readonly failingSince: number | undefined
+  readonly dueAt: number
+  /** What was waited for is over, whenever it is due. */
+  readonly isWoken?: boolean
+}
+
+/** `now` is the monotonic clock. */
+export function headOf(
+  row: number,
+  { attempts, answeredFailures, failingMs }: Pick<Progress, 'attempts' | 'answeredFailures' | 'failingMs'>,
+  { now, waitMs }: { now: number; waitMs: number },
+): Head {
+  return { row, attempts, failingSince: answeredFailures > 0 ? now - failingMs : undefined, dueAt: now + waitMs }
 }
 
 /**

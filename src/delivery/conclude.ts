@@ -44,11 +44,11 @@ export interface Circumstances {
   readonly now: number
 }
 
-/** `sinceLastMs`: how long ago the same delivery failed before, on a clock that cannot be set. */
+/** `failingMs`: for how long regions that can be reached have failed on it, on a clock that cannot be set. */
 export function conclude(
   attempted: Attempted,
   row: WaitingRow,
-  { sinceLastMs, ...circumstances }: Circumstances & { readonly sinceLastMs: number },
+  { failingMs, ...circumstances }: Circumstances & { readonly failingMs: number },
 ): Conclusion {
   const { refusals } = circumstances
   const next = { kind: 'next' } as const
@@ -72,7 +72,7 @@ export function conclude(
     case 'refused':
       return refused(judgement.reason, row.attempts + 1, refusals)
     case 'transient':
-      return failed(judgement, row, sinceLastMs, circumstances)
+      return failed(judgement, row, failingMs, circumstances)
   }
 }
 
@@ -113,7 +113,7 @@ function whyToRest(why: 'unreachable' | 'unanswered' | 'answered', isAsked: bool
   return why === 'unreachable' ? 'connection' : 'region'
 }
 
-/** Of a wait that was read from the store. */
+/** Of a wait that is left of what stands in the store. */
 export function reasonToRest({ isAsked }: Pick<Progress, 'isAsked'>): 'asked' | 'region' {
   return isAsked ? 'asked' : 'region'
 }
@@ -132,7 +132,7 @@ function refused(reason: string, attempts: number, refusals: number): Conclusion
 function failed(
   { why, reason, retryAfterMs }: Judgement & { kind: 'transient' },
   row: WaitingRow,
-  sinceLastMs: number,
+  failingMs: number,
   { refusals, random, now }: Circumstances,
 ): Conclusion {
   if (why === 'not_tried') {
@@ -142,7 +142,6 @@ function failed(
   }
   const attempts = row.attempts + 1
   const answeredFailures = row.answeredFailures + (why === 'answered' ? 1 : 0)
-  const failingMs = row.failingMs + (row.answeredFailures > 0 ? Math.round(sinceLastMs) : 0)
   if (answeredFailures >= POISON_FAILURES && failingMs >= POISON_MS) {
     return { told: why, settlement: dead('poison', attempts), refusals, course: { kind: 'next' } }
   }

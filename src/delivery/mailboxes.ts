@@ -7,7 +7,7 @@ import {
   type NewRowState,
   type Spool,
 } from '../spool/spool.ts'
-import { createBoxes, HELD_LANE, type Box } from './boxes.ts'
+import { createBoxes, headOf, HELD_LANE, type Box } from './boxes.ts'
 import { afterRefusal, concludeFirst, reasonToRest } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import { createInStep } from './in-step.ts'
@@ -74,7 +74,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   const lease = createLease(clock)
   const turns = createTurns({
     boxes,
-    clock,
     timers,
     lane,
     takeTurn: (box) => takeTurn(box, turnParts),
@@ -128,8 +127,7 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (box.paused !== undefined || box.state.kind !== 'idle') return
         const waitMs = isHead ? Math.max(0, state.retryAt - clock.now()) : 0
         if (waitMs === 0) return turns.makeReady(box)
-        const now = clock.monotonic()
-        box.head = { row: id, failedAt: now, dueAt: now + waitMs }
+        box.head = headOf(id, state, { now: clock.monotonic(), waitMs })
         turns.rest(box, reasonToRest(state), waitMs)
       }
     }
@@ -196,7 +194,13 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
             parts.onDead(delivery, box.lane.region, state.reason)
           }
           if (stored?.kind === 'stored') noteStored(box, stored, state)
-          else forget(box)
+          // What was given up and stored after all is relied on by now, and nobody here was told of it.
+          else if (stored?.kind === 'duplicate' && box.isEmpty) {
+            void inStep
+              .filled([mailbox])
+              .catch(() => {})
+              .finally(() => forget(box))
+          } else forget(box)
           turns.pump(box.lane)
         }
       }

@@ -3,7 +3,7 @@ import type { Claim, MailboxAddress, Settlement, Spool, WaitingRow } from '../sp
 import type { Counters } from '../telemetry/counters.ts'
 import type { Attempted } from './attempt.ts'
 import { LONGEST_WAIT_MS } from './back-off.ts'
-import type { Box } from './boxes.ts'
+import { headOf, type Box } from './boxes.ts'
 import { conclude, reasonToRest, type Conclusion, type Course } from './conclude.ts'
 import type { InStep } from './in-step.ts'
 import type { Lease } from './lease.ts'
@@ -20,8 +20,8 @@ const ROWS_A_TURN = 16
 const ASK_RELEASED_MS = 1000
 const ASK_RELEASED_EACH_MS = 20
 /**
- * The longest wait that another process has set by what it knew of the region: whether that is well by now nobody would
- * tell this one, whose own calls have all come through. Longer than what has moved waits for a twin.
+ * The longest that a head waits which this process has not tried: whether the region that another one could not reach is
+ * well by now, nobody would tell this one. Longer than what has moved waits for a twin.
  */
 const UNHEARD_MS = 2000
 
@@ -123,14 +123,17 @@ function concludeFor(box: Box, row: WaitingRow, attempted: Attempted, parts: Tur
   const { clock, random, turns } = parts
   const { lane, refusals } = box
   const now = clock.monotonic()
-  const sinceLastMs = box.head?.row === row.id ? now - box.head.failedAt : 0
-  const conclusion = conclude(attempted, row, { refusals, sinceLastMs, random, now: clock.now() })
+  const known = box.head?.row === row.id ? box.head : undefined
+  // Not the sum of what each process has waited: those times overlap.
+  const failingMs = Math.max(row.failingMs, Math.round(now - (known?.failingSince ?? now)))
+  const conclusion = conclude(attempted, row, { refusals, failingMs, random, now: clock.now() })
   const { told, settlement, course } = conclusion
   noteConclusion(box, conclusion, parts)
   if (settlement?.kind === 'dead') parts.onDead(row.delivery, lane.region, settlement.reason)
   box.head = undefined
   if (course.kind === 'rest') {
-    box.head = { row: row.id, failedAt: course.failed ? now : now - sinceLastMs, dueAt: now + course.ms }
+    const progress = settlement?.kind === 'again' ? settlement : { ...row, failingMs }
+    box.head = headOf(row.id, progress, { now, waitMs: course.ms })
     if (course.failed) turns.goesBadly(lane)
   } else if (told === 'delivered') {
     turns.goesWell(lane)
@@ -151,12 +154,16 @@ async function writeDown(
 }
 
 function untilDue(box: Box, row: WaitingRow, clock: Clock): number {
-  if (box.head?.row === row.id) return Math.max(0, box.head.dueAt - clock.monotonic())
-  // Another process has set this time, by a clock that may have been wrong.
-  const waitMs = Math.min(Math.max(0, row.retryAt - clock.now()), row.isAsked ? LONGEST_WAIT_MS : UNHEARD_MS)
+  const known = box.head?.row === row.id ? box.head : undefined
+  if (known?.isWoken === true && !row.isAsked) return 0
+  if (known?.attempts === row.attempts) return Math.max(0, known.dueAt - clock.monotonic())
+  // Somebody else has set this time, by a clock that may have been wrong.
+  const longestMs = known !== undefined || row.isAsked ? LONGEST_WAIT_MS : UNHEARD_MS
+  const waitMs = Math.min(Math.max(0, row.retryAt - clock.now()), longestMs)
   if (waitMs > 0) {
     const now = clock.monotonic()
-    box.head = { row: row.id, failedAt: now, dueAt: now + waitMs }
+    const failingMs = Math.max(row.failingMs, now - (known?.failingSince ?? now))
+    box.head = headOf(row.id, { ...row, failingMs }, { now, waitMs })
   }
   return waitMs
 }

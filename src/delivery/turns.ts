@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.ts'
 import type { RegionWatch } from '../dispatch/region-client.ts'
 import { HELD_LANE, type Box, type Boxes, type LaneState, type Rest } from './boxes.ts'
 import type { Timers } from './timers.ts'
@@ -28,7 +27,6 @@ export type TurnEnd =
 
 export interface TurnsParts {
   readonly boxes: Boxes
-  readonly clock: Clock
   readonly timers: Timers
   /** Undefined where nothing is sent: the region is down, or nobody knows it. */
   readonly lane: (region: string) => Lane | undefined
@@ -62,7 +60,7 @@ export interface Turns {
   ended(): Promise<unknown>
 }
 
-export function createTurns({ boxes, clock, timers, ...parts }: TurnsParts): Turns {
+export function createTurns({ boxes, timers, ...parts }: TurnsParts): Turns {
   const { lanes, laneOf, forget } = boxes
   const running = new Set<Promise<void>>()
   /** How often the states of regions may have changed: a turn that has found one down meanwhile has missed it. */
@@ -144,7 +142,7 @@ export function createTurns({ boxes, clock, timers, ...parts }: TurnsParts): Tur
 
   /** The wait was for a region that can be reached again. */
   function wakeNow(box: Box): void {
-    if (box.head !== undefined) box.head = { ...box.head, dueAt: clock.monotonic() }
+    if (box.head !== undefined) box.head = { ...box.head, isWoken: true }
     makeReady(box)
   }
 

@@ -173,7 +173,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
 
   /**
    * Until it is done a mailbox waits for a first attempt that nobody makes, so it is tried for as long as this process
-   * lives. A crash leaves it there, held by nobody; a webhook that is sent again is then a duplicate of it.
+   * lives. What a crash leaves there is held by nobody any more, and sent.
    */
   function undo<Named extends Operation>(operation: Named, args: Arguments<Named>): void {
     enqueue(operation, args).catch(() => {
@@ -211,7 +211,10 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     append: (rows, { giveUpAt }) =>
       enqueue('append', [rows.map((row) => ({ ...row, payload: apart(row.payload) }))], {
         giveUpAt,
-        undo: (results) => undo('unstore', [storedOf(rows, results)]),
+        undo: (results) => {
+          const stored = storedOf(rows, results)
+          if (stored.length > 0) undo('unstore', [stored])
+        },
       }),
     owe: (answer, { giveUpAt }) => {
       const { request, message, delivery } = answer

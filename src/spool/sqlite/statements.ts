@@ -71,7 +71,10 @@ export function prepareStatements(database: DatabaseSync) {
       ORDER BY box.id LIMIT ?`,
     version: 'PRAGMA data_version',
 
-    twin: 'SELECT 1 FROM waiting WHERE dedup_key = ? AND region = ?',
+    twin: 'SELECT id FROM waiting WHERE dedup_key = ? AND region = ?',
+    // Its place stays where it is; that it is written down tells `unstore` that somebody relies on the row.
+    rely: `UPDATE waiting SET place = ${PLACE} WHERE id = ?`,
+    untouched: 'SELECT 1 FROM waiting WHERE id = ? AND place IS NULL',
     twinOf: `SELECT row.id, row.organizations, ${sending}
       FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.dedup_key = ? AND row.region = ? AND row.id <> ?`,
@@ -96,7 +99,7 @@ export function prepareStatements(database: DatabaseSync) {
       ORDER BY ${PLACE}, id LIMIT :limit`,
     ownMailboxOf: `SELECT box.id FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.id = ? AND box.owner = ?`,
-    organizations: 'UPDATE waiting SET organizations = ? WHERE id = ?',
+    organizations: `UPDATE waiting SET organizations = ?, place = ${PLACE} WHERE id = ?`,
     retryAt: 'UPDATE waiting SET retry_at = ?, asked = 0 WHERE id = ?',
     newRow: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
         held_by, attempts, answered_failures, failing_ms, retry_at, asked, size, key_id, payload)

@@ -106,7 +106,8 @@ export function createSpoolTables(database: DatabaseSync) {
     unstore(_at: Moment, rows: readonly StoredRow[]): void {
       for (const { id, isDead } of rows) {
         if (isDead) sql.removeLetter.run(id)
-        else remove(id)
+        else if (one(sql.untouched, id) !== undefined) remove(id)
+        else sql.unhold.run(id)
       }
     },
 

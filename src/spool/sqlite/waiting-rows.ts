@@ -104,7 +104,11 @@ export function createWaitingRows(sql: Statements) {
 
   function put(row: NewRow, at: Moment, quota: number | undefined): Appended {
     const region = regionOf(row.mailbox)
-    if (one(sql.twin, row.dedupKey, region) !== undefined) return { kind: 'duplicate' }
+    const twin = one<{ id: number }>(sql.twin, row.dedupKey, region)
+    if (twin !== undefined) {
+      sql.rely.run(twin.id)
+      return { kind: 'duplicate' }
+    }
     if (row.state.kind === 'dead') {
       const { id, mailbox } = insert(row, at, null)
       const letter = bury(id, row.state.reason, row.state.attempts, at)

@@ -34,8 +34,10 @@ const transient = (why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered',
 })
 
 /** One instance on the store of this file, whose attempts come out as told; `tried` lists them. */
-function start(answer: (delivery: string, address: MailboxAddress, maySend: () => boolean) => Judgement | Attempted) {
-  const clock = createManualClock()
+function start(
+  answer: (delivery: string, address: MailboxAddress, maySend: () => boolean) => Judgement | Attempted,
+  clock = createManualClock(),
+) {
   const tried: string[] = []
   const alarms: string[] = []
   const regions: Record<string, Lane | undefined> = {
@@ -358,4 +360,60 @@ it('what comes through while a failure is written down wakes whom it failed as w
   while (world.tried.length < 9) await world.pass(500)
   await world.pass(500)
   expect(world.tried.length).toBe(10)
+})
+
+it('what was stored for nobody is delivered once it is sent again, of which it is then the first', async () => {
+  const world = start(() => delivered)
+  await world.worker.start()
+  await world.spool.append([waitingRow('d1', homeOf('1'))], { giveUpAt: Infinity })
+  await world.put(waitingRow('d1', homeOf('1')))
+  expect(world.tried).toEqual(['d1 eu'])
+})
+
+describe('several processes, each of which tries the same head,', () => {
+  /** Three on one store; `triedAt` is when any of them has tried, in seconds. */
+  async function startThree(answer: (nth: number) => Judgement) {
+    const clock = createManualClock()
+    const begun = clock.monotonic()
+    const triedAt: number[] = []
+    const worlds = Array.from({ length: 3 }, () =>
+      start(() => {
+        triedAt.push((clock.monotonic() - begun) / 1000)
+        return answer(triedAt.length)
+      }, clock),
+    )
+    for (const world of worlds) await world.worker.start()
+    await worlds[0]?.put(waitingRow('d1', homeOf('1')))
+    return {
+      triedAt,
+      async pass(seconds: number): Promise<void> {
+        for (const end = clock.monotonic() + seconds * 1000; clock.monotonic() < end;) {
+          clock.advance(500)
+          for (const world of worlds) await world.settled()
+        }
+      },
+    }
+  }
+  const deadLetters = () => connection.database.prepare('SELECT reason FROM dead_letters').all()
+
+  it('call it poison after ten minutes like one alone', async () => {
+    const { triedAt, pass } = await startThree(() => transient('answered'))
+    await pass(590)
+    expect(deadLetters()).toEqual([])
+    await pass(310)
+    expect(deadLetters()).toEqual([{ reason: 'poison' }])
+    // One more each than one alone: what it has not tried yet, none takes another's word for.
+    expect(triedAt.length).toBeLessThanOrEqual(13)
+  })
+
+  it('wait for as long as its region has asked any of them to', async () => {
+    const { triedAt, pass } = await startThree((nth) =>
+      nth === 5 ? ({ ...transient('answered'), retryAfterMs: 120_000 } as Judgement) : transient('answered'),
+    )
+    await pass(100)
+    expect(triedAt.length).toBe(5)
+    await pass(60)
+    expect(triedAt.length).toBe(6)
+    expect((triedAt[5] ?? 0) - (triedAt[4] ?? 0)).toBeGreaterThanOrEqual(120)
+  })
 })
