@@ -386,7 +386,7 @@ describe('several processes, each of which tries the same head,', () => {
     await worlds[0]?.put(waitingRow('d1', homeOf('1')))
     return {
       triedAt,
-      async pass(seconds: number): Promise<void> {
+      pass: async (seconds: number): Promise<void> => {
         for (const end = clock.monotonic() + seconds * 1000; clock.monotonic() < end;) {
           clock.advance(500)
           for (const world of worlds) await world.settled()
