@@ -22,6 +22,8 @@ const READER_GONE = 141
 export async function runCommandLine(argv: readonly string[], io: Process): Promise<number> {
   let unwritten: NodeJS.ErrnoException | undefined
   io.stdout.on('error', (error) => (unwritten ??= error))
+  // There is nowhere left to tell of it, and whoever asks for the exit code alone is to get the right one.
+  io.stderr.on('error', () => {})
   const exitCode = await runCommand(argv, io, (error) => error === unwritten)
   // A write that fails tells so a turn later.
   await nextTurn()

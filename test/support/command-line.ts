@@ -38,8 +38,11 @@ export interface Workplace {
   write(name: string, content: string): Promise<string>
   /** Runs the CLI to its end, with just these variables. */
   cli(args: readonly string[], env?: Variables): Promise<Run>
-  /** The same in a shell, its stdout piped into another command; `exitCode` and `stderr` are the CLI's own. */
-  cliInto(reader: string, args: readonly string[], env?: Variables): Promise<Run>
+  /**
+   * The same in a shell, its stdout piped into another command, and its stderr too where that is said; `exitCode` and
+   * `stderr` are the CLI's own.
+   */
+  cliInto(reader: string, args: readonly string[], env?: Variables, options?: { stderr?: boolean }): Promise<Run>
   /** Starts `serve` on free ports and does not wait for it. */
   startServe(env?: Variables, options?: { npm?: boolean }): StartedProcess
   /** Starts `serve` on free ports and resolves when it serves. Rejects with what it said when it ends before. */
@@ -129,8 +132,8 @@ export async function openWorkplace(): Promise<Workplace> {
     cli: (args, env = {}) =>
       start(process.execPath, [main, ...args], { cwd: folder, env: { PATH, HOME, ...env } }).ended,
 
-    async cliInto(reader, args, env = {}) {
-      const pipe = `{ "$@"; echo "$?" >exit-code; } | ${reader}`
+    async cliInto(reader, args, env = {}, { stderr: withStderr = false } = {}) {
+      const pipe = `{ "$@"${withStderr ? ' 2>&1' : ''}; echo "$?" >exit-code; } | ${reader}`
       const run = start('sh', ['-c', pipe, 'sh', process.execPath, main, ...args], {
         cwd: folder,
         env: { PATH, HOME, ...env },

@@ -39,4 +39,9 @@ describe('a command whose reader has seen enough', () => {
   ])('%s ends quietly when nobody reads at all', async (command) => {
     expect(await place.cliInto('true', command.split(' '), env)).toEqual(quietly)
   })
+
+  it.each(['nonsense', 'check-config'])('%s ends with 2 even when nobody reads what is wrong', async (command) => {
+    const run = await place.cliInto('true', [command], env, { stderr: true })
+    expect(run).toEqual({ exitCode: 2, stdout: '', stderr: '' })
+  })
 })
