@@ -79,7 +79,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   /** In this time a block was filled: under load the next one soon is, and need not be written before. */
   let hasFilled = false
   let sweepAt = 0
-  let writing: Promise<void> | undefined
+  let writing: Promise<boolean> | undefined
   let sweeping: Promise<void> | undefined
   let cancelTimer = (): void => {}
   let stopped = false
@@ -106,13 +106,16 @@ export function createRecorder(parts: RecorderParts): Recorder {
     else happened.webhook = undefined
   }
 
-  /** No more webhooks than there are now: whoever waits for it does not wait for what comes meanwhile. */
-  function write(webhooks = records.size): Promise<void> {
+  /**
+   * No more webhooks than there are now: whoever waits for it does not wait for what comes meanwhile. False: the store
+   * does not take them.
+   */
+  function write(webhooks = records.size): Promise<boolean> {
     writing ??= writeSome(webhooks).finally(() => (writing = undefined))
     return writing
   }
 
-  async function writeSome(webhooks: number): Promise<void> {
+  async function writeSome(webhooks: number): Promise<boolean> {
     let left = webhooks
     let notesLeft = notes.length
     while (left > 0 || notesLeft > 0) {
@@ -133,7 +136,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
         const reason = error instanceof Error ? error.message : String(error)
         alarms.raise('warn', 'records', { reason }, 'Records of deliveries cannot be written; they wait')
         notBefore = clock.monotonic() + AGAIN_MS
-        return
+        return false
       }
       growing = grown.entries.size < BLOCK_ENTRIES ? grown : undefined
       left -= happened.length
@@ -145,6 +148,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       }
       await nextTurn()
     }
+    return true
   }
 
   function roomIn(block: Growing | undefined): Growing {
@@ -235,8 +239,13 @@ export function createRecorder(parts: RecorderParts): Recorder {
       tick()
     },
     async flush() {
-      await writing
-      await write()
+      const deliveries = [...records.keys()]
+      const lastNote = notes.at(-1)
+      const isLeft = (): boolean =>
+        deliveries.some((delivery) => records.has(delivery)) || (lastNote !== undefined && notes.includes(lastNote))
+      // One that is under way may end before the newest of them.
+      let isWritten = true
+      while (isWritten && isLeft()) isWritten = await write()
     },
     async stop() {
       stopped = true

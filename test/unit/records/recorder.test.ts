@@ -19,10 +19,17 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
   const alarms: string[] = []
   const batches: Batch[] = []
   const sweeps: Limits[] = []
-  const store = { isAway: false, sealed: '', removed: [] as number[] }
+  const store = {
+    isAway: false,
+    sealed: '',
+    removed: [] as number[],
+    /** Called while a batch is written. */
+    meanwhile: undefined as (() => void) | undefined,
+  }
   const recorder = createRecorder({
     store: {
       async write(batch) {
+        store.meanwhile?.()
         if (store.isAway) throw new Error('away')
         const isTaken = batch.block === undefined || batch.block.block !== store.sealed
         batches.push(isTaken ? batch : { ...batch, block: undefined })
@@ -253,6 +260,51 @@ describe('the recorder', () => {
     expect(written()).toEqual([])
     clock.advance(300)
     await turns()
+    expect(idsIn(written())).toEqual([['d1']])
+    await recorder.stop()
+  })
+
+  it('writes all that has come when it is asked to, though a block is filled just then and written by itself', async () => {
+    const { recorder, happened, written } = await setUp()
+    for (let id = 0; id < 300; id++) recorder.record(happened(id))
+    await turns()
+    expect(written().map(({ length }) => length)).toEqual([128])
+    const asked = recorder.flush()
+    recorder.record(happened(300))
+    await asked
+    expect(idsIn(written()).flat()).toContain('d299')
+    await recorder.stop()
+  })
+
+  it('writes all that has come when it is asked to, though some of it is told again meanwhile', async () => {
+    const { recorder, happened, written, store } = await setUp()
+    for (let id = 0; id < 300; id++) recorder.record(happened(id))
+    await turns()
+    store.meanwhile = () => {
+      store.meanwhile = undefined
+      recorder.record(happened(130))
+    }
+    await recorder.flush()
+    expect(idsIn(written()).flat()).toContain('d299')
+    await recorder.stop()
+  })
+
+  it('writes what became of deliveries when it is asked to, though no other has come', async () => {
+    const { recorder, batches } = await setUp()
+    for (let id = 0; id < 300; id++) recorder.note(`d${id}`, { kind: 'dead', region: 'us', reason: 'poison' })
+    await recorder.flush()
+    expect(batches.map(({ notes }) => notes.length)).toEqual([250, 50])
+    await recorder.stop()
+  })
+
+  it('gives up when it is asked to write while the store is away, and goes on to wait', async () => {
+    const { recorder, happened, store, written, alarms } = await setUp()
+    store.isAway = true
+    recorder.record(happened(1))
+    await Promise.all([recorder.flush(), recorder.flush()])
+    expect(alarms).toEqual(['records'])
+    store.isAway = false
+    await recorder.flush()
     expect(idsIn(written())).toEqual([['d1']])
     await recorder.stop()
   })
