@@ -76,7 +76,7 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
   /** What has come, as far as that makes no more than so many new rows. Returns how many it made. */
   function show(most: number): number {
     const fresh = withoutRow(come)
-    const taken = new Set(fresh.toSorted((a, b) => Number(b.failed) - Number(a.failed)).slice(0, most))
+    const taken = firstFailed(fresh, most)
     const left = new Set(fresh.filter((one) => !taken.has(one)))
     for (const { id } of taken) passedOver.delete(id)
     passOver(left)
@@ -110,8 +110,9 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       .filter(({ id, failed }) => failed || !passedOver.has(id))
     if (wanted.length === 0) return
     come = merged(wanted, come)
-    passOver(withoutRow(come.slice(WAITING)))
-    come = come.slice(0, WAITING)
+    const kept = firstFailed(come, WAITING)
+    passOver(withoutRow(come.filter((one) => !kept.has(one))))
+    come = come.filter((one) => kept.has(one))
     timer ??= setTimeout(tell, Math.max(0, toldAt + TELL_MS - performance.now()))
   })
 
@@ -134,6 +135,11 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       look()
     },
   }
+}
+
+/** No more of them than that: first those that failed, and the newest of either. */
+function firstFailed(some: readonly DeliveryListing[], most: number): ReadonlySet<DeliveryListing> {
+  return new Set(some.toSorted((a, b) => Number(b.failed) - Number(a.failed)).slice(0, most))
 }
 
 /** One is told again when its last region has come to its end: then it stands as it is now. */

@@ -80,13 +80,15 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     return await tellStream(window, () => expectSeen(window.page.getByText('Nothing that fits has come yet.')))
   }
 
+  /** Their numbers. */
+  const seen = () =>
+    rows()
+      .getByRole('link')
+      .evaluateAll((links) => links.map((link) => Number(link.getAttribute('title'))))
+
   it('are counted while their tail is paused, those too that were about to be shown, and shown when it goes on', async () => {
     const { tell, pass } = await openTail()
     const { page } = window
-    const seen = () =>
-      rows()
-        .getByRole('link')
-        .evaluateAll((links) => links.map((link) => Number(link.getAttribute('title'))))
     await tell(1)
     await pass(1000)
     expect(await seen()).toEqual([1])
@@ -152,6 +154,21 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     await page.getByRole('link', { name: 'The list has them' }).press('Enter')
     await expectSeen(page.getByText('70 deliveries, and no more.'))
     expect(await page.getByRole('main').evaluate((element) => element.matches(':focus'))).toBe(true)
+  })
+
+  it('are kept where they failed while more come than a paused tail keeps, and seen when it goes on', async () => {
+    const { tell, tellFailed, pass } = await openTail()
+    const { page } = window
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await tellFailed(1)
+    await tell(2, 3)
+    // Two more than the two hundred that it keeps.
+    await tell(...Array.from({ length: 199 }, (_, index) => 4 + index))
+    await pass(1000)
+    await expectSeen(page.getByText('Paused, 200 new ones waiting'))
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await expectSeen(page.getByText('; 142 were not'))
+    expect(await seen()).toEqual([...Array.from({ length: KEPT - 1 }, (_, index) => 202 - index), 1])
   })
 
   it('show each region’s attempt on one time axis: its bar, its reason, and when Slack was answered', async () => {

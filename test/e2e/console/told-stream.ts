@@ -5,6 +5,8 @@ import type { WatchedPage } from '../../support/browser.ts'
 export interface ToldStream {
   /** Deliveries by their numbers, of which a higher one is newer. Resolves when the page has heard of them. */
   readonly tell: (...numbers: readonly number[]) => Promise<void>
+  /** The same, of some that failed. */
+  readonly tellFailed: (...numbers: readonly number[]) => Promise<void>
   readonly pass: (ms: number) => Promise<void>
 }
 
@@ -29,16 +31,18 @@ export async function tellStream({ page }: WatchedPage, isThere: () => Promise<v
   await page.reload()
   await isThere()
   await page.clock.pauseAt(loadedAt + 3_600_000)
+  const tell = async (items: readonly DeliveryListing[]): Promise<void> => {
+    const told = JSON.stringify({ items, left_out: 0 })
+    await page.evaluate(`tellStream('deliveries', ${JSON.stringify(told)})`)
+  }
   return {
-    async tell(...numbers) {
-      const told = JSON.stringify({ items: numbers.map(listing), left_out: 0 })
-      await page.evaluate(`tellStream('deliveries', ${JSON.stringify(told)})`)
-    },
+    tell: (...numbers) => tell(numbers.map((number) => listing(number, false))),
+    tellFailed: (...numbers) => tell(numbers.map((number) => listing(number, true))),
     pass: (ms) => page.clock.runFor(ms),
   }
 }
 
-function listing(number: number): DeliveryListing {
+function listing(number: number, failed: boolean): DeliveryListing {
   return {
     id: String(number).padStart(26, '0'),
     received_at: '2026-01-01T00:00:00.000Z',
@@ -48,8 +52,8 @@ function listing(number: number): DeliveryListing {
     integration_id: '1',
     organizations: ['10'],
     regions: ['us'],
-    outcome: 'passed_on',
+    outcome: failed ? 'told_failure' : 'passed_on',
     status: 200,
-    failed: false,
+    failed,
   }
 }
