@@ -233,6 +233,8 @@ async function generate(url: string, integrations: number): Promise<void> {
       [integrations],
     )
     await client.query('vacuum analyze')
+    // What was just made is written to its files now, and not beside the look-ups.
+    await client.query('checkpoint')
   } finally {
     await client.end()
   }
