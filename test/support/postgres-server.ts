@@ -21,8 +21,11 @@ export interface PostgresServer extends ServerProcess {
   close(): Promise<void>
 }
 
-/** `durable: false`: no sync, for tests that end no server. */
-export async function startPostgres({ durable = false }: { durable?: boolean } = {}): Promise<PostgresServer> {
+/** `durable: false`: no sync, for tests that end no server. `sharedBuffers`: as PostgreSQL writes sizes. */
+export async function startPostgres({
+  durable = false,
+  sharedBuffers = '128MB',
+}: { durable?: boolean; sharedBuffers?: string } = {}): Promise<PostgresServer> {
   if (postgres === undefined || initdb === undefined) throw new Error('PostgreSQL is not installed')
   const user = unprivileged('postgres')
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
@@ -33,7 +36,8 @@ export async function startPostgres({ durable = false }: { durable?: boolean } =
     ...user,
   })
   const lazy = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
-  const settings = [`unix_socket_directories=${folder}`, 'max_connections=200', ...(durable ? [] : lazy)]
+  const settings = [`unix_socket_directories=${folder}`, 'max_connections=200', `shared_buffers=${sharedBuffers}`]
+  if (!durable) settings.push(...lazy)
   const server = await startServer({
     command: postgres,
     args: (port) => [
