@@ -116,6 +116,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   async function writeSome(webhooks: number): Promise<boolean> {
+    // Not within the journey of the webhook that fills a block.
+    await nextTurn()
     let left = webhooks
     let notesLeft = notes.length
     while (left > 0 || notesLeft > 0) {
