@@ -2,14 +2,12 @@ import { computed, effect, signal, type ReadonlySignal } from '@preact/signals'
 import type { DeliveryListing } from '../shapes.ts'
 import { leftOut, recent } from '../stream.ts'
 
-/** Some windows full: each time that something is put before them, all of them are painted anew, seen or not. */
-const KEPT = 60
+/** A window full and more: each time that something is put before them, all of them are painted anew, seen or not. */
+const KEPT = 40
 /** What comes alone is shown at once; of many a second nobody could read more, and a table is expensive to paint. */
 const TELL_MS = 1000
-/** Half a window full, as many as can be skimmed: making rows that nobody reads would be most of what the page does. */
-export const SHOWN_A_SECOND = 20
-/** What comes at once after a quiet while is seen whole. */
-const SHOWN_AT_ONCE = 50
+/** As many as can be skimmed: making rows that nobody reads would be most of what the page does. */
+export const SHOWN_A_SECOND = 10
 /** As many as the stream tells in a second: only where the tail is paused there can be more. */
 const WAITING = 200
 /** Told again when their last region has come to its end, the last of these are not counted twice. */
@@ -29,7 +27,7 @@ export interface Tail {
 }
 
 /**
- * Puts deliveries before those that are there as they come: those that are wanted, the newest sixty. Where more come
+ * Puts deliveries before those that are there as they come: those that are wanted, the newest forty. Where more come
  * than can be read it takes some, first those that failed, and counts the others.
  */
 export function followTail(before: readonly DeliveryListing[], isWanted: (one: DeliveryListing) => boolean): Tail {
@@ -97,7 +95,8 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
       return
     }
     const quietMs = performance.now() - toldAt
-    room = Math.min(SHOWN_AT_ONCE, room + (quietMs / 1000) * SHOWN_A_SECOND)
+    // What comes at once after a quiet while is seen whole.
+    room = Math.min(KEPT, room + (quietMs / 1000) * SHOWN_A_SECOND)
     room -= show(room)
   }
 

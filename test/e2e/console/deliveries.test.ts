@@ -11,7 +11,7 @@ import { TOLD, tellStream } from './told-stream.ts'
 const well: Answer = (res) => res.end()
 const badly: Answer = (res) => res.writeHead(503).end()
 /** As many as a live tail keeps. */
-const KEPT = 60
+const KEPT = 40
 
 describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
   let console: ConsoleRig
@@ -121,9 +121,9 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     const { tell, pass } = await openTail()
     let told = 0
     for (const [come, notShown] of [
-      [51, 1],
-      [50, 31],
-      [50, 61],
+      [41, 1],
+      [50, 41],
+      [50, 81],
     ] as const) {
       await tell(...Array.from({ length: come }, () => (told += 1)))
       await pass(1000)
@@ -148,8 +148,8 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
       await expectSeen(page.getByText(`Paused, ${waiting} new ones waiting`))
     }
     await page.getByRole('button', { name: 'Go on' }).click()
-    await expectSeen(page.getByText('10 were not'))
-    expect(await rows().count()).toBe(60)
+    await expectSeen(page.getByText('30 were not'))
+    expect(await rows().count()).toBe(KEPT)
     expect(await rows().last().innerText()).toContain('/flood-failed')
     await page.getByRole('link', { name: 'The list has them' }).press('Enter')
     await expectSeen(page.getByText('70 deliveries, and no more.'))
@@ -167,7 +167,7 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     await pass(1000)
     await expectSeen(page.getByText('Paused, 200 new ones waiting'))
     await page.getByRole('button', { name: 'Go on' }).click()
-    await expectSeen(page.getByText('; 142 were not'))
+    await expectSeen(page.getByText('; 162 were not'))
     expect(await seen()).toEqual([...Array.from({ length: KEPT - 1 }, (_, index) => 202 - index), 1])
   })
 
