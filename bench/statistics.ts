@@ -27,3 +27,8 @@ export function spread(values: readonly number[], digits: number): string {
   const [least, most] = [Math.min(...values), Math.max(...values)]
   return `${median(values).toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`
 }
+
+/** What a bench says of a target. NaN, which is what nothing was measured of, misses it. */
+export function verdict(figure: number, atMost: number): 'holds' | 'FAILS' {
+  return figure <= atMost ? 'holds' : 'FAILS'
+}

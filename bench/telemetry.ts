@@ -20,7 +20,7 @@ import { roundsAsked, type Rounds } from './rounds.ts'
 import { watchOthers } from './process-account.ts'
 import { COMMANDS_PATH, slackCommand, TEAM } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
-import { median, othersHad, spread } from './statistics.ts'
+import { median, othersHad, spread, verdict } from './statistics.ts'
 
 /** What keeping account may cost, in µs of CPU a webhook. */
 const TARGETS = { recorded: 15, logged: 30 }
@@ -194,7 +194,7 @@ function table(accounts: Record<Kind, readonly Account[]>): string {
   const row = (what: string, kind: Kind, atMost?: number): string[] => {
     const onTheWay = accounts[kind].map((account) => account.onTheWay)
     const inAll = accounts[kind].map((account) => account.inAll)
-    const holds = atMost === undefined ? '' : median(onTheWay) <= atMost ? 'holds' : 'FAILS'
+    const holds = atMost === undefined ? '' : verdict(median(onTheWay), atMost)
     return [what, spread(onTheWay, 1), atMost === undefined ? '' : String(atMost), holds, spread(inAll, 1)]
   }
   const rows = [

@@ -4,7 +4,7 @@ import { pack } from '../src/delivery/kept.ts'
 import { forwardable } from '../src/dispatch/forward.ts'
 import { createIds } from '../src/ids.ts'
 import { createSealer, readSpoolKeys } from '../src/spool/seal.ts'
-import type { NewRow, Spool } from '../src/spool/spool.ts'
+import { NO_PROGRESS, type NewRow, type Spool } from '../src/spool/spool.ts'
 import { openDirectSpool } from '../src/spool/sqlite/direct-spool.ts'
 import { EVENTS_PATH, eventBody, slackHeaders } from './slack-event.ts'
 
@@ -50,7 +50,7 @@ export async function fill(
           receivedAt,
           payload: sealer.seal(pack({ what, signedBy: '' }), { delivery, region }),
           maxSpoolBytes: undefined,
-          state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false },
+          state: { kind: 'waiting', ...NO_PROGRESS },
         }
       })
       const stored = await spool.append(rows, { giveUpAt: Number.POSITIVE_INFINITY })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
+  NO_PROGRESS,
   LEASE_MS,
   type Claim,
   type MailboxAddress,
@@ -13,7 +14,6 @@ import { namedRow } from './named-row.ts'
 import type { Adapter, Store } from './spool.ts'
 
 const NOW = 1_750_000_000_000
-const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
 const slack = { provider: 'slack', integration: '1' } as const
 const us = mailboxIn('us')
 const eu = mailboxIn('eu')
@@ -132,7 +132,7 @@ export function movingConformance(name: string, adapter: Adapter): void {
 
       it('makes it the head that the list of mailboxes tells of', async () => {
         const [first = 0] = await stored(row('1', us))
-        await stored(row('2', eu, { state: { kind: 'waiting', ...fresh, attempts: 3, retryAt: NOW + 9 } }))
+        await stored(row('2', eu, { state: { kind: 'waiting', ...NO_PROGRESS, attempts: 3, retryAt: NOW + 9 } }))
         await spool.relocate([to(eu, first, '1')])
         const [listed] = (await spool.list()).filter(({ depth }) => depth > 0)
         expect(listed).toMatchObject({ address: eu, depth: 2, headAttempts: 0, retryAt: 0 })
@@ -146,7 +146,7 @@ export function movingConformance(name: string, adapter: Adapter): void {
         await spool.relocate([to(eu, first, '1')])
         const rows = await waitingFor(eu, '10')
         expect(namesOf(rows)).toEqual(['1', '2', '4'])
-        expect(rows[2]).toMatchObject({ delivery: 'delivery 4', organizations: ['11', '10'], ...fresh })
+        expect(rows[2]).toMatchObject({ delivery: 'delivery 4', organizations: ['11', '10'], ...NO_PROGRESS })
         expect(Buffer.from(rows[2]?.payload.bytes ?? []).toString()).toBe('payload 4')
       })
 
@@ -263,7 +263,7 @@ export function movingConformance(name: string, adapter: Adapter): void {
         await stored(row('2', us, { organizations: ['11'] }))
         await spool.settle(await claimed(us), { kind: 'moved', rows: [row('2', eu, { organizations: ['11'] })] })
         expect(await waitingFor(us, '11')).toHaveLength(1)
-        expect(await spool.settle(sent, { kind: 'again', ...fresh, attempts: 1 })).toBe(true)
+        expect(await spool.settle(sent, { kind: 'again', ...NO_PROGRESS, attempts: 1 })).toBe(true)
         expect(await drain(eu)).toEqual(['1', '2', '3'])
       })
 
@@ -311,7 +311,7 @@ export function movingConformance(name: string, adapter: Adapter): void {
         await stored(row('1', eu, { organizations: ['11'] }))
         const sent = await claimed(eu)
         expect(await spool.relocate([to(eu, id, '1')])).toBe(0)
-        expect(await waitingFor(us, '10')).toMatchObject([{ id, ...fresh }])
+        expect(await waitingFor(us, '10')).toMatchObject([{ id, ...NO_PROGRESS }])
         await spool.settle(sent, { kind: 'delivered' })
         expect(await spool.relocate([to(eu, id, '1')])).toBe(1)
         expect(await drain(eu)).toEqual(['1'])

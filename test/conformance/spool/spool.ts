@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   LEASE_MS,
+  NO_PROGRESS,
   type Claim,
   type MailboxAddress,
   type MailboxPage,
@@ -29,8 +30,7 @@ export interface Adapter {
 }
 
 const NOW = 1_750_000_000_000
-const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
-const waiting: NewRowState = { kind: 'waiting', ...fresh }
+const waiting: NewRowState = { kind: 'waiting', ...NO_PROGRESS }
 const held: NewRowState = { kind: 'held' }
 const dead = (reason: string, attempts = 1): NewRowState => ({ kind: 'dead', reason, attempts })
 
@@ -534,7 +534,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         const since = clock.now()
         clock.advance(100)
         await append(row('2'), row('3', { state: dead('x') }), row('4', { mailbox: unresolved('T1') }))
-        await spool.settle(await claimed(mailbox), { kind: 'again', ...fresh, attempts: 5, retryAt: NOW + 9 })
+        await spool.settle(await claimed(mailbox), { kind: 'again', ...NO_PROGRESS, attempts: 5, retryAt: NOW + 9 })
         expect(await spool.list()).toEqual([
           {
             id: mailbox,
@@ -635,7 +635,9 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(await spool.replay({ reason: 'poison' })).toBe(1)
         const [{ id } = { id: 0 }] = await spool.open()
         const next = await spool.next(id)
-        expect(next).toMatchObject({ row: { dedupKey: '1', ...fresh, spooledAt: clock.now(), receivedAt: NOW - 1000 } })
+        expect(next).toMatchObject({
+          row: { dedupKey: '1', ...NO_PROGRESS, spooledAt: clock.now(), receivedAt: NOW - 1000 },
+        })
         expect(next.kind === 'row' && Buffer.from(next.row.payload.bytes).toString()).toBe('payload 1')
         expect(await spool.usage()).toEqual(new Map([['us', 9]]))
       })
@@ -849,7 +851,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
       })
 
       it.each([
-        ['its head is to be sent again', (claim) => spool.settle(claim, { kind: 'again', ...fresh })],
+        ['its head is to be sent again', (claim) => spool.settle(claim, { kind: 'again', ...NO_PROGRESS })],
         ['it was released', (claim) => spool.release(claim.mailbox, claim.fence)],
         [
           'it was found empty',
@@ -925,7 +927,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         const { mailbox, id } = await stored(row('1', { state: held }))
         expect(await other.next(mailbox)).toMatchObject({ kind: 'held' })
         clock.advance(LEASE_MS)
-        expect(await other.next(mailbox)).toMatchObject({ kind: 'row', row: { id, ...fresh } })
+        expect(await other.next(mailbox)).toMatchObject({ kind: 'row', row: { id, ...NO_PROGRESS } })
         expect(await spool.settle({ kind: 'held', row: id }, { kind: 'delivered' })).toBe(false)
       })
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import type { MailboxAddress, NewRow, NewRowState } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, type MailboxAddress, type NewRow, type NewRowState } from '../../../src/spool/spool.ts'
 import { openDirectSpool } from '../../../src/spool/sqlite/direct-spool.ts'
 import { openWorkplace, type Run, type Workplace } from '../../support/command-line.ts'
 
@@ -33,11 +33,7 @@ const forRegion = (integration: string, region: string): MailboxAddress => ({
 })
 const waiting: NewRowState = {
   kind: 'waiting',
-  attempts: 0,
-  answeredFailures: 0,
-  failingMs: 0,
-  retryAt: 0,
-  isAsked: false,
+  ...NO_PROGRESS,
 }
 const dead = (reason: string): NewRowState => ({ kind: 'dead', reason, attempts: 1 })
 

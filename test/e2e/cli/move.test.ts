@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { createSealer } from '../../../src/spool/seal.ts'
-import type { MailboxAddress, NewRow } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, type MailboxAddress, type NewRow } from '../../../src/spool/spool.ts'
 import { openDirectSpool } from '../../../src/spool/sqlite/direct-spool.ts'
 import { openWorkplace, type Run, type Workplace } from '../../support/command-line.ts'
 import { workspace } from '../../support/test-gateway.ts'
@@ -41,7 +41,7 @@ async function leave(mailbox: MailboxAddress, ...deliveries: string[]): Promise<
     receivedAt: systemClock.now(),
     payload: createSealer([]).seal(Buffer.from('x'), { delivery, region: 'us' }),
     maxSpoolBytes: undefined,
-    state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false },
+    state: { kind: 'waiting', ...NO_PROGRESS },
   }))
   await spool.append(rows, { giveUpAt: systemClock.monotonic() + 5000 })
   await spool.close()

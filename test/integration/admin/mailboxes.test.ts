@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { MailboxAddress, NewRow, NewRowState } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, type MailboxAddress, type NewRow, type NewRowState } from '../../../src/spool/spool.ts'
 import { workspace } from '../../support/test-gateway.ts'
 import { startAdmin, type AdminRig } from './admin-rig.ts'
 
@@ -27,11 +27,7 @@ const unresolved = (installation: object): MailboxAddress => ({
 })
 const waiting: NewRowState = {
   kind: 'waiting',
-  attempts: 0,
-  answeredFailures: 0,
-  failingMs: 0,
-  retryAt: 0,
-  isAsked: false,
+  ...NO_PROGRESS,
 }
 const dead = (reason: string): NewRowState => ({ kind: 'dead', reason, attempts: 1 })
 

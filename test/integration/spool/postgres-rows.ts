@@ -1,7 +1,12 @@
 import type { PostgresDatabase } from '../../../src/database/postgres.ts'
-import type { Claim, MailboxAddress, NewOwedAnswer, NewRow, Spool } from '../../../src/spool/spool.ts'
-
-const fresh = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
+import {
+  NO_PROGRESS,
+  type Claim,
+  type MailboxAddress,
+  type NewOwedAnswer,
+  type NewRow,
+  type Spool,
+} from '../../../src/spool/spool.ts'
 
 export const box = (integration = '1', region = 'us'): MailboxAddress => ({
   kind: 'region',
@@ -18,7 +23,7 @@ export const row = (name: string, more: Partial<NewRow> = {}): NewRow => ({
   receivedAt: 1,
   payload: { keyId: undefined, bytes: Buffer.from(`payload ${name}`) },
   maxSpoolBytes: 1_000_000_000,
-  state: { kind: 'waiting', ...fresh },
+  state: { kind: 'waiting', ...NO_PROGRESS },
   ...more,
 })
 

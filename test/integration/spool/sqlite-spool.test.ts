@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { LEASE_MS, type NewRow, type Spool } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, LEASE_MS, type NewRow, type Spool } from '../../../src/spool/spool.ts'
 import { openSqliteSpool, type FromThread, type ThreadOptions } from '../../../src/spool/sqlite/sqlite-spool.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
@@ -49,7 +49,7 @@ const row = (name: string, bytes = 10): NewRow => ({
   receivedAt: 1,
   payload: { keyId: undefined, bytes: Buffer.alloc(bytes, 7) },
   maxSpoolBytes: undefined,
-  state: { kind: 'waiting', attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false },
+  state: { kind: 'waiting', ...NO_PROGRESS },
 })
 const append = (spool: Spool, ...rows: NewRow[]) => spool.append(rows, { giveUpAt: clock.monotonic() + 1000 })
 

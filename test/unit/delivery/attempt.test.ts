@@ -6,7 +6,7 @@ import { pack } from '../../../src/delivery/kept.ts'
 import type { Lookup, Organization } from '../../../src/directory/directory.ts'
 import type { Resolution } from '../../../src/resolve/resolve.ts'
 import { createSealer } from '../../../src/spool/seal.ts'
-import { regionOf, type MailboxAddress, type WaitingRow } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, regionOf, type MailboxAddress, type WaitingRow } from '../../../src/spool/spool.ts'
 import { contentDigest } from '../../../src/wire/signature.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
@@ -39,7 +39,6 @@ const kept: Kept = {
 
 function rowOf(unresolved: Unresolved): WaitingRow {
   const payload = sealer.seal(packUnresolved(unresolved, kept), { delivery: 'd1', region: '' })
-  const progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
   const { receivedAt } = kept.what
   return {
     id: 1,
@@ -49,7 +48,7 @@ function rowOf(unresolved: Unresolved): WaitingRow {
     receivedAt,
     spooledAt: receivedAt,
     payload,
-    ...progress,
+    ...NO_PROGRESS,
   }
 }
 

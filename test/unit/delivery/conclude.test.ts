@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { afterRefusal, conclude, concludeFirst, progressAfterFirst } from '../../../src/delivery/conclude.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
-import type { Progress, WaitingRow } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, type Progress, type WaitingRow } from '../../../src/spool/spool.ts'
 
 const NOW = 1_700_000_000_000
 const MINUTE = 60_000
@@ -26,11 +26,7 @@ function row(progress: Partial<Progress> = {}): WaitingRow {
     receivedAt: NOW,
     spooledAt: NOW,
     payload: { keyId: undefined, bytes: Buffer.alloc(0) },
-    attempts: 0,
-    answeredFailures: 0,
-    failingMs: 0,
-    retryAt: 0,
-    isAsked: false,
+    ...NO_PROGRESS,
     ...progress,
   }
 }
