@@ -45,7 +45,7 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
   let come: readonly DeliveryListing[] = []
   const passedOver = new Set<string>()
   let forgotten = 0
-  let head = recent.peek()[0]
+  let heard = new Set(recent.peek())
   let timer: ReturnType<typeof setTimeout> | undefined
   let toldAt = -Infinity
   let room = 0
@@ -102,11 +102,10 @@ export function followTail(before: readonly DeliveryListing[], isWanted: (one: D
 
   const look = effect(() => {
     const told = recent.value
-    const known = head === undefined ? -1 : told.indexOf(head)
-    ;[head] = told
-    const wanted = (known === -1 ? told : told.slice(0, known))
-      .filter(isWanted)
+    const wanted = told
+      .filter((one) => !heard.has(one) && isWanted(one))
       .filter(({ id, failed }) => failed || !passedOver.has(id))
+    heard = new Set(told)
     if (wanted.length === 0) return
     come = merged(wanted, come)
     const kept = firstFailed(come, WAITING)

@@ -132,6 +132,18 @@ describe.skipIf(!testsBrowser())('the console’s deliveries', () => {
     expect(await rows().count()).toBe(KEPT)
   })
 
+  it('do not come back once they are out of sight, when the newest is told again at its end', async () => {
+    const { tell, pass } = await openTail()
+    const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+    await tell(...numbers(1, KEPT))
+    await pass(1000)
+    await tell(...numbers(KEPT + 1, KEPT + 10))
+    await pass(1000)
+    await tell(KEPT + 10)
+    await pass(1000)
+    expect(await seen()).toEqual(numbers(11, KEPT + 10).toReversed())
+  })
+
   it('come first where they failed when more come than the live tail shows, which counts the others', async () => {
     window = await console.open('#/deliveries?q=flood&live=true')
     const { page } = window
