@@ -76,8 +76,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   let blocks = 0
   let bytes = 0
   let notBefore = 0
-  /** In this time a block was filled: under load the next one soon is, and need not be written before. */
-  let hasFilled = false
+  /** In this time blocks are filled: under load the next one soon is, and need not be written before. */
+  let isFilling = false
   let sweepAt = 0
   let writing: Promise<boolean> | undefined
   let sweeping: Promise<void> | undefined
@@ -121,7 +121,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     let left = webhooks
     let notesLeft = notes.length
     while (left > 0 || notesLeft > 0) {
-      growing = roomIn(growing)
+      if (growing === undefined || roomIn(growing) === 0) growing = beginBlock()
       const { grown, happened } = await withMore(growing, left)
       const noted = notes.slice(0, NOTES)
       try {
@@ -153,10 +153,13 @@ export function createRecorder(parts: RecorderParts): Recorder {
     return true
   }
 
-  function roomIn(block: Growing | undefined): Growing {
-    const hasRoom =
-      block !== undefined && block.characters < BLOCK_CHARACTERS && clock.monotonic() - block.begunAt < BLOCK_MS
-    if (hasRoom) return block
+  /** How many more it takes; 0: another is to be begun. */
+  function roomIn(block: Growing): number {
+    const isOpen = block.characters < BLOCK_CHARACTERS && clock.monotonic() - block.begunAt < BLOCK_MS
+    return isOpen ? BLOCK_ENTRIES - block.entries.size : 0
+  }
+
+  function beginBlock(): Growing {
     return { name: `${gateway}.${(blocks += 1)}`, begunAt: clock.monotonic(), entries: new Map(), characters: 0 }
   }
 
@@ -209,8 +212,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   function tick(): void {
     cancelTimer = clock.after(FLUSH_MS, tick)
     const now = clock.monotonic()
-    if ((records.size > 0 || notes.length > 0) && now >= notBefore && !hasFilled) void write()
-    hasFilled = false
+    if ((records.size > 0 || notes.length > 0) && now >= notBefore && !isFilling) void write()
+    isFilling = false
     if (now < sweepAt) return
     sweepAt = now + SWEEP_MS
     sweeping ??= sweep().finally(() => (sweeping = undefined))
@@ -226,10 +229,12 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (before !== undefined) bytes -= heldBytes(before)
       letGo(happened)
       records.set(delivery, happened)
+      // One that is told again fills nothing.
+      if (growing?.entries.has(delivery)) return
       // Just what fills the block: one that is begun with the rest would have to be written again.
-      const room = BLOCK_ENTRIES - (growing?.entries.size ?? 0)
+      const room = (growing && roomIn(growing)) || BLOCK_ENTRIES
       if (records.size < room || writing !== undefined || clock.monotonic() < notBefore) return
-      hasFilled = true
+      isFilling = true
       void write(room)
     },
     note(delivery, note) {

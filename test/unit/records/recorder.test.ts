@@ -157,6 +157,29 @@ describe('the recorder', () => {
     expect(written().map(({ length }) => length)).toEqual([128, 22])
   })
 
+  it('does not write a block that is nearly full for what it holds already, told again', async () => {
+    const { recorder, happened, batches } = await setUp()
+    for (let id = 0; id < 127; id++) recorder.record(happened(id, { isOver: false }))
+    await recorder.flush()
+    recorder.record(happened(5))
+    await turns()
+    expect(batches).toHaveLength(1)
+    await recorder.stop()
+    expect(batches).toHaveLength(2)
+  })
+
+  it('fills no block that is too old for more: what comes is the first of another, which can wait', async () => {
+    const { recorder, clock, happened, batches } = await setUp()
+    for (let id = 0; id < 127; id++) recorder.record(happened(id))
+    await recorder.flush()
+    clock.advance(10_000)
+    recorder.record(happened(127))
+    await turns()
+    expect(batches).toHaveLength(1)
+    await recorder.stop()
+    expect(batches.map(({ block }) => block?.block)).toEqual(['g1.1', 'g1.2'])
+  })
+
   it('leaves what has come since a block was filled for 200 ms more, in which the next one may be', async () => {
     const { recorder, clock, happened, written } = await setUp()
     recorder.start()
