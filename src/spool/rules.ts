@@ -50,15 +50,12 @@ export function restAfter(
   return last === undefined || letters.length < limit ? undefined : { came: last.came, id: last.id, upTo }
 }
 
-/** As `append` has named it. */
-export interface StoredRow {
-  readonly id: number
-  readonly isDead: boolean
-}
-
-/** What `append` has stored of `rows`, for whoever is to take it back. */
-export function storedOf(rows: readonly NewRow[], results: readonly Appended[]): StoredRow[] {
-  return results.flatMap((result, index) =>
-    result.kind === 'stored' ? [{ id: result.id, isDead: rows[index]?.state.kind === 'dead' }] : [],
+/**
+ * The ids of what `append` has stored of `rows`, for whoever is to take it back. Not of dead letters: a repetition that
+ * relies on one leaves no trace on it, and one too many costs no more than a replay.
+ */
+export function storedOf(rows: readonly NewRow[], results: readonly Appended[]): number[] {
+  return results.flatMap((result, at) =>
+    result.kind === 'stored' && rows[at]?.state.kind !== 'dead' ? [result.id] : [],
   )
 }

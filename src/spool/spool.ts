@@ -2,8 +2,8 @@ import type { Id } from '../directory/directory.ts'
 
 /**
  * Where what waits is kept: mailboxes, dead letters and the answers that are still owed. Everything here is on disk
- * when its promise resolves, and a rejected promise means that nothing of that call was done. Writes of many callers
- * share one sync.
+ * when its promise resolves, and a rejected promise means that nothing of that call was done, but for what `append`
+ * says of what is given up. Writes of many callers share one sync.
  *
  * An instance works under a lease of `LEASE_MS` that each of its writes renews; `renew` does so when there is nothing
  * else to write. When it lapses, its claims, its held rows and its owed answers may be taken over by others.
@@ -238,7 +238,9 @@ export interface Mailboxes {
   /**
    * Stores rows, all or none of them but for those that are `duplicate` or `full`; results in the order of `rows`.
    * Rejects when they are not stored by `giveUpAt` (monotonic). What is given up is not stored later, and taken back if
-   * it was stored at that very moment; only a crash in between leaves it, for which a repetition is then a duplicate.
+   * it was stored at that very moment, unless a repetition was told meanwhile that it waits. A crash in between leaves
+   * it; a repetition is then a duplicate of it. A dead letter always stays: a repetition may rely on it, and one too many
+   * costs at most one replay with the same idempotency key.
    */
   append(rows: readonly NewRow[], options: { giveUpAt: number }): Promise<Appended[]>
   /** Claims a mailbox (or keeps it) and reads its head. With any other outcome than `row` the mailbox is let go. */

@@ -1,5 +1,4 @@
 import { orphanOf, storedId, type AnswerColumns } from '../rows.ts'
-import type { StoredRow } from '../rules.ts'
 import { LEASE_MS, type Claim, type NewOwedAnswer, type NewRow, type Sealed, type Settlement } from '../spool.ts'
 import type { MetMailbox } from './known.ts'
 import { countMailboxes, lockMailboxes, setOwner, type LockedMailboxes, type Transaction } from './mailboxes.ts'
@@ -20,7 +19,7 @@ export type Call =
   | { readonly kind: 'paid'; readonly delivery: string }
   | { readonly kind: 'takeOver' }
   /** Takes back what a transaction has stored whose caller has been told that it was not. */
-  | { readonly kind: 'unstore'; readonly rows: readonly StoredRow[]; readonly transaction: string }
+  | { readonly kind: 'unstore'; readonly rows: readonly number[]; readonly transaction: string }
   /** Lets others have at once what is this instance's. */
   | { readonly kind: 'giveBack' }
 
@@ -230,12 +229,9 @@ async function owe(tx: Transaction, answers: readonly NewOwedAnswer[]): Promise<
  * for nobody's first attempt any more.
  */
 async function unstore(tx: Transaction, { rows, transaction }: Of<'unstore'>): Promise<Carried> {
-  const waiting = rows.flatMap(({ id, isDead }) => (isDead ? [] : [id]))
-  const letters = rows.flatMap(({ id, isDead }) => (isDead ? [id] : []))
-  const locked = await lockMailboxes(tx, { rows: waiting })
-  countGone(locked, await tx.ask(statements.unstore, waiting, transaction))
-  await tx.ask(statements.unholdOwn, waiting, tx.instance)
-  if (letters.length > 0) await tx.ask(statements.unstoreLetters, letters, transaction)
+  const locked = await lockMailboxes(tx, { rows })
+  countGone(locked, await tx.ask(statements.unstore, rows, transaction))
+  await tx.ask(statements.unholdOwn, rows, tx.instance)
   return { results: [{ result: undefined }], met: await countMailboxes(tx, locked) }
 }
 

@@ -197,7 +197,6 @@ const texts = {
   // Nobody has touched what still has the number of the transaction that it was stored in.
   unstore: `DELETE FROM waiting WHERE id = ANY ($1::bigint[]) AND xmin = $2::text::xid8::xid
     RETURNING id, mailbox_id, region, size`,
-  unstoreLetters: 'DELETE FROM dead_letters WHERE id = ANY ($1::bigint[]) AND xmin = $2::text::xid8::xid',
   unholdOwn: 'UPDATE waiting SET held_by = NULL WHERE id = ANY ($1::bigint[]) AND held_by = $2',
   // Waits for a transaction that may still be about to end.
   lastRenewal: 'SELECT xmin = $2::text::xid8::xid AS was_it FROM instances WHERE id = $1 FOR UPDATE',

@@ -204,10 +204,10 @@ export function createWriter({ pool, clock, instance, place, time, onMet }: Part
    * (What the server says of a transaction's number is not enough: after a crash another may get the same one.)
    *
    * Nothing else is done until then, and nobody is told anything that may be wrong: who waits for this is told when it
-   * is known, or that it was not stored; then it is taken back as soon as it is known that it was. In between the row
-   * may be delivered, and what the provider sends again after it is then a second delivery of it, with the same key for
-   * the region to know it by; as long as the row waits, what is sent again is a duplicate of it, and touches it, so that
-   * it is not taken back any more (`unstore`). Neither way is anything lost.
+   * is known, or that it was not stored; then it is taken back as soon as it is known that it was (`storedOf`). In between
+   * the row may be delivered, and what the provider sends again after it is then a second delivery of it, with the same
+   * key for the region to know it by; as long as the row waits, what is sent again is a duplicate of it, and touches it,
+   * so that it is not taken back any more (`unstore`). Neither way is anything lost.
    */
   async function findOut(transaction: string): Promise<boolean> {
     for (;;) {

@@ -15,15 +15,7 @@ import {
   type RowColumns,
   type TotalsColumns,
 } from '../rows.ts'
-import {
-  deathOf,
-  restAfter,
-  retryBehindTwins,
-  takesAllAlong,
-  TOO_OLD,
-  type OldColumns,
-  type StoredRow,
-} from '../rules.ts'
+import { deathOf, restAfter, retryBehindTwins, takesAllAlong, TOO_OLD, type OldColumns } from '../rules.ts'
 import {
   LEASE_MS,
   type Appended,
@@ -103,10 +95,9 @@ export function createSpoolTables(database: DatabaseSync) {
     append: (at: Moment, rows: readonly NewRow[]): Appended[] => rows.map((row) => put(row, at, row.maxSpoolBytes)),
 
     /** Takes back what was stored just now for somebody who has been told that it was not. */
-    unstore(_at: Moment, rows: readonly StoredRow[]): void {
-      for (const { id, isDead } of rows) {
-        if (isDead) sql.removeLetter.run(id)
-        else if (one(sql.untouched, id) !== undefined) remove(id)
+    unstore(_at: Moment, rows: readonly number[]): void {
+      for (const id of rows) {
+        if (one(sql.untouched, id) !== undefined) remove(id)
         else sql.unhold.run(id)
       }
     },

@@ -131,25 +131,39 @@ describe.skipIf(!testsPostgres())('a spool on PostgreSQL, where something is gon
       opened.unshift({ close: () => Promise.resolve(clearInterval(step)) })
     }
 
-    it.each(['waiting', 'held', 'dead'] as const)(
+    it.each(['waiting', 'held'] as const)(
       'is taken back once it is known, where its caller was told that nothing was stored: a %s row',
       async (kind) => {
         const spool = await open('a', { clock, at: through })
         const direct = await open('b')
-        const { state } = row('1')
-        const states = { waiting: state, held: { kind }, dead: { kind, reason: 'x', attempts: 1 } } as const
-        const said = await storeUnknown(spool, row('1', { state: states[kind] as NewRow['state'] }))
+        const one = row('1')
+        const said = await storeUnknown(spool, kind === 'held' ? { ...one, state: { kind } } : one)
         expect(said).toContain('did not take it in time')
-        const count = async () => {
-          const [listed] = await direct.list()
-          return (listed?.depth ?? 0) + (listed?.deadLetters ?? 0)
-        }
-        expect(await count()).toBe(1)
+        const depth = async () => (await direct.list())[0]?.depth
+        expect(await depth()).toBe(1)
         await heal()
-        await becomes(async () => (await count()) === 0)
+        await becomes(async () => (await depth()) === 0)
         expect(await direct.usage()).toEqual(new Map())
       },
     )
+
+    it('stays where it is a dead letter, on which a repetition may rely', async () => {
+      const spool = await open('a', { clock, at: through })
+      const direct = await open('b')
+      const letter = row('1', { state: { kind: 'dead', reason: 'x', attempts: 1 } })
+      expect(await storeUnknown(spool, letter)).toContain('did not take it in time')
+      expect(await direct.append([{ ...letter, delivery: '2' }], inTime())).toEqual([{ kind: 'duplicate' }])
+      await heal()
+      const works = (): Promise<boolean> =>
+        spool.renew().then(
+          () => true,
+          () => false,
+        )
+      await becomes(works)
+      // Behind whatever was to be undone as soon as that was known.
+      await spool.renew()
+      expect(await direct.list()).toMatchObject([{ depth: 0, deadLetters: 1 }])
+    })
 
     it('stays where the provider has sent it again meanwhile, which was a duplicate of it', async () => {
       const spool = await open('a', { clock, at: through })
