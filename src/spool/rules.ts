@@ -1,5 +1,5 @@
 import { idsOf } from './rows.ts'
-import type { Appended, NewRow, Replayed, Swept } from './spool.ts'
+import type { Appended, NewRow, Replayed, Swept, WaitingRow } from './spool.ts'
 
 /*
  * What every database's spool decides alike, whatever it asks of its tables to know.
@@ -50,12 +50,16 @@ export function restAfter(
   return last === undefined || letters.length < limit ? undefined : { came: last.came, id: last.id, upTo }
 }
 
+/** An older database in the place of the one that gave the id may have given it to another delivery. */
+export type StoredRow = Pick<WaitingRow, 'id' | 'delivery'>
+
 /**
- * The ids of what `append` has stored of `rows`, for whoever is to take it back. Not of dead letters: a repetition that
- * relies on one leaves no trace on it, and one too many costs no more than a replay.
+ * What `append` has stored of `rows`, for whoever is to take it back, but no dead letters: a repetition that relies on
+ * one leaves no trace on it, and one too many costs no more than a replay.
  */
-export function storedOf(rows: readonly NewRow[], results: readonly Appended[]): number[] {
-  return results.flatMap((result, at) =>
-    result.kind === 'stored' && rows[at]?.state.kind !== 'dead' ? [result.id] : [],
-  )
+export function storedOf(rows: readonly NewRow[], results: readonly Appended[]): StoredRow[] {
+  return rows.flatMap(({ delivery, state }, at) => {
+    const result = results[at]
+    return result?.kind === 'stored' && state.kind !== 'dead' ? [{ id: result.id, delivery }] : []
+  })
 }

@@ -157,7 +157,7 @@ export async function openPostgresSpool(database: PostgresDatabase, options: Pos
       for (const { mailbox } of rows) columnsOf(mailbox)
       const take = (results: unknown, transaction: string): void => {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result of this call
-        const stored = storedOf(rows, results as readonly Appended[])
+        const stored = storedOf(rows, results as readonly Appended[]).map(({ id }) => id)
         if (stored.length > 0) void undo({ kind: 'unstore', rows: stored, transaction })
       }
       return await call({ kind: 'append', rows }, { giveUpAt, undo: take })

@@ -74,7 +74,7 @@ export function prepareStatements(database: DatabaseSync) {
     twin: 'SELECT id FROM waiting WHERE dedup_key = ? AND region = ?',
     // Its place stays where it is; that it is written down tells `unstore` that somebody relies on the row.
     rely: `UPDATE waiting SET place = ${PLACE} WHERE id = ?`,
-    untouched: 'SELECT 1 FROM waiting WHERE id = ? AND place IS NULL',
+    untouched: 'SELECT 1 FROM waiting WHERE id = ? AND delivery = ? AND place IS NULL',
     twinOf: `SELECT row.id, row.organizations, ${sending}
       FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.dedup_key = ? AND row.region = ? AND row.id <> ?`,
@@ -109,6 +109,7 @@ export function prepareStatements(database: DatabaseSync) {
     claimedRow: `SELECT 1 FROM mailboxes AS box JOIN waiting AS row ON row.mailbox_id = box.id
       WHERE box.id = ? AND box.owner = ? AND box.fence = ? AND row.id = ?`,
     unhold: 'UPDATE waiting SET held_by = NULL WHERE id = ?',
+    unholdOwn: 'UPDATE waiting SET held_by = NULL WHERE delivery = ? AND held_by = ?',
     again: `UPDATE waiting SET held_by = NULL, attempts = ?, answered_failures = ?, failing_ms = ?, retry_at = ?,
         asked = ? WHERE id = ?`,
     removeRow: 'DELETE FROM waiting WHERE id = ? RETURNING mailbox_id, region, size',

@@ -15,7 +15,15 @@ import {
   type RowColumns,
   type TotalsColumns,
 } from '../rows.ts'
-import { deathOf, restAfter, retryBehindTwins, takesAllAlong, TOO_OLD, type OldColumns } from '../rules.ts'
+import {
+  deathOf,
+  restAfter,
+  retryBehindTwins,
+  takesAllAlong,
+  TOO_OLD,
+  type OldColumns,
+  type StoredRow,
+} from '../rules.ts'
 import {
   LEASE_MS,
   type Appended,
@@ -94,11 +102,14 @@ export function createSpoolTables(database: DatabaseSync) {
 
     append: (at: Moment, rows: readonly NewRow[]): Appended[] => rows.map((row) => put(row, at, row.maxSpoolBytes)),
 
-    /** Takes back what was stored just now for somebody who has been told that it was not. */
-    unstore(_at: Moment, rows: readonly number[]): void {
-      for (const id of rows) {
-        if (one(sql.untouched, id) !== undefined) remove(id)
-        else sql.unhold.run(id)
+    /**
+     * Takes back what was stored for somebody who has been told that it was not, unless a repetition relies on it: then
+     * it waits for no first attempt any more.
+     */
+    unstore(at: Moment, rows: readonly StoredRow[]): void {
+      for (const { id, delivery } of rows) {
+        if (one(sql.untouched, id, delivery) !== undefined) remove(id)
+        else sql.unholdOwn.run(delivery, at.instance)
       }
     },
 

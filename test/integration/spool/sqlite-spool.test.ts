@@ -248,6 +248,30 @@ describe('what is given up', () => {
     expect(await spool.list()).toMatchObject([{ depth: 0, deadLetters: 1 }])
   })
 
+  it.each(['', ', and was sent again'])(
+    'is nobody else whose row has the same id in a file that has replaced this one%s',
+    async (sentAgain) => {
+      const before = await open()
+      await before.close()
+      opened = []
+      copyFileSync(path, `${path}.copy`)
+      const spool = await open()
+      const { refused } = await storedTooLate(spool, row('1'))
+      renameSync(`${path}.copy`, path)
+      rmSync(`${path}-wal`)
+      rmSync(`${path}-shm`)
+      const other: NewRow = { ...row('2'), state: { kind: 'held' } }
+      const others = [other, ...(sentAgain === '' ? [] : [{ ...other, delivery: '3' }])]
+      const appended = spool.append(others, { giveUpAt: Infinity })
+      expect(await refused).toContain('did not take it in time')
+      const [stored] = await appended
+      expect(stored).toMatchObject({ kind: 'stored', id: 1 })
+      const [mailbox] = await spool.open()
+      expect(mailbox).toMatchObject({ isEmpty: false })
+      expect(await spool.next(mailbox!.id)).toEqual({ kind: 'held' })
+    },
+  )
+
   it('is no answer that is owed', async () => {
     const spool = await open()
     const lost = spool.owe(owed, { giveUpAt: clock.monotonic() + 1000 })
