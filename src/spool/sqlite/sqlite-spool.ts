@@ -58,8 +58,11 @@ interface Call {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: Error) => void
   readonly stopTimer: () => void
-  /** What is to be done when it was carried out after all, though its caller has been told otherwise. */
-  readonly undo: ((result: unknown) => void) | undefined
+  /**
+   * What is to be done when it was carried out after all, though its caller has been told otherwise. Without a result
+   * nobody knows whether it was.
+   */
+  readonly undo: ((result?: unknown) => void) | undefined
 }
 
 /**
@@ -74,7 +77,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   if (path !== ':memory:') await migrateFile(path, clock)
   const startThread = options.startThread ?? (await spoolThread(path, clock))
   const pending = new Map<number, Call>()
-  const late = new Map<number, (result: unknown) => void>()
+  const late = new Map<number, NonNullable<Call['undo']>>()
   /** What was carried out for nobody, and could not be undone yet. */
   const undoing = new Set<() => void>()
   let lastId = 0
@@ -90,7 +93,9 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     if (worker !== undefined) return worker
     const started = startThread({ path, instance })
     let failure = 'it was ended'
+    let hasSpoken = false
     started.on('message', (message: FromThread) => {
+      hasSpoken = true
       locked = message.locked
       for (const reply of message.replies) settle(reply)
       if (pending.size === 0) started.unref()
@@ -100,8 +105,13 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     })
     started.on('exit', () => {
       worker = undefined
+      // Who has called is about to be told that it failed: the next thread is not to carry it out.
+      calls = []
+      // One that has never answered has stored nothing: where none can start, there would be ever more to undo.
+      const unknown = hasSpoken ? [...late.values(), ...Array.from(pending.values(), ({ undo }) => undo)] : []
       late.clear()
       for (const id of pending.keys()) settle({ id, error: `the thread that writes to ${path} has failed: ${failure}` })
+      for (const undo of unknown) undo?.()
     })
     worker = started
     return started
@@ -157,7 +167,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     {
       giveUpAt = clock.monotonic() + WAIT_MS,
       undo,
-    }: { giveUpAt?: number; undo?: (result: Result<Named>) => void } = {},
+    }: { giveUpAt?: number; undo?: (result?: Result<Named>) => void } = {},
   ): Promise<Result<Named>> {
     if (ended) return Promise.reject(new Error(`the database ${path} is closed`))
     lastId += 1
@@ -172,8 +182,8 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   }
 
   /**
-   * Until it is done a mailbox waits for a first attempt that nobody makes, so it is tried for as long as this process
-   * lives. What a crash leaves there is held by nobody any more, and sent.
+   * Until it is done a mailbox may wait for a first attempt that nobody makes, or an answer be owed that nobody gives:
+   * so it is tried for as long as this process lives. What that leaves when it ends is sent, or taken over.
    */
   function undo<Named extends Operation>(operation: Named, args: Arguments<Named>): void {
     enqueue(operation, args).catch(() => {
@@ -212,6 +222,11 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
       enqueue('append', [rows.map((row) => ({ ...row, payload: apart(row.payload) }))], {
         giveUpAt,
         undo: (results) => {
+          if (results === undefined) {
+            const held = rows.filter(({ state }) => state.kind === 'held')
+            for (const delivery of new Set(held.map((row) => row.delivery))) undo('letGo', [delivery])
+            return
+          }
           const stored = storedOf(rows, results)
           if (stored.length > 0) undo('unstore', [stored])
         },

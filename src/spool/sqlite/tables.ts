@@ -113,6 +113,11 @@ export function createSpoolTables(database: DatabaseSync) {
       }
     },
 
+    /** Nobody makes a delivery's first attempts any more. */
+    letGo(at: Moment, delivery: string): void {
+      sql.unholdOwn.run(delivery, at.instance)
+    },
+
     next(at: Moment, mailbox: number): Next {
       const release = <Outcome extends Next>(outcome: Outcome): Outcome => {
         sql.releaseOwn.run(mailbox, at.instance)

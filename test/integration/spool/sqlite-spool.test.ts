@@ -17,12 +17,14 @@ const sources = join(import.meta.dirname, '../../../src')
 let folder: string
 let path: string
 let clock: ManualClock
+let threadSource: URL
 let thread: Worker
 let opened: Spool[]
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'spool-'))
   path = join(folder, 'gateway.db')
   clock = createManualClock()
+  threadSource = pathToFileURL(join(sources, 'spool/sqlite/spool-thread.ts'))
   opened = []
 })
 afterEach(async () => {
@@ -32,8 +34,7 @@ afterEach(async () => {
 
 async function open(more: Partial<ThreadOptions> = {}): Promise<Spool> {
   const startThread = (workerData: ThreadOptions) => {
-    const file = pathToFileURL(join(sources, 'spool/sqlite/spool-thread.ts'))
-    thread = new Worker(file, { workerData: { ...workerData, ...more }, execArgv: [] })
+    thread = new Worker(threadSource, { workerData: { ...workerData, ...more }, execArgv: [] })
     return thread
   }
   const spool = await openSqliteSpool(path, { clock, instance: 'a', startThread })
@@ -169,6 +170,31 @@ describe('an open spool', () => {
     expect(await spool.usage()).toBeDefined()
   })
 
+  it('stores nothing that was called just before its thread ended, and was told so', async () => {
+    const spool = await open()
+    let refused: Promise<unknown> | undefined
+    thread.prependOnceListener('exit', () => {
+      refused = append(spool, row('1')).catch(String)
+    })
+    await thread.terminate()
+    expect(await refused).toContain('has failed: it was ended')
+    await spool.renew()
+    expect(await depth(spool)).toBe(0)
+  })
+
+  it('has nothing to undo of what it was asked for while no thread could start', async () => {
+    const spool = await open()
+    await thread.terminate()
+    const source = threadSource
+    threadSource = new URL('data:text/javascript,')
+    for (const name of ['1', '2']) await expect(append(spool, row(name))).rejects.toThrow('has failed: it was ended')
+    const owing = spool.owe(owed, { giveUpAt: clock.monotonic() + 1000 })
+    await expect(owing).rejects.toThrow('has failed: it was ended')
+    await setImmediate()
+    expect(clock.pending()).toBe(0)
+    threadSource = source
+  })
+
   it('cannot be opened where no file can be', async () => {
     path = join(folder, 'missing', 'gateway.db')
     await expect(open()).rejects.toThrow(`cannot open the database ${path}: unable to open database file`)
@@ -281,6 +307,32 @@ describe('what is given up', () => {
     clock.advance(1000 + LAST_SYNC_MS)
     expect(await refused).toContain('did not take it in time')
     await spool.renew()
+    expect(await spool.posting('d', owed.request)).toBe(false)
+  })
+})
+
+describe('what a thread has stored that ended before it said so', () => {
+  it.each(['by its end', 'in time'])('waits for no first attempt, where its caller was refused %s', async (when) => {
+    const spool = await open()
+    const refused = append(spool, { ...row('1'), state: { kind: 'held' } }).catch(String)
+    await setImmediate()
+    thread.removeAllListeners('message')
+    untilStored('waiting')
+    if (when === 'in time') clock.advance(1000 + LAST_SYNC_MS)
+    await thread.terminate()
+    expect(await refused).toContain(when === 'in time' ? 'did not take it in time' : 'has failed: it was ended')
+    const [mailbox] = await spool.open()
+    expect(await spool.next(mailbox!.id)).toMatchObject({ kind: 'row', row: { delivery: '1' } })
+  })
+
+  it('is no answer that is owed', async () => {
+    const spool = await open()
+    const refused = spool.owe(owed, { giveUpAt: clock.monotonic() + 1000 }).catch(String)
+    await setImmediate()
+    thread.removeAllListeners('message')
+    untilStored('owed_answers')
+    await thread.terminate()
+    expect(await refused).toContain('has failed: it was ended')
     expect(await spool.posting('d', owed.request)).toBe(false)
   })
 })
