@@ -9,15 +9,20 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { beatMs, dueMs, percentilesOf, type Percentiles } from './pace.ts'
 import { slackAction, slackCommand, type SlackForm } from './slack-command.ts'
+import { slackEvent } from './slack-event.ts'
+
+const FORMS = { command: slackCommand, action: slackAction, event: slackEvent }
 
 export interface OpenLoad {
   /** Where the server is, without a path: forms bring theirs. */
   readonly url: string
-  readonly form: 'command' | 'action'
+  readonly form: keyof typeof FORMS
   readonly perSecond: number
   readonly seconds: number
   /** So many are on their way at most; one more waits, and its waiting counts. */
   readonly connections: number
+  /** The body of a good answer: a 200 with another one is an apology. Left out, any is good. */
+  readonly answer?: string
   /** Made and signed before the clock starts; each of the others when it is due, for what is sent minutes later. */
   readonly ahead: number
   /** Nothing is answered later than so long after the last was due: what is still open counts as not answered. */
@@ -27,28 +32,26 @@ export interface OpenLoad {
 export interface OpenLoopReport {
   /** So many were to be sent; where the server does not keep up at all, not each of them was. */
   readonly due: number
-  /** Answered 200. */
+  /** Answered 200, with the good answer. */
   readonly accepted: number
   /** How else they ended, and how often. */
   readonly failures: Readonly<Record<string, number>>
   /** Answered in a second, from when the first was due to the last answer. */
   readonly perSecond: number
-  /** Of what was answered, from when it was due. */
+  /** From when it was due to its answer; for what had none, to when it was given up. */
   readonly latencyMs: Percentiles
   /** By how much they left later than they were due, though a connection was free: the generator's own fault. */
   readonly lagMs: Percentiles
   /** Those that no connection was free for when it was their turn: the server's fault. */
   readonly waited: number
-  /** Of one core: what the generator has used. */
-  readonly ownShare: number
 }
 
 const PATIENCE_MS = 10_000
 /** A server may end a connection that has been idle for 5 s, Node's default, just while it is written to. */
 const IDLE_MS = 3000
 const RECEIVED_BYTES = 65_536
-/** Forms are numbered across loads, for one that comes again is answered from memory. */
-let forms = 0
+/** Across loads, and far from the numbers of whoever else asks: one that comes again is answered from memory. */
+let forms = Date.now()
 
 interface Connection {
   readonly socket: Socket
@@ -58,7 +61,7 @@ interface Connection {
   received: string
 }
 
-/** Sends it all, and resolves when everything is answered or nothing more will be. */
+/** Sends it all, and resolves when each is answered, broken off or given up. */
 export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   const { url, perSecond, seconds, connections: most } = load
   const { hostname, port, host } = new URL(url)
@@ -72,28 +75,32 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   const connections = new Set<Connection>()
   const input = Buffer.allocUnsafe(RECEIVED_BYTES)
   const done = Promise.withResolvers<void>()
+  const endings = load.answer === undefined ? [''] : endingsWith(load.answer)
+  const giveUpMs = seconds * 1000 + (load.patienceMs ?? PATIENCE_MS)
   let [sent, answered, accepted, over, onTime, waited] = [0, 0, 0, 0, 0, 0]
   let [startAt, lastAt] = [0, 0]
   const dueAt = (number: number): number => startAt + dueMs(number, perSecond)
 
-  const end = (status: string): void => {
-    over += 1
-    lastAt = performance.now()
-    if (status === '200') accepted += 1
-    else failures[status] = (failures[status] ?? 0) + 1
+  const end = (how: string, tookMs: number): void => {
+    latencies[over++] = tookMs
+    if (how === '200') accepted += 1
+    else failures[how] = (failures[how] ?? 0) + 1
     if (over === total) done.resolve()
   }
+  const goWithout = (how: string, due: number): void => end(how, startAt + giveUpMs - due)
   const receive = (connection: Connection, bytes: number): true => {
     connection.received += input.toString('latin1', 0, bytes)
     if (!isComplete(connection.received)) return true
-    const now = performance.now()
-    latencies[answered++] = now - connection.dueAt
-    const status = connection.received.slice(9, 12)
+    const { received, dueAt: due } = connection
+    const status = received.slice(9, 12)
+    const isOther = status === '200' && !endings.some((ending) => received.endsWith(ending))
+    answered += 1
+    lastAt = performance.now()
     connection.received = ''
     connection.dueAt = Number.NaN
-    connection.idleSince = now
+    connection.idleSince = lastAt
     idle.push(connection)
-    end(status)
+    end(isOther ? '200, another answer' : status, lastAt - due)
     post()
     return true
   }
@@ -106,7 +113,7 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
       .on('error', () => {})
       .on('close', () => {
         connections.delete(connection)
-        if (!Number.isNaN(connection.dueAt)) end('connection lost')
+        if (!Number.isNaN(connection.dueAt)) goWithout('connection lost', connection.dueAt)
         else if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1)
       })
     return connection
@@ -138,7 +145,6 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     starved = false
   }
 
-  const cpuBefore = process.cpuUsage()
   const metronome = new Worker(new URL('metronome.ts', import.meta.url), { workerData: beatMs(perSecond) })
   metronome.once('message', (first: number) => {
     startAt = first - performance.timeOrigin
@@ -146,41 +152,40 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     post()
   })
   const giveUp = (): void => {
-    failures['not answered'] = total - over
-    done.resolve()
+    for (const connection of connections) {
+      if (!Number.isNaN(connection.dueAt)) goWithout('not answered', connection.dueAt)
+      connection.dueAt = Number.NaN
+    }
+    while (sent < total) goWithout('not answered', dueAt(sent++))
   }
-  const patience = setTimeout(giveUp, seconds * 1000 + (load.patienceMs ?? PATIENCE_MS))
+  const patience = setTimeout(giveUp, giveUpMs)
   await done.promise
   clearTimeout(patience)
-  // Nothing more is sent, and whose connections end now has been counted.
-  sent = total
-  for (const connection of connections) {
-    connection.dueAt = Number.NaN
-    connection.socket.destroy()
-  }
+  for (const { socket } of connections) socket.destroy()
   await metronome.terminate()
-  const cpu = process.cpuUsage(cpuBefore)
-  const tookMs = lastAt - startAt
   return {
     due: total,
     accepted,
     failures,
-    perSecond: (answered * 1000) / tookMs,
-    latencyMs: percentilesOf(latencies.subarray(0, answered)),
+    perSecond: (answered * 1000) / (lastAt - startAt),
+    latencyMs: percentilesOf(latencies),
     lagMs: percentilesOf(lags.subarray(0, onTime)),
     waited,
-    ownShare: (cpu.user + cpu.system) / 1000 / tookMs,
   }
 }
 
 function nextRequest({ form }: OpenLoad, host: string): string {
-  forms += 1
-  return written(form === 'command' ? slackCommand(forms) : slackAction(forms), host)
+  return written(FORMS[form]((forms += 1)), host)
 }
 
 function written({ path, headers, body }: SlackForm, host: string): string {
   const head = [['Host', host], ...headers, ['Content-Length', String(body.length)]]
   return `POST ${path} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`
+}
+
+/** How a response ends whose whole body is this: by its length, or as one chunk. */
+function endingsWith(answer: string): string[] {
+  return [`\r\n\r\n${answer}`, `\r\n\r\n${answer.length.toString(16)}\r\n${answer}\r\n0\r\n\r\n`]
 }
 
 /** Of the one request that is on its way: by its length, or by the chunk that ends it. */

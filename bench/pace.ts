@@ -11,15 +11,22 @@ export interface Percentiles {
   readonly longest: number
 }
 
-/** When a request is to be sent, in ms after the first one, whose number is 0: whatever became of those before it. */
-export function dueMs(number: number, perSecond: number): number {
-  return (number * 1000) / perSecond
+/** So many leave together: the fewest whose beats are not closer than the shortest. */
+function perBeat(perSecond: number): number {
+  return Math.ceil((SHORTEST_BEAT_MS * perSecond) / 1000)
 }
 
-/** Milliseconds between two looks at the schedule: as many whole intervals as fit it, so that beats fall on due times. */
+/**
+ * When a request is to be sent, in ms after the first one, whose number is 0: whatever became of those before it. Due
+ * times are the beats' own, so that what one waits for its beat is not told as the server's latency.
+ */
+export function dueMs(number: number, perSecond: number): number {
+  return ((number - (number % perBeat(perSecond))) * 1000) / perSecond
+}
+
+/** Milliseconds between two looks at the schedule. */
 export function beatMs(perSecond: number): number {
-  const intervalMs = 1000 / perSecond
-  return Math.ceil(SHORTEST_BEAT_MS / intervalMs) * intervalMs
+  return (perBeat(perSecond) * 1000) / perSecond
 }
 
 /** By nearest rank: each is a value that did occur. NaN where there are none. Leaves the values as they are. */

@@ -5,6 +5,9 @@ export const SECRET = 'bench-signing-secret'
 
 export const EVENTS_PATH = '/extensions/slack/event/'
 
+/** The workspaces of a bench: as many channels, the events of each of which come in order. */
+export const MAILBOXES = 1000
+
 export function teamOf(mailbox: number): string {
   return `T0BENCH${String(mailbox).padStart(5, '0')}`
 }
@@ -34,6 +37,12 @@ export function eventBody(mailbox: number, sequence: number): string {
     is_ext_shared_channel: false,
     event_context: '4-eyJldCI6ImFwcF9tZW50aW9uIn0',
   })
+}
+
+/** An event as Slack posts it, signed now. Mailboxes take turns, and the next number of each is its next event. */
+export function slackEvent(number: number) {
+  const body = eventBody(number % MAILBOXES, Math.floor(number / MAILBOXES))
+  return { path: EVENTS_PATH, headers: slackHeaders(body), body }
 }
 
 /** Which event a body is. */

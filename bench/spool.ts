@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { RegionOrder, RegionReport } from './counting-region.ts'
-import type { Load, LoadReport } from './event-source.ts'
+import { machine } from './machine.ts'
+import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { cpuMs, residentMiB, watchOthers } from './process-account.ts'
-import { EVENTS_PATH, eventBody, SECRET, slackHeaders, teamOf } from './slack-event.ts'
+import { EVENTS_PATH, eventBody, MAILBOXES, SECRET, slackHeaders, teamOf } from './slack-event.ts'
 import {
   databaseIn,
   furnish,
@@ -24,14 +25,15 @@ import {
 import { spread } from './statistics.ts'
 import { countIn, fill, integrationOf } from './waiting-events.ts'
 
-const MAILBOXES = 1000
+/** What is made ahead is enough for the rates that are judged. */
+const EVENTS = { form: 'event', connections: 256, ahead: 50_000 } as const
 const SPOOL_KEYS = `bench:${Buffer.alloc(32, 7).toString('base64')}`
 
 const TARGETS = { spooledPerSecond: 4000, p99Ms: 50, drainedPerSecond: 3000, growthMiB: 100 }
 /** The highest rate is found to within so many events a second. */
 const RATE_STEP = 250
 /** Until what runs all the time has been compiled. */
-const WARM_UP = { perSecond: 2000, events: 20_000 }
+const WARM_UP = { perSecond: 2000, seconds: 10 }
 /** What is served while memory is looked at. */
 const TRAFFIC = { perSecond: 500, seconds: 15 }
 const SAMPLE_MS = 200
@@ -51,13 +53,14 @@ interface Sizes {
 
 interface Actors {
   readonly stage: Stage
-  readonly slack: Helper<Load, LoadReport>
+  readonly slack: Helper<OpenLoad, OpenLoopReport>
   readonly region: Helper<RegionOrder, RegionReport>
   readonly regionPort: number
   readonly sizes: Sizes
 }
 
-type Trial = LoadReport & { readonly perSecond: number; readonly cpuMicros: number } & AmongOthers
+/** `perSecond`: at which they were sent. */
+type Trial = OpenLoopReport & { readonly cpuMicros: number } & AmongOthers
 
 /** What share of the machine had other things to do meanwhile. */
 interface AmongOthers {
@@ -127,7 +130,7 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
   try {
     const region = stage.employ<RegionOrder, RegionReport>('counting-region.ts')
     const { port: regionPort } = await region.ask({ kind: 'come' })
-    const actors = { stage, slack: stage.employ<Load, LoadReport>('event-source.ts'), region, regionPort, sizes }
+    const actors = { stage, slack: stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts'), region, regionPort, sizes }
     await checkAnswers(actors)
     const spooled: Spooled[] = []
     const drained: Drained[] = []
@@ -137,7 +140,7 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
     }
     const remembered = parts.includes('memory') ? await remember(actors) : []
     const arrived = parts.includes('front-door') ? [told(await arrive(actors))] : []
-    const measured = { sizes, targets: TARGETS, spooled, drained, remembered, arrived }
+    const measured = { machine: machine(), sizes, targets: TARGETS, spooled, drained, remembered, arrived }
     console.log(values.json ? JSON.stringify(measured, null, 2) : table(measured))
   } finally {
     await stage.leave()
@@ -168,23 +171,23 @@ async function checkAnswers({ stage, region, regionPort }: Actors): Promise<void
 }
 
 /** Events at constant rates while the region is away, each mailbox having one already. */
-async function spool({ stage, slack, region, regionPort, sizes }: Actors): Promise<Spooled> {
+async function spool({ stage, slack, regionPort, sizes }: Actors): Promise<Spooled> {
   const scene = await prepare(stage, { regionPort, regions: ['us'] })
   const gateway = await stage.serve(scene.env)
   let stored = 0
-  const post = async (perSecond: number, events: number, afresh = false): Promise<Trial> => {
+  const post = async (perSecond: number, seconds = sizes.seconds): Promise<Trial> => {
     const cpuBefore = cpuMs(gateway.pid)
-    const others = watchOthers([gateway.pid, slack.pid, region.pid, process.pid])
-    const report = await slack.ask({ url: gateway.url, perSecond, events, mailboxes: MAILBOXES, afresh })
-    const account = { cpuMicros: ((cpuMs(gateway.pid) - cpuBefore) * 1000) / events, others: others() }
+    const others = watchOthers([process.pid])
+    const report = await slack.ask({ url: gateway.url, perSecond, seconds, ...EVENTS })
+    const account = { cpuMicros: ((cpuMs(gateway.pid) - cpuBefore) * 1000) / report.due, others: others() }
     stored += report.accepted
     await pause(500)
     return { ...report, ...account, perSecond }
   }
-  const holds = ({ p99, failures }: Trial): boolean => p99 < TARGETS.p99Ms && Object.keys(failures).length === 0
+  const holds = ({ latencyMs, due, accepted }: Trial): boolean => latencyMs.p99 < TARGETS.p99Ms && accepted === due
 
-  const warmUp = await post(WARM_UP.perSecond, WARM_UP.events, true)
-  const atTarget = await post(TARGETS.spooledPerSecond, TARGETS.spooledPerSecond * sizes.seconds)
+  const warmUp = await post(WARM_UP.perSecond, WARM_UP.seconds)
+  const atTarget = await post(TARGETS.spooledPerSecond)
   for (const { failures } of [warmUp, atTarget]) expect('what failed', JSON.stringify(failures), '{}')
 
   let highest = holds(atTarget) ? atTarget : { ...warmUp, perSecond: 0 }
@@ -192,7 +195,7 @@ async function spool({ stage, slack, region, regionPort, sizes }: Actors): Promi
   while (tooHigh - highest.perSecond > RATE_STEP) {
     const between = tooHigh === Number.POSITIVE_INFINITY ? highest.perSecond * 1.25 : (highest.perSecond + tooHigh) / 2
     const rate = Math.round(between / RATE_STEP) * RATE_STEP
-    const trial = await post(rate, rate * sizes.seconds)
+    const trial = await post(rate)
     if (holds(trial)) highest = trial
     else tooHigh = rate
   }
@@ -203,7 +206,7 @@ async function spool({ stage, slack, region, regionPort, sizes }: Actors): Promi
 }
 
 /** A backlog, from the moment at which the region is back to the last delivery. */
-async function drain({ stage, slack, region, regionPort, sizes }: Actors): Promise<Drained> {
+async function drain({ stage, region, regionPort, sizes }: Actors): Promise<Drained> {
   const scene = await prepare(stage, { regionPort, regions: ['us'] })
   await fill(scene.database, {
     events: sizes.drained,
@@ -215,7 +218,7 @@ async function drain({ stage, slack, region, regionPort, sizes }: Actors): Promi
   // Long enough for the breaker to have opened.
   await pause(2000)
   const cpuBefore = cpuMs(gateway.pid)
-  const watched = watchOthers([gateway.pid, slack.pid, region.pid, process.pid])
+  const watched = watchOthers([process.pid])
   await region.ask({ kind: 'come' })
   const report = await region.ask({ kind: 'await', events: sizes.drained, patienceMs: PATIENCE_MS })
   const cpuMicros = ((cpuMs(gateway.pid) - cpuBefore) * 1000) / sizes.drained
@@ -267,7 +270,6 @@ async function arrive(actors: Actors): Promise<Arrived> {
   const all = serveTraffic(actors, gateway, {
     perSecond: ARRIVING_PER_SECOND,
     seconds: sizes.waiting / ARRIVING_PER_SECOND,
-    afresh: false,
   })
   const arrivingMiB = await residentWhile(gateway, all)
   await gateway.stop()
@@ -280,10 +282,9 @@ async function arrive(actors: Actors): Promise<Arrived> {
 async function serveTraffic(
   { slack }: Actors,
   { url }: ServingGateway,
-  { perSecond, seconds, afresh } = { ...TRAFFIC, afresh: true },
+  { perSecond, seconds } = TRAFFIC,
 ): Promise<void> {
-  const load = { url, perSecond, events: Math.round(perSecond * seconds), mailboxes: MAILBOXES, afresh }
-  const { failures } = await slack.ask(load)
+  const { failures } = await slack.ask({ url, perSecond, seconds, ...EVENTS })
   expect('what failed', JSON.stringify(failures), '{}')
 }
 
@@ -360,10 +361,11 @@ function table({
   if (spooled.length > 0) {
     const { spooledPerSecond, p99Ms } = TARGETS
     rows.push(
-      [`p99 at ${spooledPerSecond}/s, ms`, of(spooled, ({ atTarget }) => atTarget.p99, 1), `under ${p99Ms}`],
-      ['  p50, ms', of(spooled, ({ atTarget }) => atTarget.p50, 1), ''],
-      ['  longest, ms', of(spooled, ({ atTarget }) => atTarget.longest, 1), ''],
+      [`p99 at ${spooledPerSecond}/s, ms`, of(spooled, ({ atTarget }) => atTarget.latencyMs.p99, 1), `under ${p99Ms}`],
+      ['  p50, ms', of(spooled, ({ atTarget }) => atTarget.latencyMs.p50, 1), ''],
+      ['  longest, ms', of(spooled, ({ atTarget }) => atTarget.latencyMs.longest, 1), ''],
       ['  CPU of the gateway per event, µs', of(spooled, ({ atTarget }) => atTarget.cpuMicros), ''],
+      ["  the load generator's own lag p99, ms", of(spooled, ({ atTarget }) => atTarget.lagMs.p99, 1), ''],
       [OTHERS, of(spooled, ({ atTarget }) => 100 * atTarget.others), ''],
       [
         `most per second with p99 under ${p99Ms} ms`,

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { sendOpenLoop, type OpenLoad } from '../../../bench/open-loop.ts'
+import { eventIn, MAILBOXES } from '../../../bench/slack-event.ts'
 
 let server: Server | undefined
 
@@ -78,17 +79,49 @@ describe('an open loop', () => {
     expect(report).toMatchObject({ due: 50, accepted: 25, failures: { 503: 25 } })
   })
 
-  it('counts what it gave up on, whether or not it could be sent', async () => {
-    const report = await send(() => {}, { connections: 3, patienceMs: 50 })
-    expect(report).toMatchObject({ due: 50, accepted: 0, failures: { 'not answered': 50 } })
+  it('counts a 200 with another body than the good answer as a failure, by its length or in a chunk', async () => {
+    const bodies = ['{"text":"done"}', '{"text":"sorry"}', '{"text":"done"} ', ' {"text":"done"}', '']
+    let answered = 0
+    const report = await send(
+      (_, res) => {
+        const body = bodies[answered % bodies.length]!
+        if ((answered += 1) % 2 === 0) res.end(body)
+        else res.writeHead(200).end(body)
+      },
+      { answer: '{"text":"done"}' },
+    )
+    expect(report).toMatchObject({ due: 50, accepted: 10, failures: { '200, another answer': 40 } })
   })
 
-  it('counts a connection that broke, and goes on with others', async () => {
+  it('counts what it gave up on, whether or not it could be sent, as having taken until then', async () => {
+    const report = await send(() => {}, { connections: 3, patienceMs: 50 })
+    expect(report).toMatchObject({ due: 50, accepted: 0, failures: { 'not answered': 50 } })
+    // Given up 100 ms after the first was due; the last was due 49 ms after it.
+    expect(report.latencyMs.longest).toBeCloseTo(100)
+    expect(report.latencyMs.p50).toBeCloseTo(75)
+  })
+
+  it('counts a connection that broke as if nothing had come until the end, and goes on with others', async () => {
     let answered = 0
     const report = await send((req, res) => {
       if ((answered += 1) === 10) req.socket.destroy()
       else ok(req, res)
     })
     expect(report).toMatchObject({ due: 50, accepted: 49, failures: { 'connection lost': 1 } })
+    expect(report.latencyMs.longest).toBeGreaterThan(10_000)
+  })
+
+  it('sends events too, each the next of its workspace', async () => {
+    const events: { mailbox: number; sequence: number }[] = []
+    await send(
+      (req, res) => {
+        req.setEncoding('latin1').on('data', (chunk: string) => events.push(eventIn(chunk)))
+        req.on('end', () => res.end())
+      },
+      { form: 'event', connections: 1, perSecond: 20_000, seconds: (2 * MAILBOXES) / 20_000 },
+    )
+    const sequences = Map.groupBy(events, ({ mailbox }) => mailbox)
+    expect(sequences.size).toBe(MAILBOXES)
+    for (const [first, second] of sequences.values()) expect(second?.sequence).toBe(first!.sequence + 1)
   })
 })

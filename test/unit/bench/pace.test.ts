@@ -10,8 +10,14 @@ describe('the schedule of an open loop', () => {
     expect(dueMs(3 * 3600, 3)).toBe(3_600_000)
   })
 
-  it('is looked at when something is due, and every half millisecond at the most', () => {
+  it('beats when something is due, and every half millisecond at the most', () => {
     expect([100, 2000, 4000, 3000].map(beatMs)).toEqual([10, 0.5, 0.5, (2 * 1000) / 3000])
+  })
+
+  it('has those due together that leave together, so that none of them is late by the schedule itself', () => {
+    const due = Array.from({ length: 9 }, (_, number) => dueMs(number, 7000))
+    const beat = beatMs(7000)
+    expect(due).toEqual([0, 0, 0, 0, beat, beat, beat, beat, 2 * beat])
   })
 })
 
