@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
+import { judgeLoad, MOST_P99_RATIO, type LoadVerdict } from './load-verdict.ts'
 import { checkAnswers, measure } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
@@ -16,19 +17,23 @@ import { publish } from './published.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
-import { median, othersHad, ratios, spread } from './statistics.ts'
+import { median, othersHad, spread } from './statistics.ts'
 import { requireWrk } from './wrk.ts'
 
 /** Of what each can do at all. */
 const SHARES = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
 const JUDGED_SHARE = 0.7
-const MOST_P99_RATIO = 1.3
 
 /** To find out what they can do: each connection sends the next as soon as it has its answer. */
 const SATURATING_CONNECTIONS = 32
 const WARM_UP_SECONDS = 2
-/** More than are ever on their way while a server keeps up; when it does not, the rest wait and it counts. */
-const CONNECTIONS = 256
+const LOAD = {
+  form: 'command',
+  answer: '{"text":"done"}',
+  // More than are ever on their way while a server keeps up; when it does not, the rest wait and it counts.
+  connections: 256,
+  ahead: Number.MAX_SAFE_INTEGER,
+} as const
 /** The gateway knows those that come again: more of them than it, or even the bare one, could take. */
 const FORMS_A_SECOND = 30_000
 /** Until what is left over from a step is done. */
@@ -56,6 +61,11 @@ interface Results {
   readonly sameRate: Step
 }
 
+interface Judged {
+  readonly ownRates: LoadVerdict
+  readonly sameRate: LoadVerdict
+}
+
 interface Pace {
   readonly rounds: number
   readonly seconds: number
@@ -81,11 +91,10 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
   try {
     const results = await run(stage, pace)
     const judged = judge(results)
-    console.log(
-      values.json
-        ? JSON.stringify({ machine: machine(), ...pace, ...results, judged }, undefined, 2)
-        : `${table(results)}\n\n${verdict(judged)}`,
-    )
+    const told = values.json ? console.error : console.log
+    told(`${table(results)}\n\n${summary(judged)}`)
+    const measured = { machine: machine(), ...pace, ...results, atMost: MOST_P99_RATIO, judged }
+    if (values.json) console.log(JSON.stringify(measured, undefined, 2))
     if (values.plot) publish({ latency: { machine: machine(), series: [results.gateway, results.bare].map(seriesOf) } })
   } finally {
     await stage.leave()
@@ -113,16 +122,16 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
   for (const server of Object.values(servers)) await saturate(server, WARM_UP_SECONDS)
   const saturation = { gateway: [] as number[], bare: [] as number[] }
   for (let round = 0; round < rounds; round += 1) {
-    saturation.gateway.push(await saturate(servers.gateway, seconds))
-    saturation.bare.push(await saturate(servers.bare, seconds))
+    for (const name of inTurn(['gateway', 'bare'] as const, round)) {
+      saturation[name].push(await saturate(servers[name], seconds))
+    }
   }
 
   const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
   const take = async ({ pid, url }: RunningServer, { perSecond, rounds: results }: Step): Promise<void> => {
     const before = familyCpuMs(pid)
     const othersShare = watchOthers([process.pid])
-    const load = { form: 'command', connections: CONNECTIONS, ahead: Number.MAX_SAFE_INTEGER } as const
-    const report = await slack.ask({ url, perSecond, seconds, ...load })
+    const report = await slack.ask({ url, perSecond, seconds, ...LOAD })
     const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.accepted
     results.push({ ...report, cpuMicros, othersShare: othersShare() })
     await pause(CALM_MS)
@@ -137,9 +146,12 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
   const sameRate: Step = { what: `bare, the gateway's ${nameOf(JUDGED_SHARE)}`, perSecond, rounds: [] }
   for (let round = 0; round < rounds; round += 1) {
     for (const [at, step] of steps.gateway.entries()) {
-      await take(servers.gateway, step)
-      await take(servers.bare, steps.bare[at]!)
-      if (step === judgedOf(steps.gateway)) await take(servers.bare, sameRate)
+      const turns: [RunningServer, Step][] = [
+        [servers.gateway, step],
+        [servers.bare, steps.bare[at]!],
+      ]
+      if (step === judgedOf(steps.gateway)) turns.push([servers.bare, sameRate])
+      for (const turn of inTurn(turns, round)) await take(...turn)
     }
   }
   return {
@@ -157,27 +169,33 @@ function judgedOf(steps: readonly Step[]): Step {
   return steps[SHARES.indexOf(JUDGED_SHARE)]!
 }
 
-/** The gateway's p99 as a multiple of the bare one's, round by round. */
-function judge({ gateway, bare, sameRate }: Results): { ownRates: number[]; sameRate: number[] } {
-  const p99 = ({ rounds }: Step): number[] => rounds.map(({ latencyMs }) => latencyMs.p99)
-  const own = p99(judgedOf(gateway.steps))
-  return { ownRates: ratios(own, p99(judgedOf(bare.steps))), sameRate: ratios(own, p99(sameRate)) }
+/** Who comes after another has the caches that it left, and comes first in the next round. */
+function inTurn<Who>(all: readonly Who[], round: number): readonly Who[] {
+  return round % 2 === 0 ? all : all.toReversed()
 }
 
-function verdict({ ownRates, sameRate }: ReturnType<typeof judge>): string {
+function judge({ gateway, bare, sameRate }: Results): Judged {
+  const own = judgedOf(gateway.steps).rounds
+  return { ownRates: judgeLoad(own, judgedOf(bare.steps).rounds), sameRate: judgeLoad(own, sameRate.rounds) }
+}
+
+function summary({ ownRates, sameRate }: Judged): string {
+  const row = (what: string, { ratios, verdict }: LoadVerdict): string[] => [`  ${what}`, spread(ratios, 2), verdict]
   return [
     `p99 at ${nameOf(JUDGED_SHARE)} of saturation as a multiple of the bare one's, at most ${MOST_P99_RATIO}:`,
-    `  each at ${nameOf(JUDGED_SHARE)} of its own  ${spread(ownRates, 2)}`,
-    `  both at the gateway's    ${spread(sameRate, 2)}`,
+    aligned([row(`each at ${nameOf(JUDGED_SHARE)} of its own`, ownRates), row("both at the gateway's", sameRate)]),
   ].join('\n')
 }
 
 function table({ gateway, bare, sameRate }: Results): string {
-  const head = ['', 'sent/s', 'answered/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', 'not 200', 'own lag p99 ms']
+  const latencies = ['p50 ms', 'p99 ms', 'p99.9 ms']
+  const head = ['', 'sent/s', 'answered/s', ...latencies, 'CPU µs', 'no good answer', 'waited', 'own lag p99 ms']
   const steps = [...gateway.steps, ...bare.steps, sameRate]
   const rows = steps.map(({ what, perSecond, rounds }) => {
     const of = (figure: (round: Round) => number, digits: number): string => spread(rounds.map(figure), digits)
-    const lagMs = median(rounds.map((round) => round.lagMs.p99))
+    const sum = (figure: (round: Round) => number): string =>
+      String(rounds.reduce((all, round) => all + figure(round), 0))
+    const lagMs = Math.max(...rounds.map((round) => round.lagMs.p99))
     return [
       what,
       String(perSecond),
@@ -186,7 +204,8 @@ function table({ gateway, bare, sameRate }: Results): string {
       of(({ latencyMs }) => latencyMs.p99, 2),
       of(({ latencyMs }) => latencyMs.p999, 2),
       median(rounds.map(({ cpuMicros }) => cpuMicros)).toFixed(1),
-      String(rounds.reduce((sum, { due, accepted }) => sum + due - accepted, 0)),
+      sum(({ due, accepted }) => due - accepted),
+      sum(({ waited }) => waited),
       `${lagMs.toFixed(2)}${fellBehind(lagMs) ? ' behind' : ''}`,
     ]
   })
