@@ -58,6 +58,6 @@ export async function checkAnswers(
 }
 
 /** How often each region has been asked so far. */
-async function asked(regions: readonly string[]): Promise<number[]> {
+export async function asked(regions: readonly string[]): Promise<number[]> {
   return await Promise.all(regions.map(async (region) => Number(await (await fetch(region)).text())))
 }

@@ -1,53 +1,67 @@
-import { median } from './statistics.ts'
+import { median, verdict } from './statistics.ts'
 
 export const SOAK_TARGETS = { rssShare: 0.05, stallMs: 50, errors: 0 }
 
+/** What a gateway may take as it likes: its caches fill, and what runs all the time is compiled. */
+export const SETTLE_SECONDS = 60
+
 /** What all later seconds are compared with: a single one might be the moment before a collection of garbage. */
-const REFERENCE_SECONDS = 30
+export const REFERENCE_SECONDS = 30
 
 export interface Soaked {
   /** Of the gateway, one for each second since it has been under load. */
   readonly rssMiB: readonly number[]
   /** The longest delay of its event loop, one for each second. */
   readonly delaysMs: readonly number[]
-  /** What was not answered 200. */
+  /** What had no good answer, and by how much regions were asked more or less often than was sent. */
   readonly errors: number
 }
+
+type Verdict = ReturnType<typeof verdict>
 
 export interface SoakVerdict {
   /** `worst`: the second that is furthest from the reference, in MiB and as a share of it; negative: below. */
   readonly rss: {
-    readonly holds: boolean
+    readonly verdict: Verdict | 'not judged'
     readonly referenceMiB: number
     readonly worstMiB: number
     readonly worst: number
   }
-  readonly stalls: { readonly holds: boolean; readonly longestMs: number; readonly count: number }
-  readonly errors: { readonly holds: boolean; readonly count: number }
-  readonly holds: boolean
+  readonly stalls: { readonly verdict: Verdict; readonly longestMs: number; readonly count: number }
+  readonly errors: { readonly verdict: Verdict; readonly count: number }
 }
 
 /**
  * Memory must be flat once the gateway has settled: each second within 5 % of the median of the first half minute that
- * counts. Stalls and errors count from the first second on. What was not measured does not hold.
+ * counts; a soak that ends before that says nothing of it. Stalls and errors count from the first second on.
  */
-export function judgeSoak({ rssMiB, delaysMs, errors }: Soaked, settleSeconds = 60): SoakVerdict {
-  const settled = rssMiB.slice(settleSeconds)
+export function judgeSoak({ rssMiB, delaysMs, errors }: Soaked): SoakVerdict {
+  const settled = rssMiB.slice(SETTLE_SECONDS)
   const referenceMiB = median(settled.slice(0, REFERENCE_SECONDS))
   const off = (mib: number): number => mib / referenceMiB - 1
-  const worstMiB = settled.toSorted((a, b) => Math.abs(off(b)) - Math.abs(off(a)))[0] ?? Number.NaN
-  const rss = {
-    holds: settled.length > REFERENCE_SECONDS && settled.every((mib) => Math.abs(off(mib)) <= SOAK_TARGETS.rssShare),
-    referenceMiB,
-    worstMiB,
-    worst: off(worstMiB),
+  const furthest = Math.max(...settled.map((mib) => Math.abs(off(mib))))
+  const worstMiB = settled.find((mib) => Math.abs(off(mib)) === furthest) ?? Number.NaN
+  const longestMs = delaysMs.length === 0 ? Number.NaN : Math.max(...delaysMs)
+  return {
+    rss: {
+      verdict: settled.length > REFERENCE_SECONDS ? verdict(furthest, SOAK_TARGETS.rssShare) : 'not judged',
+      referenceMiB,
+      worstMiB,
+      worst: off(worstMiB),
+    },
+    stalls: {
+      verdict: verdict(longestMs, SOAK_TARGETS.stallMs),
+      longestMs,
+      count: delaysMs.filter((ms) => ms > SOAK_TARGETS.stallMs).length,
+    },
+    errors: { verdict: verdict(errors, SOAK_TARGETS.errors), count: errors },
   }
-  const stalled = delaysMs.filter((ms) => !(ms <= SOAK_TARGETS.stallMs))
-  const stalls = {
-    holds: delaysMs.length > 0 && stalled.length === 0,
-    longestMs: delaysMs.length === 0 ? Number.NaN : Math.max(...delaysMs),
-    count: stalled.length,
-  }
-  const wrong = { holds: errors <= SOAK_TARGETS.errors, count: errors }
-  return { rss, stalls, errors: wrong, holds: rss.holds && stalls.holds && wrong.holds }
+}
+
+/** How much more often than was sent to it each region was asked; negative: less. Commands go to the first one only. */
+export function askedTooOften(
+  asked: readonly number[],
+  { commands, clicks }: { readonly commands: number; readonly clicks: number },
+): number[] {
+  return asked.map((times, region) => times - clicks - (region === 0 ? commands : 0))
 }

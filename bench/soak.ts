@@ -7,21 +7,29 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { aligned } from './aligned.ts'
 import { furnishGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
-import { checkAnswers } from './measure.ts'
+import { asked, checkAnswers } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, residentMiB, watchOthers } from './process-account.ts'
 import { slackAction } from './slack-command.ts'
-import { judgeSoak, SOAK_TARGETS, type SoakVerdict } from './soak-verdict.ts'
+import {
+  askedTooOften,
+  judgeSoak,
+  REFERENCE_SECONDS,
+  SETTLE_SECONDS,
+  SOAK_TARGETS,
+  type SoakVerdict,
+} from './soak-verdict.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const REGIONS = 3
 /** Of what is sent: the others are clicks, which go to all regions. */
 const COMMANDS = 0.75
-const CONNECTIONS = 256
-const SETTLE_SECONDS = 60
+// A signature is good for five minutes: each is made when it is due.
+const LOAD = { answer: '{"text":"done"}', connections: 256, ahead: 0 } as const
 
 /** What the preloaded module writes: `at` in ms since the epoch, at the end of its second. */
 const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number() })
@@ -33,12 +41,19 @@ interface Second {
   readonly othersShare: number
 }
 
+interface Length {
+  readonly minutes: number
+  readonly perSecond: number
+}
+
 interface Soak {
   readonly seconds: readonly Second[]
   /** Of the event loop, one for each second too. */
   readonly delaysMs: readonly number[]
   readonly commands: OpenLoopReport
   readonly clicks: OpenLoopReport
+  /** How much more often each region was asked than was sent to it. */
+  readonly tooOften: readonly number[]
 }
 
 export async function benchSoak(args: readonly string[]): Promise<void> {
@@ -51,27 +66,26 @@ export async function benchSoak(args: readonly string[]): Promise<void> {
       rate: { type: 'string', default: '2000' },
     },
   })
-  const minutes = Number(values.minutes ?? (values.quick ? 1 : 10))
-  const perSecond = Number(values.rate)
-  const settleSeconds = Math.min(SETTLE_SECONDS, minutes * 20)
+  const length = { minutes: Number(values.minutes ?? (values.quick ? 1 : 10)), perSecond: Number(values.rate) }
   const stage = openStage()
   try {
-    const soak = await run(stage, { minutes, perSecond, told: !values.json })
-    const { commands, clicks, seconds, delaysMs } = soak
-    const errors = [commands, clicks].reduce((sum, { due, accepted }) => sum + due - accepted, 0)
-    const verdict = judgeSoak({ rssMiB: seconds.map(({ rssMiB }) => rssMiB), delaysMs, errors }, settleSeconds)
-    const measured = { machine: machine(), minutes, perSecond, settleSeconds, verdict, ...soak }
-    console.log(values.json ? JSON.stringify(measured, undefined, 2) : summary(verdict, soak))
-    if (!verdict.holds) process.exitCode = 1
+    const soak = await run(stage, length)
+    const { commands, clicks, seconds, delaysMs, tooOften } = soak
+    const errors =
+      [commands, clicks].reduce((sum, { due, accepted }) => sum + due - accepted, 0) +
+      tooOften.reduce((sum, times) => sum + Math.abs(times), 0)
+    const verdict = judgeSoak({ rssMiB: seconds.map(({ rssMiB }) => rssMiB), delaysMs, errors })
+    const told = values.json ? console.error : console.log
+    told(summary(length, verdict, soak))
+    const measured = { machine: machine(), ...length, targets: SOAK_TARGETS, verdict, ...soak }
+    if (values.json) console.log(JSON.stringify(measured, undefined, 2))
+    if (Object.values(verdict).some((each) => each.verdict === 'FAILS')) process.exitCode = 1
   } finally {
     await stage.leave()
   }
 }
 
-async function run(
-  stage: Stage,
-  { minutes, perSecond, told }: { minutes: number; perSecond: number; told: boolean },
-): Promise<Soak> {
+async function run(stage: Stage, { minutes, perSecond }: Length): Promise<Soak> {
   const servers = await Promise.all(Array.from({ length: REGIONS }, () => stage.startServer('upstream.ts')))
   const regions = servers.map(({ url }) => url)
   const delayFile = join(stage.folder, 'loop-delay.ndjson')
@@ -81,63 +95,84 @@ async function run(
     LOOP_DELAY_FILE: delayFile,
   })
   await checkAnswers(gateway.url, { regions, form: slackAction(0), verifies: true })
+  const before = await asked(regions)
 
   const send = (form: OpenLoad['form'], share: number): Promise<OpenLoopReport> => {
     const load = { url: gateway.url, form, perSecond: perSecond * share, seconds: minutes * 60 }
-    // A signature is good for five minutes: each is made when it is due.
-    return stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts').ask({ ...load, connections: CONNECTIONS, ahead: 0 })
+    return stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts').ask({ ...load, ...LOAD })
   }
   const seconds: Second[] = []
   const begunAt = Date.now()
   const sent = Promise.all([send('command', COMMANDS), send('action', 1 - COMMANDS)])
   let cpuMs = familyCpuMs(gateway.pid)
   let othersShare = watchOthers([process.pid])
-  const looking = setInterval(() => {
+  const ended = Promise.withResolvers<never>()
+  const look = (): void => {
     const usedMs = familyCpuMs(gateway.pid) - cpuMs
     cpuMs += usedMs
     seconds.push({ rssMiB: residentMiB(gateway.pid), cpuShare: usedMs / 1000, othersShare: othersShare() })
     othersShare = watchOthers([process.pid])
-    if (told && seconds.length % 30 === 0) console.log(`${seconds.length} s: ${seconds.at(-1)?.rssMiB.toFixed(0)} MiB`)
+    if (seconds.length % 30 === 0) console.error(`${seconds.length} s: ${seconds.at(-1)?.rssMiB.toFixed(0)} MiB`)
+  }
+  const looking = setInterval(() => {
+    try {
+      look()
+    } catch (error) {
+      // Linux keeps nothing of a process that is gone.
+      ended.reject(new Error(`The gateway ended after ${seconds.length} s`, { cause: error }))
+    }
   }, 1000)
-  const [commands, clicks] = await sent.finally(() => clearInterval(looking))
+  const [commands, clicks] = await Promise.race([sent, ended.promise]).finally(() => clearInterval(looking))
   const delaysMs = readFileSync(delayFile, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => loopDelaySchema.parse(JSON.parse(line)))
     .filter(({ at }) => at > begunAt)
     .map(({ longestMs }) => longestMs)
+  // What went to a region that was not the first to answer is over now too.
   await gateway.stop()
-  return { seconds, delaysMs, commands, clicks }
+  const times = (await asked(regions)).map((count, region) => count - (before[region] ?? 0))
+  const tooOften = askedTooOften(times, { commands: commands.due, clicks: clicks.due })
+  return { seconds, delaysMs, commands, clicks, tooOften }
 }
 
-function summary({ rss, stalls, errors }: SoakVerdict, { seconds, delaysMs, commands, clicks }: Soak): string {
-  const longestAt = delaysMs.indexOf(stalls.longestMs)
-  const others = 100 * (seconds[longestAt]?.othersShare ?? Number.NaN)
-  const wrong = [commands, clicks].flatMap(({ failures }) =>
-    Object.entries(failures).map(([how, count]) => `${how} ×${count}`),
-  )
-  const says = (holds: boolean, what: string): string => `${holds ? 'holds ' : 'FAILS '} ${what}`
-  const mib = (value: number): string => `${value.toFixed(0)} MiB`
-  const took = ({ latencyMs: { p50, p99, p999, longest }, lagMs, waited }: OpenLoopReport): string =>
-    `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} p99.9 ${p999.toFixed(2)} longest ${longest.toFixed(1)} ms;` +
-    ` ${waited} waited for a connection; the load generator's own lag p99 ${lagMs.p99.toFixed(2)} ms` +
-    (fellBehind(lagMs.p99) ? ', so that it was late itself' : '')
+function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVerdict, soak: Soak): string {
+  const { seconds, delaysMs, commands, clicks, tooOften } = soak
+  const judged = [
+    ['', 'measured', 'at most', ''],
+    [
+      ...(rss.verdict === 'not judged'
+        ? ['memory', '']
+        : [`memory, furthest from ${rss.referenceMiB.toFixed(0)} MiB`, `${(100 * rss.worst).toFixed(1)} %`]),
+      `± ${100 * SOAK_TARGETS.rssShare} %`,
+      rss.verdict,
+    ],
+    ['event loop, longest delay', `${stalls.longestMs.toFixed(1)} ms`, `${SOAK_TARGETS.stallMs} ms`, stalls.verdict],
+    [`errors, of ${commands.due + clicks.due}`, String(errors.count), String(SOAK_TARGETS.errors), errors.verdict],
+  ]
+  const head = ['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'longest ms', 'waited', 'own lag p99 ms']
+  const took = (what: string, { latencyMs, lagMs, waited }: OpenLoopReport): string[] => {
+    const { p50, p99, p999, longest } = latencyMs
+    const lag = `${lagMs.p99.toFixed(2)}${fellBehind(lagMs.p99) ? ' behind' : ''}`
+    return [what, ...[p50, p99, p999, longest].map((ms) => ms.toFixed(2)), String(waited), lag]
+  }
+  const others = 100 * (seconds[delaysMs.indexOf(stalls.longestMs)]?.othersShare ?? Number.NaN)
+  const wrong = [
+    ...[commands, clicks].flatMap(({ failures }) => Object.entries(failures).map(([how, count]) => `${how} ×${count}`)),
+    ...tooOften.flatMap((more, at) => (more === 0 ? [] : [`region ${at + 1} asked ${more} times more than was sent`])),
+  ]
+  const needs = SETTLE_SECONDS + REFERENCE_SECONDS
   return [
-    says(
-      rss.holds,
-      `memory: ${mib(rss.referenceMiB)} once it had settled, then at the furthest ${mib(rss.worstMiB)}` +
-        ` (${(100 * rss.worst).toFixed(1)} %, at most ± ${100 * SOAK_TARGETS.rssShare} %), ${mib(seconds.at(-1)?.rssMiB ?? Number.NaN)} at the end`,
-    ),
-    says(
-      stalls.holds,
-      `event loop: longest delay ${stalls.longestMs.toFixed(1)} ms, ${stalls.count} seconds with more than` +
-        ` ${SOAK_TARGETS.stallMs} ms; others had ${others.toFixed(0)} % of the machine in the second of the longest`,
-    ),
-    says(
-      errors.holds,
-      `errors: ${errors.count} of ${commands.due + clicks.due}${wrong.length === 0 ? '' : `: ${wrong.join(', ')}`}`,
-    ),
-    `commands: ${took(commands)}`,
-    `clicks:   ${took(clicks)}`,
+    `${minutes} min at ${perSecond}/s, ` +
+      (rss.verdict === 'not judged'
+        ? `which says nothing of memory: that takes more than ${needs} s`
+        : `memory judged after ${SETTLE_SECONDS} s`),
+    aligned(judged),
+    '',
+    aligned([head, took('commands', commands), took('clicks', clicks)]),
+    '',
+    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms;` +
+      ` others had ${others.toFixed(0)} % of the machine in the second of the longest`,
+    ...wrong,
   ].join('\n')
 }

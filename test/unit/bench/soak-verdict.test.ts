@@ -1,61 +1,78 @@
 import { describe, expect, it } from 'vitest'
-import { judgeSoak, type Soaked } from '../../../bench/soak-verdict.ts'
+import { askedTooOften, judgeSoak, type Soaked } from '../../../bench/soak-verdict.ts'
 
 const seconds = (count: number, of: (second: number) => number): number[] =>
   Array.from({ length: count }, (_, second) => of(second))
 
 const flat: Soaked = { rssMiB: seconds(600, () => 200), delaysMs: seconds(600, () => 3), errors: 0 }
 
-function rss(of: (second: number) => number, settleSeconds?: number) {
-  return judgeSoak({ ...flat, rssMiB: seconds(600, of) }, settleSeconds).rss
+function rss(of: (second: number) => number, count = 600) {
+  return judgeSoak({ ...flat, rssMiB: seconds(count, of) }).rss
 }
 
 describe('a soak', () => {
   it('holds where memory stays, nothing stalls and nothing fails', () => {
-    expect(judgeSoak(flat)).toMatchObject({ holds: true, rss: { referenceMiB: 200, worst: 0 } })
+    expect(judgeSoak(flat)).toEqual({
+      rss: { verdict: 'holds', referenceMiB: 200, worstMiB: 200, worst: 0 },
+      stalls: { verdict: 'holds', longestMs: 3, count: 0 },
+      errors: { verdict: 'holds', count: 0 },
+    })
   })
 
   it('may take what it wants in its first minute', () => {
-    expect(rss((second) => (second < 60 ? second : 200)).holds).toBe(true)
-    expect(rss((second) => (second < 61 ? second : 200)).holds).toBe(false)
-    expect(rss((second) => (second < 20 ? second : 200), 20).holds).toBe(true)
+    expect(rss((second) => (second < 60 ? second : 200)).verdict).toBe('holds')
+    expect(rss((second) => (second < 61 ? second : 200)).verdict).toBe('FAILS')
   })
 
   it('may move within 5 % afterwards, up and down', () => {
-    expect(rss((second) => [189.9, 200, 209.9][second % 3]!).holds).toBe(false)
-    expect(rss((second) => [190.1, 200, 210.1][second % 3]!).holds).toBe(false)
-    expect(rss((second) => [190.1, 200, 209.9][second % 3]!).holds).toBe(true)
+    expect(rss((second) => [189.9, 200, 209.9][second % 3]!).verdict).toBe('FAILS')
+    expect(rss((second) => [190.1, 200, 210.1][second % 3]!).verdict).toBe('FAILS')
+    expect(rss((second) => [190.1, 200, 209.9][second % 3]!).verdict).toBe('holds')
   })
 
   it('does not hold for one second outside of it, which it tells of', () => {
     const low = rss((second) => (second === 599 ? 189 : 200))
-    expect(low).toMatchObject({ holds: false, worstMiB: 189 })
+    expect(low).toMatchObject({ verdict: 'FAILS', worstMiB: 189 })
     expect(low.worst).toBeCloseTo(-0.055)
-    expect(rss((second) => (second === 300 ? 211 : 200))).toMatchObject({ holds: false, worstMiB: 211 })
+    expect(rss((second) => (second === 300 ? 211 : 200))).toMatchObject({ verdict: 'FAILS', worstMiB: 211 })
   })
 
   it('does not let a slow leak through that is within 5 % of its own middle', () => {
-    expect(rss((second) => 200 + (16 * second) / 600).holds).toBe(false)
+    expect(rss((second) => 200 + (16 * second) / 600).verdict).toBe('FAILS')
   })
 
   it('is not misled by the one second with which the settled time begins', () => {
-    expect(rss((second) => (second === 60 ? 192 : 200))).toMatchObject({ holds: true, referenceMiB: 200 })
+    expect(rss((second) => (second === 60 ? 192 : 200))).toMatchObject({ verdict: 'holds', referenceMiB: 200 })
   })
 
-  it('does not hold when too little was measured', () => {
-    expect(judgeSoak({ ...flat, rssMiB: seconds(90, () => 200) }).holds).toBe(false)
-    expect(judgeSoak({ ...flat, delaysMs: [] }).holds).toBe(false)
-    expect(judgeSoak({ ...flat, rssMiB: seconds(600, () => Number.NaN) }).holds).toBe(false)
-    expect(judgeSoak({ ...flat, delaysMs: [3, Number.NaN] }).holds).toBe(false)
+  it('says nothing of memory before there is a second to compare with the first half minute that counts', () => {
+    expect(rss(() => 200, 90).verdict).toBe('not judged')
+    expect(rss(() => 200, 91).verdict).toBe('holds')
+  })
+
+  it('does not hold for what was not measured', () => {
+    expect(rss(() => Number.NaN).verdict).toBe('FAILS')
+    expect(rss((second) => (second === 300 ? Number.NaN : 200)).verdict).toBe('FAILS')
+    expect(judgeSoak({ ...flat, delaysMs: [] }).stalls.verdict).toBe('FAILS')
+    expect(judgeSoak({ ...flat, delaysMs: [3, Number.NaN] }).stalls.verdict).toBe('FAILS')
   })
 
   it('does not hold for a stall of more than 50 ms in any second', () => {
-    const stalled = (ms: number) => judgeSoak({ ...flat, delaysMs: seconds(600, (second) => (second === 2 ? ms : 1)) })
-    expect(stalled(50).holds).toBe(true)
-    expect(stalled(50.1)).toMatchObject({ holds: false, stalls: { longestMs: 50.1, count: 1 } })
+    const stalls = (ms: number) =>
+      judgeSoak({ ...flat, delaysMs: seconds(600, (second) => (second === 2 ? ms : 1)) }).stalls
+    expect(stalls(50).verdict).toBe('holds')
+    expect(stalls(50.1)).toEqual({ verdict: 'FAILS', longestMs: 50.1, count: 1 })
   })
 
   it('does not hold for a single error', () => {
-    expect(judgeSoak({ ...flat, errors: 1 })).toMatchObject({ holds: false, errors: { count: 1 } })
+    expect(judgeSoak({ ...flat, errors: 1 }).errors).toEqual({ verdict: 'FAILS', count: 1 })
+  })
+})
+
+describe('the regions of a soak', () => {
+  it('are asked what was sent: commands the first of them only, clicks all', () => {
+    const sent = { commands: 75, clicks: 25 }
+    expect(askedTooOften([100, 25, 25], sent)).toEqual([0, 0, 0])
+    expect(askedTooOften([101, 25, 23], sent)).toEqual([1, 0, -2])
   })
 })
