@@ -6,8 +6,8 @@ import { appendFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { isMainThread } from 'node:worker_threads'
 
-/** A timer's period, which is in each figure: what is beyond it is delay. */
-const RESOLUTION_MS = 10
+/** Of its timer, which is in each figure; a stall is told as up to so much shorter than it was. */
+const RESOLUTION_MS = 1
 
 const file = process.env['LOOP_DELAY_FILE']
 // Its threads are started with the same options, and so are the commands with which its files are prepared.
