@@ -18,6 +18,8 @@ import { createLog } from '../src/telemetry/log.ts'
 import { createManualClock } from '../test/support/manual-clock.ts'
 import { startPostgres, testsPostgres } from '../test/support/postgres-server.ts'
 import { directoryLines, externalId } from './directory-file.ts'
+import { machine } from './machine.ts'
+import { percentilesOf } from './pace.ts'
 import { openStage } from './stage.ts'
 import { median, spread } from './statistics.ts'
 
@@ -48,7 +50,7 @@ export async function benchDirectory(args: readonly string[]): Promise<void> {
   await warmFleet(add)
   await onSqlite(add, { integrations: Math.min(integrations, 1_000_000), rounds })
   if (testsPostgres()) await onPostgres(add, { integrations, rounds })
-  if (values.json) console.log(JSON.stringify(results, undefined, 2))
+  if (values.json) console.log(JSON.stringify({ machine: machine(), results }, undefined, 2))
 }
 
 interface Result {
@@ -74,8 +76,9 @@ async function inMemory(add: Add, rounds: number): Promise<void> {
       await directory.find(key)
       times[at] = (performance.now() - begun) * 1000
     }
-    p50.push(percentile(times, 0.5))
-    p99.push(percentile(times, 0.99))
+    const taken = percentilesOf(times)
+    p50.push(taken.p50)
+    p99.push(taken.p99)
   }
   await store.close()
   add({
@@ -186,8 +189,9 @@ async function coldLookUps(
     const begun = performance.now()
     await Promise.all(Array.from({ length: IN_FLIGHT }, (_, from) => ask(times, from)))
     if (round === 0) continue
-    p50.push(percentile(times, 0.5))
-    p99.push(percentile(times, 0.99))
+    const taken = percentilesOf(times)
+    p50.push(taken.p50)
+    p99.push(taken.p99)
     perSecond.push((lookUps / (performance.now() - begun)) * 1000)
   }
   add({
@@ -259,8 +263,4 @@ export async function fill(store: DirectoryStore, integrations: number): Promise
 
 function keyOf(integration: number): InstallationKey {
   return { by: 'external', provider: 'slack', appId: '', externalId: externalId(integration) }
-}
-
-function percentile(times: Float64Array, share: number): number {
-  return times.toSorted()[Math.floor(times.length * share)] ?? Number.NaN
 }

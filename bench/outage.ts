@@ -12,6 +12,8 @@ import { Agent, request } from 'undici'
 import { startBalancer } from '../test/faults/balancer.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
+import { machine } from './machine.ts'
+import { percentilesOf } from './pace.ts'
 import { eventBody, EVENTS_PATH, SECRET, slackHeaders, teamOf } from './slack-event.ts'
 import { furnish, openStage } from './stage.ts'
 
@@ -33,7 +35,10 @@ interface Second {
 }
 
 export async function benchOutage(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: { away: { type: 'string', default: String(AWAY_S) } } })
+  const { values } = parseArgs({
+    args: [...args],
+    options: { away: { type: 'string', default: String(AWAY_S) }, json: { type: 'boolean', default: false } },
+  })
   const awayMs = Number(values.away) * 1000
   const stage = openStage()
   const postgres = await startPostgres({ durable: true })
@@ -134,10 +139,14 @@ export async function benchOutage(args: readonly string[]): Promise<void> {
     const giveUpAt = performance.now() + 30_000
     const lost = (): string[] => [...accepted].filter((event) => !taken.has(event))
     while (lost().length > 0 && performance.now() < giveUpAt) await pause(100)
-    print(seconds)
     const twice = [...accepted].filter((event) => (taken.get(event) ?? 0) > 1).length
-    console.log(`\n${accepted.size} events accepted, ${lost().length} lost, ${twice} delivered more than once`)
-    if (lost().length > 0) process.exitCode = 1
+    const events = { accepted: accepted.size, lost: lost().length, twice }
+    const told = values.json ? console.error : console.log
+    told(table(seconds))
+    told(`\n${events.accepted} events accepted, ${events.lost} lost, ${twice} delivered more than once`)
+    const measured = { machine: machine(), events, seconds: seconds.map(figuresOf) }
+    if (values.json) console.log(JSON.stringify(measured, undefined, 2))
+    if (events.lost > 0) process.exitCode = 1
     await agent.close()
     await balancer.close()
     for (const gateway of gateways) await gateway.stop()
@@ -148,23 +157,25 @@ export async function benchOutage(args: readonly string[]): Promise<void> {
   }
 }
 
-function print(seconds: readonly Second[]): void {
-  console.log('second  p50 ms  p99 ms  to region (of them deferred)  answers')
-  for (const [at, { latencies, statuses, delivered, deferred, note }] of seconds.entries()) {
-    const sorted = latencies.toSorted((a, b) => a - b)
-    const share = (of: number): string => (sorted[Math.floor(sorted.length * of)] ?? 0).toFixed(0).padStart(6)
-    const answers = [...statuses]
+function figuresOf({ latencies, statuses, ...counts }: Second) {
+  const { p50, p99 } = percentilesOf(Float64Array.from(latencies))
+  return { p50, p99, ...counts, answers: Object.fromEntries(statuses) }
+}
+
+function table(seconds: readonly Second[]): string {
+  const lines = seconds.map(figuresOf).map(({ p50, p99, delivered, deferred, answers, note }, at) => {
+    const counts = Object.entries(answers)
       .toSorted(([one], [other]) => one.localeCompare(other))
       .map(([key, count]) => `${key} ×${count}`)
     const line = [
       String(at).padStart(6),
-      share(0.5),
-      share(0.99),
+      ...[p50, p99].map((ms) => ms.toFixed(0).padStart(6)),
       `${delivered} (${deferred})`.padStart(28),
-      answers.join(', '),
+      counts.join(', '),
     ]
-    console.log(`${line.join('  ')}${note === '' ? '' : `   ← ${note}`}`)
-  }
+    return `${line.join('  ')}${note === '' ? '' : `   ← ${note}`}`
+  })
+  return ['second  p50 ms  p99 ms  to region (of them deferred)  answers', ...lines].join('\n')
 }
 
 function directoryOf(integrations: number): object {
