@@ -24,7 +24,10 @@ export interface Box {
     | { readonly kind: 'ready' }
     | { readonly kind: 'running' }
     | { readonly kind: 'resting'; readonly why: Rest; readonly wake: () => void }
-  /** The head as it last failed here, on the monotonic clock: waits are not measured on a clock that can be set. */
+  /**
+   * The head as it last failed here, or was found to have failed elsewhere; on the monotonic clock: waits are not
+   * measured on a clock that can be set.
+   */
   head: Head | undefined
   /** An attempt that has ended but could not be written down. */
   unsettled: { readonly claim: Claim; readonly settlement: Settlement } | undefined
@@ -36,7 +39,10 @@ export interface Head {
   readonly attempts: number
   /** Since when regions that can be reached have failed on it, as far as is known here; undefined: they have not. */
   readonly failingSince: number | undefined
+  readonly why: HeadRest
   readonly dueAt: number
+  /** It has failed here as well: what was in its way is known to this process, which hears when that is over. */
+  readonly isTried: boolean
   /** What was waited for is over, whenever it is due. */
   readonly isWoken?: boolean
 }
@@ -45,17 +51,20 @@ export interface Head {
 export function headOf(
   row: number,
   { attempts, answeredFailures, failingMs }: Pick<Progress, 'attempts' | 'answeredFailures' | 'failingMs'>,
-  { now, waitMs }: { now: number; waitMs: number },
+  { now, waitMs, ...rest }: Pick<Head, 'why' | 'isTried'> & { readonly now: number; readonly waitMs: number },
 ): Head {
-  return { row, attempts, failingSince: answeredFailures > 0 ? now - failingMs : undefined, dueAt: now + waitMs }
+  const failingSince = answeredFailures > 0 ? now - failingMs : undefined
+  return { row, attempts, failingSince, dueAt: now + waitMs, ...rest }
 }
 
 /**
- * `region`: wakes when the region is well again. `connection`: as well when anybody gets through to it. `asked`: for as
- * long as the region has asked for, well or not. `held`: wakes when the first attempt ends. `released`: until the
- * organization may have been. `store`: nobody knows when.
+ * What a head waits for that was tried. `region`: wakes when the region is well again. `connection`: as well when anybody
+ * gets through to it. `asked`: for as long as the region has asked for, well or not.
  */
-export type Rest = 'region' | 'connection' | 'asked' | 'held' | 'released' | 'store'
+export type HeadRest = 'region' | 'connection' | 'asked'
+
+/** `held`: wakes when the first attempt ends. `released`: until the organization may have been. `store`: nobody knows when. */
+export type Rest = HeadRest | 'held' | 'released' | 'store'
 
 /** The mailboxes that share a region's slots. */
 export interface LaneState {

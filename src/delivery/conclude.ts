@@ -1,6 +1,7 @@
 import { NO_PROGRESS, type Progress, type Settlement, type WaitingRow } from '../spool/spool.ts'
 import type { Attempted } from './attempt.ts'
 import { backOffMs } from './back-off.ts'
+import type { HeadRest } from './boxes.ts'
 import type { Judgement } from './judge.ts'
 
 const REFUSALS_THAT_PAUSE = 10
@@ -29,12 +30,7 @@ export type Course =
   | { readonly kind: 'next' }
   | { readonly kind: 'pause'; readonly reason: string }
   /** `failed`: its attempt counts, and the wait is the back-off after it. */
-  | {
-      readonly kind: 'rest'
-      readonly why: 'connection' | 'region' | 'asked'
-      readonly ms: number
-      readonly failed: boolean
-    }
+  | { readonly kind: 'rest'; readonly why: HeadRest; readonly ms: number; readonly failed: boolean }
 
 export interface Circumstances {
   /** Refusals in a row before. */

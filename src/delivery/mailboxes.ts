@@ -127,8 +127,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (box.paused !== undefined || box.state.kind !== 'idle') return
         const waitMs = isHead ? Math.max(0, state.retryAt - clock.now()) : 0
         if (waitMs === 0) return turns.makeReady(box)
-        box.head = headOf(id, state, { now: clock.monotonic(), waitMs })
-        turns.rest(box, reasonToRest(state), waitMs)
+        const why = reasonToRest(state)
+        box.head = headOf(id, state, { now: clock.monotonic(), waitMs, why, isTried: true })
+        turns.rest(box, why, waitMs)
       }
     }
   }

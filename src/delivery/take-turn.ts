@@ -3,7 +3,7 @@ import type { Claim, MailboxAddress, Settlement, Spool, WaitingRow } from '../sp
 import type { Counters } from '../telemetry/counters.ts'
 import type { Attempted } from './attempt.ts'
 import { LONGEST_WAIT_MS } from './back-off.ts'
-import { headOf, type Box } from './boxes.ts'
+import { headOf, type Box, type HeadRest } from './boxes.ts'
 import { conclude, reasonToRest, type Conclusion, type Course } from './conclude.ts'
 import type { InStep } from './in-step.ts'
 import type { Lease } from './lease.ts'
@@ -81,10 +81,10 @@ export async function takeTurn(box: Box, parts: TurnParts): Promise<TurnEnd> {
       case 'row':
     }
     const claim: Claim = { kind: 'mailbox', mailbox: id, fence: next.fence, row: next.row.id }
-    const waitMs = untilDue(box, next.row, parts.clock)
-    if (waitMs > 0 || timers.stopped()) {
+    const waiting = untilDue(box, next.row, parts.clock)
+    if (waiting !== undefined || timers.stopped()) {
       await spool.release(id, next.fence)
-      return { kind: 'rest', why: reasonToRest(next.row), ms: Math.max(waitMs, 1) }
+      return { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS, ...waiting }
     }
     lease.renewed(next.validUntil)
     const attempted = await parts.attempt(box.address, next.row, lease.claims())
@@ -133,7 +133,8 @@ function concludeFor(box: Box, row: WaitingRow, attempted: Attempted, parts: Tur
   box.head = undefined
   if (course.kind === 'rest') {
     const progress = settlement?.kind === 'again' ? settlement : { ...row, failingMs }
-    box.head = headOf(row.id, progress, { now, waitMs: course.ms })
+    const isTried = course.failed || known?.isTried === true
+    box.head = headOf(row.id, progress, { now, waitMs: course.ms, why: course.why, isTried })
     if (course.failed) turns.goesBadly(lane)
   } else if (told === 'delivered') {
     turns.goesWell(lane)
@@ -148,24 +149,31 @@ async function writeDown(
 ): Promise<void> {
   const { claim, settlement } = ended
   box.unsettled = ended
-  await spool.settle(claim, settlement)
+  const isSettled = await spool.settle(claim, settlement)
   box.unsettled = undefined
+  // Somebody else has tried it meanwhile, and may have been asked to wait.
+  if (!isSettled) box.head = undefined
   if (settlement.kind === 'moved') await inStep.filled(settlement.rows.map(({ mailbox }) => mailbox))
 }
 
-function untilDue(box: Box, row: WaitingRow, clock: Clock): number {
+/** For what and how long a head is still to be left alone; undefined: it is due. */
+function untilDue(box: Box, row: WaitingRow, clock: Clock): { why: HeadRest; ms: number } | undefined {
   const known = box.head?.row === row.id ? box.head : undefined
-  if (known?.isWoken === true && !row.isAsked) return 0
-  if (known?.attempts === row.attempts) return Math.max(0, known.dueAt - clock.monotonic())
-  // Somebody else has set this time, by a clock that may have been wrong.
-  const longestMs = known !== undefined || row.isAsked ? LONGEST_WAIT_MS : UNHEARD_MS
-  const waitMs = Math.min(Math.max(0, row.retryAt - clock.now()), longestMs)
-  if (waitMs > 0) {
-    const now = clock.monotonic()
-    const failingMs = Math.max(row.failingMs, now - (known?.failingSince ?? now))
-    box.head = headOf(row.id, { ...row, failingMs }, { now, waitMs })
+  const now = clock.monotonic()
+  if (known?.attempts === row.attempts) {
+    const { why, dueAt, isWoken } = known
+    return isWoken === true || dueAt <= now ? undefined : { why, ms: dueAt - now }
   }
-  return waitMs
+  if (known?.isWoken === true && !row.isAsked) return undefined
+  // Somebody else has set this time, by a clock that may have been wrong.
+  const longestMs = known?.isTried === true || row.isAsked ? LONGEST_WAIT_MS : UNHEARD_MS
+  const ms = Math.min(row.retryAt - clock.now(), longestMs)
+  if (ms <= 0) return undefined
+  // What this process could not reach it still hears of.
+  const why = known?.why === 'connection' && !row.isAsked ? known.why : reasonToRest(row)
+  const failingMs = Math.max(row.failingMs, now - (known?.failingSince ?? now))
+  box.head = headOf(row.id, { ...row, failingMs }, { now, waitMs: ms, why, isTried: known?.isTried === true })
+  return { why, ms }
 }
 
 /** How a turn ends that is not to be followed by its next delivery. */

@@ -7,7 +7,7 @@ import type { Lane } from '../../../src/delivery/turns.ts'
 import type { MailboxAddress, NewRow, Spool } from '../../../src/spool/spool.ts'
 import { directSpool } from '../../../src/spool/sqlite/direct-spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/spool/sqlite/transaction.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { mailboxIn, waitingRow } from '../../support/spool-rows.ts'
 import { easy } from './mailbox-world.ts'
 
@@ -26,6 +26,12 @@ afterEach(async () => {
 const homeOf = (integration: string, region = 'eu'): MailboxAddress => mailboxIn(region, integration)
 
 const delivered: Judgement = { kind: 'delivered' }
+const asked = (retryAfterMs: number): Judgement => ({
+  kind: 'transient',
+  reason: 'http_503',
+  why: 'answered',
+  retryAfterMs,
+})
 const transient = (why: 'not_tried' | 'unreachable' | 'unanswered' | 'answered', reason: string = why): Judgement => ({
   kind: 'transient',
   reason,
@@ -175,9 +181,83 @@ describe('a region that answers again', () => {
   })
 
   it('is left alone for as long as it asked, outage or not', async () => {
-    const asked: Judgement = { kind: 'transient', reason: 'http_503', why: 'answered', retryAfterMs: 60_000 }
-    expect(await after(asked, 'outage')).toBe(1)
+    expect(await after(asked(60_000), 'outage')).toBe(1)
   })
+})
+
+describe('a delivery that was asked to wait, and was due while nothing was sent', () => {
+  /** Asked to wait for a second; what becomes of it then is told by `answers`, and after that it is delivered. */
+  async function dueWhile(...answers: readonly Judgement[]) {
+    const coming = [asked(1000), ...answers]
+    const world = start(() => coming.shift() ?? delivered)
+    await world.worker.start()
+    await world.put(waitingRow('d1', homeOf('1')))
+    await world.pass(1000)
+    expect(world.tried.length).toBe(2)
+    return world
+  }
+
+  it.each(['outage', 'hiccup'] as const)('is sent at once when the region answers again (%s)', async (from) => {
+    const world = await dueWhile(transient('not_tried', 'circuit_open'))
+    world.worker.watch('eu').recovered(from)
+    await world.settled()
+    expect(world.tried.length).toBe(3)
+    expect(world.worker.mustWait(homeOf('1'))).toBe(false)
+  })
+
+  it('is the probe when the breaker lets one through', async () => {
+    const world = await dueWhile(transient('not_tried', 'circuit_open'))
+    world.regions['eu'] = { atMost: 4, breaker: 'half_open' }
+    world.worker.watch('eu').probeDue()
+    await world.settled()
+    expect(world.tried.length).toBe(3)
+  })
+
+  it('is sent at once when the region is said to be up again', async () => {
+    const world = await dueWhile(transient('not_tried', 'region_down'))
+    world.worker.look()
+    await world.settled()
+    expect(world.tried.length).toBe(3)
+  })
+
+  it('waits once more when it is asked once more, whatever becomes of the region', async () => {
+    const world = await dueWhile(transient('not_tried', 'circuit_open'), asked(60_000))
+    for (let nth = 0; nth < 2; nth++) {
+      world.worker.watch('eu').recovered('outage')
+      world.worker.watch('eu').recovered('hiccup')
+      world.worker.watch('eu').probeDue()
+      world.worker.look()
+      await world.settled()
+    }
+    await world.pass(59_000)
+    expect(world.tried.length).toBe(3)
+    await world.pass(1000)
+    expect(world.tried.length).toBe(4)
+  })
+})
+
+it('what is looked into while its region is down is sent as soon as that is said to be up again', async () => {
+  let isUp = false
+  const world = start(() => (isUp ? delivered : transient('not_tried', 'region_down')))
+  await world.worker.start()
+  await world.put(waitingRow('d1', homeOf('1')))
+  await world.worker.lookInto([homeOf('1')])
+  await world.settled()
+  isUp = true
+  world.worker.look()
+  await world.settled()
+  expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
+})
+
+it('what is looked into while it is asked to wait goes on waiting, whatever becomes of its region', async () => {
+  const world = start(() => asked(60_000))
+  await world.worker.start()
+  await world.put(waitingRow('d1', homeOf('1')))
+  await world.worker.lookInto([homeOf('1')])
+  await world.settled()
+  world.worker.watch('eu').recovered('outage')
+  await world.settled()
+  expect(world.tried).toEqual(['d1 eu'])
 })
 
 describe('what has moved', () => {
@@ -272,20 +352,20 @@ describe('a store that is closed while it is being looked into', () => {
 
 describe('a claim', () => {
   it('does not stand any more once the lease has lapsed, even if it was renewed since', async () => {
-    const asked: (() => boolean)[] = []
+    const claims: (() => boolean)[] = []
     const world = start((_, __, maySend) => {
-      asked.push(maySend)
+      claims.push(maySend)
       return transient('unanswered')
     })
     await world.worker.start()
     await world.put(waitingRow('d1', homeOf('1')))
-    expect(asked[0]?.()).toBe(true)
+    expect(claims[0]?.()).toBe(true)
     world.clock.advance(60_000)
-    expect(asked[0]?.()).toBe(false)
+    expect(claims[0]?.()).toBe(false)
     await world.settled()
     await world.put(waitingRow('d2', homeOf('2')))
-    expect(asked[0]?.()).toBe(false)
-    expect(asked.at(-1)?.()).toBe(true)
+    expect(claims[0]?.()).toBe(false)
+    expect(claims.at(-1)?.()).toBe(true)
   })
 })
 
@@ -306,17 +386,24 @@ describe('a delivery whose turn ends as the region recovers', () => {
   })
 })
 
+/** A process that has failed on a head so often that it rests for minutes; `failOnceMore` tries all the same. */
+async function startFailing(answer: () => Judgement) {
+  const world = start(answer)
+  world.regions['eu'] = { atMost: 4, breaker: 'half_open' }
+  await world.worker.start()
+  await world.put(waitingRow('d1', homeOf('1')))
+  const failOnceMore = async (): Promise<void> => {
+    world.worker.watch('eu').probeDue()
+    await world.settled()
+  }
+  for (let probe = 0; probe < 9; probe++) await failOnceMore()
+  return { ...world, failOnceMore }
+}
+
 describe('a process that is started', () => {
   /** What the process before it has left: a head that was tried so often that it rests for minutes. */
   async function left(judgement: Judgement): Promise<void> {
-    const before = start(() => judgement)
-    before.regions['eu'] = { atMost: 4, breaker: 'half_open' }
-    await before.worker.start()
-    await before.put(waitingRow('d1', homeOf('1')))
-    for (let probe = 0; probe < 9; probe++) {
-      before.worker.watch('eu').probeDue()
-      await before.settled()
-    }
+    const before = await startFailing(() => judgement)
     await before.worker.stop()
   }
 
@@ -333,7 +420,7 @@ describe('a process that is started', () => {
   )
 
   it('waits no less than the region has asked the other for', async () => {
-    await left({ ...transient('answered'), retryAfterMs: 60_000 } as Judgement)
+    await left(asked(60_000))
     const world = start(() => delivered)
     await world.worker.start()
     await world.pass(59_000)
@@ -341,6 +428,118 @@ describe('a process that is started', () => {
     await world.pass(241_000)
     expect(world.tried).toEqual(['d1 eu'])
   })
+})
+
+describe('a process that knows of a head that another one fails on', () => {
+  /** Attempts come out as told, and all further ones as the last. */
+  async function startBeside({ clock }: { readonly clock: ManualClock }, ...judgements: readonly Judgement[]) {
+    const coming = [...judgements]
+    const world = start(() => (coming.length > 1 ? coming.shift() : coming[0]) ?? delivered, clock)
+    await world.worker.start()
+    await world.settled()
+    return world
+  }
+
+  it('delivers it within 2 s although the other has failed once more meanwhile, and is gone', async () => {
+    const other = await startFailing(() => transient('unreachable'))
+    const world = await startBeside(other, delivered)
+    await world.pass(1000)
+    await other.failOnceMore()
+    await other.worker.stop()
+    await world.pass(1000)
+    expect(world.tried).toEqual([])
+    await world.pass(2000)
+    expect(world.tried).toEqual(['d1 eu'])
+  })
+
+  it('does so although it has had it in hand before, while nothing was sent', async () => {
+    const other = await startFailing(() => transient('unreachable'))
+    const world = await startBeside(other, transient('not_tried', 'circuit_open'), delivered)
+    await world.pass(2000)
+    await other.failOnceMore()
+    await other.worker.stop()
+    // When it looks again, and within 2 s of that.
+    await world.pass(62_000)
+    expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
+  })
+
+  it('waits as long as the other once it has failed on it itself', async () => {
+    const other = await startFailing(() => transient('answered'))
+    const world = await startBeside(other, transient('answered'))
+    await world.pass(100_000)
+    expect(world.tried.length).toBe(1)
+    await other.failOnceMore()
+    await world.pass(299_000)
+    expect(world.tried.length).toBe(1)
+  })
+
+  it('does so although it has had it in hand since, while nothing was sent', async () => {
+    const other = await startFailing(() => transient('answered'))
+    const world = await startBeside(other, transient('answered'), transient('not_tried', 'circuit_open'), delivered)
+    await world.pass(2000)
+    world.worker.watch('eu').recovered('outage')
+    await world.settled()
+    expect(world.tried.length).toBe(2)
+    await other.failOnceMore()
+    await world.pass(100_000)
+    expect(world.tried.length).toBe(2)
+  })
+
+  it('tries it again once it gets through itself to where it did not', async () => {
+    const other = await startFailing(() => transient('unreachable'))
+    const world = await startBeside(other, transient('unreachable'))
+    await world.pass(100_000)
+    await other.failOnceMore()
+    // Until it would have been due, and is found to have been tried since.
+    await world.pass(203_000)
+    expect(world.tried.length).toBe(1)
+    world.worker.watch('eu').recovered('hiccup')
+    await world.settled()
+    expect(world.tried.length).toBe(2)
+  })
+
+  it('waits for as long as the other was asked to, although it gets through itself meanwhile', async () => {
+    let answer = transient('unreachable')
+    const other = await startFailing(() => answer)
+    const world = await startBeside(other, transient('unreachable'))
+    await world.pass(2000)
+    answer = asked(300_000)
+    await other.failOnceMore()
+    world.worker.watch('eu').recovered('outage')
+    await world.settled()
+    await world.pass(299_000)
+    expect(world.tried.length).toBe(1)
+    await world.pass(1000)
+    expect(world.tried.length + other.tried.length).toBe(13)
+  })
+})
+
+it('what another has claimed and tried before its failure was written down waits for what that one was asked to', async () => {
+  const world = start(() => transient('unreachable'))
+  await world.worker.start()
+  const settle = world.spool.settle.bind(world.spool)
+  world.spool.settle = async (...args) => {
+    world.spool.settle = settle
+    // Long enough for the lease to lapse.
+    world.clock.advance(10_000)
+    const other = directSpool(connection, { clock: world.clock, instance: 'other' })
+    const [{ id } = { id: 0 }] = await other.open()
+    const next = await other.next(id)
+    if (next.kind !== 'row') throw new Error(`the mailbox is ${next.kind}`)
+    const retryAt = world.clock.now() + 60_000
+    await other.settle(
+      { kind: 'mailbox', mailbox: id, fence: next.fence, row: next.row.id },
+      { kind: 'again', attempts: 1, answeredFailures: 1, failingMs: 0, retryAt, isAsked: true },
+    )
+    return settle(...args)
+  }
+  await world.put(waitingRow('d1', homeOf('1')))
+  world.worker.watch('eu').recovered('outage')
+  await world.settled()
+  await world.pass(59_000)
+  expect(world.tried).toEqual(['d1 eu'])
+  await world.pass(1000)
+  expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
 })
 
 it('what comes through while a failure is written down wakes whom it failed as well', async () => {
@@ -407,9 +606,7 @@ describe('several processes, each of which tries the same head,', () => {
   })
 
   it('wait for as long as its region has asked any of them to', async () => {
-    const { triedAt, pass } = await startThree((nth) =>
-      nth === 5 ? ({ ...transient('answered'), retryAfterMs: 120_000 } as Judgement) : transient('answered'),
-    )
+    const { triedAt, pass } = await startThree((nth) => (nth === 5 ? asked(120_000) : transient('answered')))
     await pass(100)
     expect(triedAt.length).toBe(5)
     await pass(60)
