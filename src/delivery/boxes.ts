@@ -39,8 +39,11 @@ export interface Head {
   readonly attempts: number
   /** Since when regions that can be reached have failed on it, as far as is known here; undefined: they have not. */
   readonly failingSince: number | undefined
-  readonly why: HeadRest
+  /** What else than time may end the wait. */
+  readonly why: 'region' | 'connection'
   readonly dueAt: number
+  /** Until then the region has asked to be left alone: nothing ends the wait before. */
+  readonly askedUntil: number
   /** It has failed here as well: what was in its way is known to this process, which hears when that is over. */
   readonly isTried: boolean
   /** What was waited for is over, whenever it is due. */
@@ -51,20 +54,30 @@ export interface Head {
 export function headOf(
   row: number,
   { attempts, answeredFailures, failingMs }: Pick<Progress, 'attempts' | 'answeredFailures' | 'failingMs'>,
-  { now, waitMs, ...rest }: Pick<Head, 'why' | 'isTried'> & { readonly now: number; readonly waitMs: number },
+  wait: Pick<Head, 'why' | 'isTried'> & { readonly now: number; readonly waitMs: number; readonly askedMs: number },
 ): Head {
+  const { now, waitMs, askedMs, why, isTried } = wait
   const failingSince = answeredFailures > 0 ? now - failingMs : undefined
-  return { row, attempts, failingSince, dueAt: now + waitMs, ...rest }
+  return { row, attempts, failingSince, why, dueAt: now + waitMs, askedUntil: now + askedMs, isTried }
+}
+
+/** For what and how long a head is still to be left alone; undefined: it is due. */
+export function restOf({ why, dueAt, askedUntil, isWoken }: Head, now: number): HeadRest | undefined {
+  if (askedUntil > now) return { why: 'asked', ms: askedUntil - now }
+  return isWoken === true || dueAt <= now ? undefined : { why, ms: dueAt - now }
+}
+
+export interface HeadRest {
+  readonly why: 'region' | 'connection' | 'asked'
+  readonly ms: number
 }
 
 /**
- * What a head waits for that was tried. `region`: wakes when the region is well again. `connection`: as well when anybody
- * gets through to it. `asked`: for as long as the region has asked for, well or not.
+ * `region`: wakes when the region is well again. `connection`: as well when anybody gets through to it. `asked`: for as
+ * long as the region has asked for, well or not. `held`: wakes when the first attempt ends. `released`: until the
+ * organization may have been. `store`: nobody knows when.
  */
-export type HeadRest = 'region' | 'connection' | 'asked'
-
-/** `held`: wakes when the first attempt ends. `released`: until the organization may have been. `store`: nobody knows when. */
-export type Rest = HeadRest | 'held' | 'released' | 'store'
+export type Rest = HeadRest['why'] | 'held' | 'released' | 'store'
 
 /** The mailboxes that share a region's slots. */
 export interface LaneState {

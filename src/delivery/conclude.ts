@@ -1,7 +1,7 @@
 import { NO_PROGRESS, type Progress, type Settlement, type WaitingRow } from '../spool/spool.ts'
 import type { Attempted } from './attempt.ts'
-import { backOffMs } from './back-off.ts'
-import type { HeadRest } from './boxes.ts'
+import { backOffMs, LONGEST_WAIT_MS } from './back-off.ts'
+import type { Head } from './boxes.ts'
 import type { Judgement } from './judge.ts'
 
 const REFUSALS_THAT_PAUSE = 10
@@ -29,8 +29,14 @@ export interface Conclusion {
 export type Course =
   | { readonly kind: 'next' }
   | { readonly kind: 'pause'; readonly reason: string }
-  /** `failed`: its attempt counts, and the wait is the back-off after it. */
-  | { readonly kind: 'rest'; readonly why: HeadRest; readonly ms: number; readonly failed: boolean }
+  /** `askedMs`: of the wait, what the region has asked for. `failed`: its attempt counts, and this is the back-off after it. */
+  | {
+      readonly kind: 'rest'
+      readonly why: Head['why']
+      readonly ms: number
+      readonly askedMs: number
+      readonly failed: boolean
+    }
 
 export interface Circumstances {
   /** Refusals in a row before. */
@@ -96,22 +102,12 @@ export function progressAfterFirst(
 ): Progress {
   if (why === 'not_tried') return NO_PROGRESS
   const retryAt = now + backOffMs(1, random, retryAfterMs)
-  const isAsked = isAskedFor(retryAfterMs)
+  const isAsked = askedMsOf(retryAfterMs) > 0
   return { attempts: 1, answeredFailures: why === 'answered' ? 1 : 0, failingMs: 0, retryAt, isAsked }
 }
 
-function isAskedFor(retryAfterMs: number | undefined): boolean {
-  return retryAfterMs !== undefined && retryAfterMs > 0
-}
-
-function whyToRest(why: 'unreachable' | 'unanswered' | 'answered', isAsked: boolean) {
-  if (isAsked) return 'asked'
-  return why === 'unreachable' ? 'connection' : 'region'
-}
-
-/** Of a wait that is left of what stands in the store. */
-export function reasonToRest({ isAsked }: Pick<Progress, 'isAsked'>): 'asked' | 'region' {
-  return isAsked ? 'asked' : 'region'
+function askedMsOf(retryAfterMs = 0): number {
+  return Math.min(retryAfterMs, LONGEST_WAIT_MS)
 }
 
 /** What the refusal of a mailbox's delivery means for the mailbox: with the tenth in a row the rest is not sent. */
@@ -133,7 +129,7 @@ function failed(
 ): Conclusion {
   if (why === 'not_tried') {
     const ms = (nothingIsSent.has(reason) ? NOTHING_SENT_MS : NOT_TRIED_MS) * (1 + random())
-    const course = { kind: 'rest', why: 'connection', ms, failed: false } as const
+    const course = { kind: 'rest', why: 'connection', ms, askedMs: 0, failed: false } as const
     return { told: why, settlement: undefined, refusals, course }
   }
   const attempts = row.attempts + 1
@@ -142,12 +138,12 @@ function failed(
     return { told: why, settlement: dead('poison', attempts), refusals, course: { kind: 'next' } }
   }
   const ms = backOffMs(attempts, random, retryAfterMs)
-  const isAsked = isAskedFor(retryAfterMs)
+  const askedMs = askedMsOf(retryAfterMs)
   return {
     told: why,
-    settlement: { kind: 'again', attempts, answeredFailures, failingMs, retryAt: now + ms, isAsked },
+    settlement: { kind: 'again', attempts, answeredFailures, failingMs, retryAt: now + ms, isAsked: askedMs > 0 },
     refusals,
-    course: { kind: 'rest', why: whyToRest(why, isAsked), ms, failed: true },
+    course: { kind: 'rest', why: why === 'unreachable' ? 'connection' : 'region', ms, askedMs, failed: true },
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type Spool,
 } from '../spool/spool.ts'
 import { createBoxes, headOf, HELD_LANE, type Box } from './boxes.ts'
-import { afterRefusal, concludeFirst, reasonToRest } from './conclude.ts'
+import { afterRefusal, concludeFirst } from './conclude.ts'
 import { sweep, watchQuotas, type HousekeepingParts } from './housekeeping.ts'
 import { createInStep } from './in-step.ts'
 import type { Judgement } from './judge.ts'
@@ -127,9 +127,9 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
         if (box.paused !== undefined || box.state.kind !== 'idle') return
         const waitMs = isHead ? Math.max(0, state.retryAt - clock.now()) : 0
         if (waitMs === 0) return turns.makeReady(box)
-        const why = reasonToRest(state)
-        box.head = headOf(id, state, { now: clock.monotonic(), waitMs, why, isTried: true })
-        turns.rest(box, why, waitMs)
+        const askedMs = state.isAsked ? waitMs : 0
+        box.head = headOf(id, state, { now: clock.monotonic(), waitMs, askedMs, why: 'region', isTried: true })
+        turns.rest(box, state.isAsked ? 'asked' : 'region', waitMs)
       }
     }
   }

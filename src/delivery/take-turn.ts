@@ -3,8 +3,8 @@ import type { Claim, MailboxAddress, Settlement, Spool, WaitingRow } from '../sp
 import type { Counters } from '../telemetry/counters.ts'
 import type { Attempted } from './attempt.ts'
 import { LONGEST_WAIT_MS } from './back-off.ts'
-import { headOf, type Box, type HeadRest } from './boxes.ts'
-import { conclude, reasonToRest, type Conclusion, type Course } from './conclude.ts'
+import { headOf, restOf, type Box, type HeadRest } from './boxes.ts'
+import { conclude, type Conclusion, type Course } from './conclude.ts'
 import type { InStep } from './in-step.ts'
 import type { Lease } from './lease.ts'
 import type { MailboxAlarms } from './mailbox-alarms.ts'
@@ -134,7 +134,8 @@ function concludeFor(box: Box, row: WaitingRow, attempted: Attempted, parts: Tur
   if (course.kind === 'rest') {
     const progress = settlement?.kind === 'again' ? settlement : { ...row, failingMs }
     const isTried = course.failed || known?.isTried === true
-    box.head = headOf(row.id, progress, { now, waitMs: course.ms, why: course.why, isTried })
+    const { ms: waitMs, askedMs, why } = course
+    box.head = headOf(row.id, progress, { now, waitMs, askedMs, why, isTried })
     if (course.failed) turns.goesBadly(lane)
   } else if (told === 'delivered') {
     turns.goesWell(lane)
@@ -156,24 +157,23 @@ async function writeDown(
   if (settlement.kind === 'moved') await inStep.filled(settlement.rows.map(({ mailbox }) => mailbox))
 }
 
-/** For what and how long a head is still to be left alone; undefined: it is due. */
-function untilDue(box: Box, row: WaitingRow, clock: Clock): { why: HeadRest; ms: number } | undefined {
+/** As `restOf`, of the head as it is in the store. */
+function untilDue(box: Box, row: WaitingRow, clock: Clock): HeadRest | undefined {
   const known = box.head?.row === row.id ? box.head : undefined
   const now = clock.monotonic()
-  if (known?.attempts === row.attempts) {
-    const { why, dueAt, isWoken } = known
-    return isWoken === true || dueAt <= now ? undefined : { why, ms: dueAt - now }
-  }
+  if (known?.attempts === row.attempts) return restOf(known, now)
   if (known?.isWoken === true && !row.isAsked) return undefined
   // Somebody else has set this time, by a clock that may have been wrong.
   const longestMs = known?.isTried === true || row.isAsked ? LONGEST_WAIT_MS : UNHEARD_MS
-  const ms = Math.min(row.retryAt - clock.now(), longestMs)
-  if (ms <= 0) return undefined
+  const waitMs = Math.min(row.retryAt - clock.now(), longestMs)
+  if (waitMs <= 0) return undefined
+  // How much of it was asked for, only that one knows: it counts as asked for altogether.
+  const askedMs = row.isAsked ? waitMs : 0
   // What this process could not reach it still hears of.
-  const why = known?.why === 'connection' && !row.isAsked ? known.why : reasonToRest(row)
-  const failingMs = Math.max(row.failingMs, now - (known?.failingSince ?? now))
-  box.head = headOf(row.id, { ...row, failingMs }, { now, waitMs: ms, why, isTried: known?.isTried === true })
-  return { why, ms }
+  const { why = 'region', isTried = false, failingSince = now } = known ?? {}
+  const failingMs = Math.max(row.failingMs, now - failingSince)
+  box.head = headOf(row.id, { ...row, failingMs }, { now, waitMs, askedMs, why, isTried })
+  return restOf(box.head, now)
 }
 
 /** How a turn ends that is not to be followed by its next delivery. */
@@ -184,6 +184,8 @@ function endOf(course: Course): TurnEnd {
     case 'pause':
       return { kind: 'paused' }
     case 'rest':
-      return { kind: 'rest', why: course.why, ms: course.ms }
+      return course.askedMs > 0
+        ? { kind: 'rest', why: 'asked', ms: course.askedMs }
+        : { kind: 'rest', why: course.why, ms: course.ms }
   }
 }

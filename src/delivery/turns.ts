@@ -140,10 +140,10 @@ export function createTurns({ boxes, timers, ...parts }: TurnsParts): Turns {
     box.state = { kind: 'resting', why, wake: cancel }
   }
 
-  /** The wait was for a region that can be reached again. */
+  /** The wait was for a region that can be reached again: nothing is left of it but what was asked for. */
   function wakeNow(box: Box): void {
     if (box.head !== undefined) box.head = { ...box.head, isWoken: true }
-    makeReady(box)
+    if (box.state.kind !== 'resting' || box.state.why !== 'asked') makeReady(box)
   }
 
   return {
@@ -186,7 +186,9 @@ export function createTurns({ boxes, timers, ...parts }: TurnsParts): Turns {
           // With others under way it was no outage, but a call here and there that failed.
           if (lane.running <= 1) lane.ramp = 1
           for (const box of lane.boxes) {
-            if (from === 'outage' ? waitsForRegion(box) : waitsFor(box, 'connection')) wakeNow(box)
+            const isOver =
+              from === 'outage' ? waitsForRegion(box) || waitsFor(box, 'asked') : waitsFor(box, 'connection')
+            if (isOver) wakeNow(box)
           }
           pump(lane)
         },
@@ -209,5 +211,5 @@ export function createTurns({ boxes, timers, ...parts }: TurnsParts): Turns {
 }
 
 function isForRegion(why: Rest): boolean {
-  return why === 'region' || why === 'connection'
+  return why === 'region' || why === 'connection' || why === 'asked'
 }

@@ -79,21 +79,21 @@ describe("what an attempt means for its mailbox's head", () => {
         isAsked: false,
       },
       refusals: 0,
-      course: { kind: 'rest', why: 'connection', ms: 2000, failed: true },
+      course: { kind: 'rest', why: 'connection', ms: 2000, askedMs: 0, failed: true },
     })
   })
 
   it('asked to wait: it rests for as long as the region says, well or not', () => {
     const conclusion = conclude(judged(transient('answered', 90_000)), row(), { ...circumstances, failingMs: 0 })
-    expect(conclusion.course).toEqual({ kind: 'rest', why: 'asked', ms: 90_000, failed: true })
+    expect(conclusion.course).toEqual({ kind: 'rest', why: 'region', ms: 90_000, askedMs: 90_000, failed: true })
   })
 
-  it('asked to wait for less than its back-off: it is not woken before either', () => {
+  it('asked to wait for less than its back-off: it rests for that, and may be woken after what was asked for', () => {
     const conclusion = conclude(judged(transient('answered', 1)), row({ attempts: 6 }), {
       ...circumstances,
       failingMs: 0,
     })
-    expect(conclusion.course).toMatchObject({ kind: 'rest', why: 'asked', ms: 32_000 })
+    expect(conclusion.course).toMatchObject({ kind: 'rest', why: 'region', ms: 32_000, askedMs: 1 })
   })
 
   it('not tried: nothing is written, no attempt is counted', () => {
@@ -109,7 +109,7 @@ describe("what an attempt means for its mailbox's head", () => {
     (reason) => {
       const judgement = { ...transient('not_tried'), reason }
       const { course } = conclude(judged(judgement), row(), { ...circumstances, failingMs: 0 })
-      expect(course).toEqual({ kind: 'rest', why: 'connection', ms: 45_000, failed: false })
+      expect(course).toEqual({ kind: 'rest', why: 'connection', ms: 45_000, askedMs: 0, failed: false })
     },
   )
 

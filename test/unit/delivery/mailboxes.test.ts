@@ -4,7 +4,7 @@ import type { Attempted } from '../../../src/delivery/attempt.ts'
 import type { Judgement } from '../../../src/delivery/judge.ts'
 import { createMailboxWorker, type MailboxWorker } from '../../../src/delivery/mailboxes.ts'
 import type { Lane } from '../../../src/delivery/turns.ts'
-import type { MailboxAddress, NewRow, Spool } from '../../../src/spool/spool.ts'
+import { NO_PROGRESS, type MailboxAddress, type NewRow, type Spool } from '../../../src/spool/spool.ts'
 import { directSpool } from '../../../src/spool/sqlite/direct-spool.ts'
 import { connectSpool, type SpoolConnection } from '../../../src/spool/sqlite/transaction.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
@@ -236,6 +236,67 @@ describe('a delivery that was asked to wait, and was due while nothing was sent'
   })
 })
 
+describe('a delivery that was asked to wait for less than its back-off', () => {
+  /** Asked each time to wait for a second, and so often that it waits for minutes; then it would be delivered. */
+  async function failedOften(atTheLast?: (worker: MailboxWorker) => void) {
+    const world = start(() => {
+      if (world.tried.length === 9) atTheLast?.(world.worker)
+      return world.tried.length > 9 ? delivered : asked(1000)
+    })
+    await world.worker.start()
+    await world.put(waitingRow('d1', homeOf('1')))
+    while (world.tried.length < 9) await world.pass(500)
+    return world
+  }
+
+  it('is sent as soon as the region answers again, and what it was asked for is over', async () => {
+    const world = await failedOften()
+    await world.pass(1000)
+    expect(world.tried.length).toBe(9)
+    world.worker.watch('eu').recovered('outage')
+    await world.settled()
+    expect(world.tried.length).toBe(10)
+  })
+
+  it('is sent once that is over when the region answers again before', async () => {
+    const world = await failedOften()
+    world.worker.watch('eu').recovered('outage')
+    await world.worker.lookInto([homeOf('1')])
+    await world.settled()
+    await world.pass(500)
+    expect(world.tried.length).toBe(9)
+    await world.pass(500)
+    expect(world.tried.length).toBe(10)
+  })
+
+  it('is sent once that is over when the region answers others again while it says so', async () => {
+    const world = await failedOften((worker) => worker.watch('eu').recovered('outage'))
+    await world.pass(500)
+    expect(world.tried.length).toBe(9)
+    await world.pass(500)
+    expect(world.tried.length).toBe(10)
+  })
+
+  it('is the probe once that is over, and not before', async () => {
+    const world = await failedOften()
+    world.regions['eu'] = { atMost: 4, breaker: 'half_open' }
+    world.worker.watch('eu').probeDue()
+    await world.pass(1000)
+    expect(world.tried.length).toBe(9)
+    world.worker.watch('eu').probeDue()
+    await world.settled()
+    expect(world.tried.length).toBe(10)
+  })
+
+  it('rests for its back-off otherwise', async () => {
+    const world = await failedOften()
+    await world.pass(255_000)
+    expect(world.tried.length).toBe(9)
+    await world.pass(1000)
+    expect(world.tried.length).toBe(10)
+  })
+})
+
 it('what is looked into while its region is down is sent as soon as that is said to be up again', async () => {
   let isUp = false
   const world = start(() => (isUp ? delivered : transient('not_tried', 'region_down')))
@@ -249,15 +310,41 @@ it('what is looked into while its region is down is sent as soon as that is said
   expect(world.tried).toEqual(['d1 eu', 'd1 eu'])
 })
 
-it('what is looked into while it is asked to wait goes on waiting, whatever becomes of its region', async () => {
-  const world = start(() => asked(60_000))
-  await world.worker.start()
-  await world.put(waitingRow('d1', homeOf('1')))
-  await world.worker.lookInto([homeOf('1')])
-  await world.settled()
-  world.worker.watch('eu').recovered('outage')
-  await world.settled()
-  expect(world.tried).toEqual(['d1 eu'])
+describe('what is asked to wait goes on waiting, whatever becomes of its region and whoever looks into it,', () => {
+  it.each(['the first attempt', 'a later one'])('by the answer to %s', async (which) => {
+    const world = start(() => asked(60_000))
+    await world.worker.start()
+    const retryAt = world.clock.now() + 60_000
+    const state = {
+      kind: 'waiting',
+      ...NO_PROGRESS,
+      ...(which === 'the first attempt' && { retryAt, isAsked: true }),
+    } as const
+    await world.put(waitingRow('d1', homeOf('1'), { state }))
+    const attempts = world.tried.length
+    world.worker.watch('eu').recovered('outage')
+    await world.worker.lookInto([homeOf('1')])
+    await world.settled()
+    await world.pass(59_000)
+    expect(world.tried.length).toBe(attempts)
+    await world.pass(1000)
+    expect(world.tried.length).toBe(attempts + 1)
+  })
+
+  it('and is not asked for in the store meanwhile', async () => {
+    const world = start(() => asked(60_000))
+    await world.worker.start()
+    await world.put(waitingRow('d1', homeOf('1')))
+    let claims = 0
+    const next = world.spool.next.bind(world.spool)
+    world.spool.next = (mailbox) => {
+      claims += 1
+      return next(mailbox)
+    }
+    world.worker.watch('eu').recovered('outage')
+    await world.settled()
+    expect(claims).toBe(0)
+  })
 })
 
 describe('what has moved', () => {
@@ -423,6 +510,10 @@ describe('a process that is started', () => {
     await left(asked(60_000))
     const world = start(() => delivered)
     await world.worker.start()
+    await world.settled()
+    world.worker.watch('eu').recovered('outage')
+    await world.worker.lookInto([homeOf('1')])
+    await world.settled()
     await world.pass(59_000)
     expect(world.tried).toEqual([])
     await world.pass(241_000)
