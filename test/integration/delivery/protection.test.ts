@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -13,11 +14,11 @@ const OPTIONS = '/extensions/slack/options-load/'
 const breaker = { failure_rate: 0.5, minimum_calls: 4, window_ms: 10_000, open_ms: 5000 }
 
 describe('a region that fails', () => {
-  /** `us` answers 500 until told otherwise, `eu` is well; `us` is the first region. */
-  async function broken(names: 'both' | 'us' = 'us') {
+  /** `us` answers 500 until told otherwise, with these headers; `eu` is well; `us` is the first region. */
+  async function broken(names: 'both' | 'us' = 'us', headers: Record<string, string> = {}) {
     let isWell = false
     const clock = createManualClock({ now: Date.now() })
-    const answer = (res: ServerResponse): void => void res.writeHead(isWell ? 200 : 500).end('us')
+    const answer = (res: ServerResponse): void => void res.writeHead(isWell ? 200 : 500, headers).end('us')
     const eu: Record<string, Answer> = names === 'both' ? { eu: (res) => void res.end('eu') } : {}
     const answers: Record<string, Answer> = { us: answer, ...eu }
     const started = await silos(answers, { clock, entries: { us: { breaker } } })
@@ -66,6 +67,24 @@ describe('a region that fails', () => {
     await expect.poll(() => regions.us?.requests.length).toBe(9)
     expect(regions.us?.requests.slice(4).map(({ body }) => body.toString())).toEqual(events.map(({ body }) => body))
     await expect.poll(() => gateway.spool.list()).toMatchObject([{ isEmpty: true }])
+  })
+
+  it('gets what it has once asked to wait as soon as it is back, also when that was due while nothing was sent', async () => {
+    const { heal, clock, post, regions, gateway, ask } = await broken('us', { 'retry-after': '1' })
+    const event = eventCallback()
+    expect((await post(EVENT, event.body, event)).status).toBe(200)
+    for (let call = 0; call < 4; call++) await ask()
+    expect(regions.us?.requests).toHaveLength(4)
+    clock.advance(1000)
+    const notTried = 'deferred_deliveries_total{region="us",result="not_tried"} 1'
+    await expect.poll(() => gateway.metrics()).toContain(notTried)
+    // Its mailbox is let go, which was asked of the store before this.
+    await gateway.spool.list()
+    await nextTurn()
+    heal()
+    clock.advance(4000)
+    await expect.poll(() => gateway.spool.list()).toMatchObject([{ isEmpty: true }])
+    expect(regions.us?.requests).toHaveLength(5)
   })
 })
 
