@@ -13,7 +13,7 @@ export function cpuMs(pid: number): number {
 /** The same of a process and of all that it has started, those that have ended too. */
 export function familyCpuMs(pid: number): number {
   const own = times(pid).reduce((sum, ms) => sum + ms, 0)
-  return childrenOf(pid).reduce((sum, child) => sum + familyCpuMs(child), own)
+  return childrenOf(pid).reduce((sum, child) => sum + unlessEnded(() => familyCpuMs(child), 0), own)
 }
 
 /** Of its own and of its ended children, user and system time each. */
@@ -27,10 +27,21 @@ function times(pid: number): number[] {
 /** Those that run; Linux keeps them by the thread that started them. */
 function childrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+    unlessEnded(() => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8'), '')
       .split(' ')
       .flatMap((child) => (child === '' ? [] : [Number(child)])),
   )
+}
+
+/** A child or thread may end between being listed and being read. */
+function unlessEnded<Read>(read: () => Read, ended: Read): Read {
+  try {
+    return read()
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ESRCH') return ended
+    throw error
+  }
 }
 
 /** Begins to watch; the function it returns tells what share of the machine others than these and theirs have used. */
@@ -43,10 +54,10 @@ export function watchOthers(pids: readonly number[]): () => number {
   }
 }
 
-/** What all processes together have used of the CPU since the machine started. */
+/** What all processes together, and other machines on the same cores (steal), have had of the CPU since it started. */
 function machineMs(): number {
-  const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8').split(/\s+/).map(Number)
-  return [user, nice, system, irq, softirq].reduce((sum: number, ticks) => sum + (ticks ?? 0), 0) * MS_PER_TICK
+  const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8').split(/\s+/).map(Number)
+  return [user, nice, system, irq, softirq, steal].reduce((sum: number, ticks) => sum + (ticks ?? 0), 0) * MS_PER_TICK
 }
 
 /** What it holds of the machine's memory, in MiB. */

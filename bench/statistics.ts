@@ -16,16 +16,32 @@ export function ratios(values: readonly number[], to: readonly number[]): number
   })
 }
 
-/** In a line, what share of the machine others had meanwhile. */
+/** Beyond it, CPU time tells as much of others as of what was measured. */
+const MOST_OTHERS_PERCENT = 5
+
+/** In a line, what share of the machine others had meanwhile, and in another that it was too much. */
 export function othersHad(rounds: readonly { readonly othersShare: number }[]): string {
   const shares = rounds.map(({ othersShare }) => 100 * othersShare)
-  return `others had ${spread(shares, 0)} % of the machine`
+  const doubt = `\nIn doubt: above ${MOST_OTHERS_PERCENT} % they change what CPU time does; measure again.`
+  return `others had ${spread(shares, 0)} % of the machine${median(shares) > MOST_OTHERS_PERCENT ? doubt : ''}`
 }
 
 /** `median (least to most)`. */
 export function spread(values: readonly number[], digits: number): string {
   const [least, most] = [Math.min(...values), Math.max(...values)]
   return `${median(values).toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`
+}
+
+/** The median beside what it may be at the most, for tables and JSON alike. */
+export interface Judged {
+  readonly median: number
+  readonly atMost: number
+  readonly verdict: 'holds' | 'FAILS'
+}
+
+export function judge(values: readonly number[], atMost: number): Judged {
+  const middle = median(values)
+  return { median: middle, atMost, verdict: verdict(middle, atMost) }
 }
 
 /** What a bench says of a target. NaN, which is what nothing was measured of, misses it. */

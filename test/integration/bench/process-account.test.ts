@@ -54,4 +54,16 @@ describe.skipIf(platform() !== 'linux')("the operating system's account", () => 
     const ms = await told(parent)
     expect(familyCpuMs(parent.pid!) - cpuMs(parent.pid!)).toBeGreaterThan(ms - 30)
   })
+
+  it('can be read of a family whose children come and go', async () => {
+    const parent = start(`
+      const { spawn } = require('node:child_process')
+      const spawnNext = () => spawn('true').once('exit', spawnNext)
+      for (let at = 0; at < 8; at += 1) spawnNext()
+      console.log(0)
+    `)
+    await told(parent)
+    const readings = Array.from({ length: 3000 }, () => familyCpuMs(parent.pid!))
+    expect(readings.every((ms) => ms >= 0)).toBe(true)
+  })
 })
