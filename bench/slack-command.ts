@@ -1,7 +1,7 @@
 import { slackHeaders } from './slack-event.ts'
 
 export const COMMANDS_PATH = '/extensions/slack/commands/'
-export const ACTIONS_PATH = '/extensions/slack/action/'
+const ACTIONS_PATH = '/extensions/slack/action/'
 
 /** The workspace of every action, and of every command of which nothing else is said. */
 export const TEAM = 'T0BENCH'

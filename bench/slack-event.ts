@@ -58,6 +58,7 @@ export function slackHeaders(body: string, contentType = 'application/json'): [n
   return [
     ['User-Agent', 'Slackbot 1.0 (+https://api.slack.com/robots)'],
     ['Accept', '*/*'],
+    ['Accept-Encoding', 'gzip,deflate'],
     ['Content-Type', contentType],
     ['X-Slack-Request-Timestamp', timestamp],
     ['X-Slack-Signature', `v0=${digest}`],

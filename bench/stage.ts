@@ -77,7 +77,10 @@ export function openStage({
     async startServer(file, ...args) {
       const path = join(import.meta.dirname, file)
       const child = keep(
-        spawn(process.execPath, [...preload, path, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] }),
+        spawn(process.execPath, [...preload, path, ...args], {
+          env: { ...process.env, NODE_ENV: 'production' },
+          stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+        }),
       )
       const port = await new Promise<string>((resolve, reject) => {
         child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
@@ -158,6 +161,7 @@ export async function furnish(
   writeFileSync(directoryFile, JSON.stringify(directory))
   const furnished = {
     PATH: process.env['PATH'],
+    NODE_ENV: 'production',
     HOST: '127.0.0.1',
     PORT: '0',
     ADMIN_PORT: '0',
@@ -183,7 +187,7 @@ export function databaseIn(folder: string): string {
   return join(folder, 'gateway.db')
 }
 
-export function pidOf(child: ChildProcess): number {
+function pidOf(child: ChildProcess): number {
   if (child.pid === undefined) throw new Error('The process did not start')
   return child.pid
 }

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
  * A region that answers at once, or after so many milliseconds: what is measured is the way to it. `GET /asked` tells
  * how often it has been asked. Prints its port.
  */
+const ANSWER = '{"text":"done"}'
 const delayMs = Number(process.argv[2] ?? 0)
 let asked = 0
 
@@ -14,8 +15,7 @@ const server = createServer((req, res) => {
   }
   asked += 1
   const answer = (): void => {
-    res.writeHead(200, { 'Content-Type': 'application/json' })
-    res.end('{"text":"done"}')
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': ANSWER.length }).end(ANSWER)
   }
   req.resume().on('end', delayMs === 0 ? answer : () => setTimeout(answer, delayMs))
 })
@@ -25,3 +25,5 @@ server.listen(0, '127.0.0.1', () => {
   const at = server.address()
   if (at !== null && typeof at === 'object') process.stdout.write(`${at.port}\n`)
 })
+// It ends with whoever started it, however that comes about.
+process.on('disconnect', () => process.exit())

@@ -12,6 +12,8 @@ export interface Contender {
   readonly what: string
   /** Refuses what Slack has not signed. */
   readonly verifies: boolean
+  /** Does not tell the length of what it answers. */
+  readonly inChunks?: boolean
   /** What the gateway is to cost at the most, as a multiple of this. */
   readonly limit?: number
   /** A program or package that it needs and that is not there. */
@@ -45,7 +47,7 @@ export const ONE_REGION: readonly Contender[] = [
     limit: 0.55,
     needs: ['express', 'http-proxy-middleware'],
   }),
-  script('bolt-fetch', { what: 'Bolt HTTPReceiver + fetch', needs: ['@slack/bolt'] }),
+  script('bolt-fetch', { what: 'Bolt HTTPReceiver + fetch', inChunks: true, needs: ['@slack/bolt'] }),
   gateway,
 ]
 
@@ -71,7 +73,7 @@ function script(
     verifies = true,
     needs = [],
     ...rest
-  }: { what: string; verifies?: boolean; limit?: number; needs?: string[] },
+  }: { what: string; verifies?: boolean; inChunks?: boolean; limit?: number; needs?: string[] },
 ): Contender {
   return {
     name,

@@ -38,7 +38,7 @@ export async function furnishWith(
   return await furnish(mkdtempSync(join(stage.folder, 'gateway-')), {
     regions: `version: 1\nregions:\n${lines.join('')}`,
     directory,
-    env: { SLACK_SIGNING_SECRETS: SECRET, REGION_SIGNING_KEYS: KEY },
+    env: { SLACK_SIGNING_SECRETS: SECRET, REGION_SIGNING_KEYS: KEY, SPOOL_KEYS: KEY },
   })
 }
 

@@ -11,10 +11,11 @@ export interface Reply {
 /** Sends a request on to one region, whichever way. */
 export type Send = (req: IncomingMessage, body: Buffer) => Promise<Reply>
 
-/** What a bench asks of a server: a free port of loopback, printed. */
+/** What a bench asks of a server: a free port of loopback, printed, and an end with whoever started it. */
 export function serve(listener: RequestListener): void {
   const server: Server = createServer(listener)
   server.listen(0, '127.0.0.1', () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`))
+  process.on('disconnect', () => process.exit())
 }
 
 export function readBody(req: IncomingMessage, then: (body: Buffer) => void): void {
@@ -32,7 +33,8 @@ export function headersToSend(req: IncomingMessage): IncomingHttpHeaders {
 /** 502 where there is no reply. */
 export function answer(res: ServerResponse, reply: Promise<Reply>): void {
   reply.then(
-    ({ status, contentType, content }) => res.writeHead(status, { 'content-type': contentType }).end(content),
+    ({ status, contentType, content }) =>
+      res.writeHead(status, { 'content-type': contentType, 'content-length': content.length }).end(content),
     () => res.writeHead(502).end(),
   )
 }
