@@ -1,12 +1,11 @@
 import { z } from 'zod'
-import { median, ratios } from './statistics.ts'
+import { judge, median, ratios, type Judged } from './statistics.ts'
 
 const roundSchema = z.object({
   perSecond: z.number(),
   requests: z.number(),
   p50Ms: z.number(),
   p99Ms: z.number(),
-  errors: z.number(),
   /** Of the server and its children, for each request. */
   cpuMicros: z.number(),
   /** On V8's heap, for each request; absent: it has none. */
@@ -26,8 +25,8 @@ const contenderSchema = z.object({
 const fieldSchema = z.object({
   title: z.string(),
   contenders: z.array(contenderSchema),
-  /** Who could not take part, and what that wants. */
-  missing: z.array(z.object({ what: z.string(), needs: z.string() })),
+  /** Who has no figures, and why. */
+  absent: z.array(z.object({ what: z.string(), why: z.string() })),
 })
 
 export const machineSchema = z.object({
@@ -59,10 +58,11 @@ export const GATEWAY = 'gateway'
 export interface Standing {
   readonly what: string
   readonly isGateway: boolean
-  readonly limit: number | undefined
   readonly cpuMicros: readonly number[]
   /** CPU of the gateway as a multiple of its own, round by round; empty without a gateway. */
   readonly ratios: readonly number[]
+  /** Undefined where there is no limit, or no gateway. */
+  readonly judged: Judged | undefined
   readonly rounds: readonly Round[]
 }
 
@@ -71,13 +71,25 @@ export function standings({ contenders }: Field): Standing[] {
   const cpuOf = (rounds: readonly Round[]): number[] => rounds.map(({ cpuMicros }) => cpuMicros)
   const gateway = cpuOf(contenders.find(({ name }) => name === GATEWAY)?.rounds ?? [])
   return contenders
-    .map(({ name, what, limit, rounds }) => ({
-      what,
-      isGateway: name === GATEWAY,
-      limit,
-      cpuMicros: cpuOf(rounds),
-      ratios: ratios(gateway, cpuOf(rounds)),
-      rounds,
-    }))
+    .map(({ name, what, limit, rounds }) => {
+      const cpuMicros = cpuOf(rounds)
+      const multiples = ratios(gateway, cpuMicros)
+      const judged = limit === undefined || gateway.length === 0 ? undefined : judge(multiples, limit)
+      return { what, isGateway: name === GATEWAY, cpuMicros, ratios: multiples, judged, rounds }
+    })
     .toSorted((a, b) => median(a.cpuMicros) - median(b.cpuMicros))
+}
+
+/** The same results with what they come to: what is printed and published. */
+export function summarized(results: RatioResults) {
+  const fields = results.fields.map((field) => ({
+    ...field,
+    standings: standings(field).map(({ what, isGateway, cpuMicros, ratios: multiples, judged }) => ({
+      what,
+      cpuMicros: median(cpuMicros),
+      ...(!isGateway && multiples.length > 0 && { gatewayRatio: median(multiples) }),
+      ...(judged !== undefined && { atMost: judged.atMost, verdict: judged.verdict }),
+    })),
+  }))
+  return { ...results, fields }
 }

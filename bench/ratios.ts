@@ -3,24 +3,22 @@
  * answer of three. Each contender is a process of its own and they take turns, so that whatever else the machine does
  * falls on all of them; CPU time is the operating system's account of them. Needs wrk and Linux's /proc.
  */
-import { parseArgs } from 'node:util'
 import { ONE_REGION, THREE_REGIONS, type Contender } from './contenders/contenders.ts'
 import { machine } from './machine.ts'
 import { checkAnswers, measure } from './measure.ts'
-import { publish } from './published.ts'
-import { GATEWAY, type Field, type RatioResults, type Round } from './ratio-results.ts'
+import { publish, readPublished } from './published.ts'
+import { GATEWAY, summarized, type Field, type RatioResults, type Round } from './ratio-results.ts'
 import { ratioTable } from './ratio-table.ts'
+import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
 import { slackAction, slackCommand, type SlackForm } from './slack-command.ts'
-import { openStage, type Stage } from './stage.ts'
+import { openStage, type RunningServer, type Stage } from './stage.ts'
+import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
 const CONNECTIONS = 32
-/** Until what runs all the time has been compiled. */
-const WARM_UP_SECONDS = 2
-/** The gateway knows those that come again, so each is sent once: more of them than it could take. */
+/** More than the gateway could take: it knows those that come again. Who takes more is sent them again. */
 const FORMS_A_SECOND = 16_000
-/** For everybody else, who does not. */
-const FORMS_AGAIN = 2000
+const PUBLISHED_ROUNDS = 7
 
 const RACES: readonly Race[] = [
   { title: 'one region', regions: 1, contenders: ONE_REGION, form: slackCommand },
@@ -36,59 +34,57 @@ interface Race {
   readonly form: (number: number) => SlackForm
 }
 
-interface Pace {
-  readonly rounds: number
-  readonly seconds: number
-  readonly warmUpSeconds: number
+interface Entrant {
+  readonly contender: Contender
+  readonly server: RunningServer
+  readonly rounds: Round[]
 }
 
 export async function benchRatios(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      plot: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      regions: { type: 'string' },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-      profile: { type: 'string' },
-    },
-  })
-  if (values.plot && (values.only !== undefined || values.regions !== undefined)) {
-    throw new Error('What is published has every contender in it: --plot goes with neither --only nor --regions.')
-  }
-  requireWrk()
-  const pace = {
-    rounds: Number(values.rounds ?? (values.quick ? 2 : 7)),
-    seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
-    warmUpSeconds: values.quick ? 1 : WARM_UP_SECONDS,
-  }
-  const races = RACES.filter(({ regions }) => values.regions === undefined || String(regions) === values.regions)
-    .map((race) => ({ ...race, contenders: race.contenders.filter(named(values.only)) }))
+  const asked = roundsAsked(
+    args,
+    { rounds: 7, seconds: 3 },
+    { plot: { type: 'boolean' }, only: { type: 'string' }, regions: { type: 'string' }, profile: { type: 'string' } },
+  )
+  const races = RACES.filter(({ regions }) => asked.regions === undefined || String(regions) === asked.regions)
+    .map((race) => ({ ...race, contenders: race.contenders.filter(named(asked.only)) }))
     .filter(({ contenders }) => contenders.length > 0)
-  if (races.length === 0) throw new Error(`There is none of that name; there are ${everyName()}.`)
+  if (races.length === 0) throw new UsageError(`Nobody is to be asked: --regions is 1 or 3, --only of ${everyName()}`)
+  requireWrk()
+  if (asked.plot) requirePublishable(asked)
 
   const fields: Field[] = []
   for (const race of races) {
-    const nodeArgs = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]
+    const nodeArgs = asked.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${asked.profile}`]
     const stage = openStage({ heapAccount: true, nodeArgs })
     try {
-      const field = await run(stage, race, pace)
+      const field = await run(stage, race, asked)
       fields.push(field)
-      if (!values.json) console.log(`${ratioTable(field)}\n`)
+      tellTable(`${ratioTable(field)}\n`, asked)
     } finally {
       await stage.leave()
     }
   }
-  const { rounds, seconds } = pace
+  const { rounds, seconds } = asked
   const results: RatioResults = { machine: machine(), rounds, seconds, connections: CONNECTIONS, fields }
-  if (values.json) console.log(JSON.stringify(results, undefined, 2))
-  if (values.plot) publish({ ratios: results })
+  tellFigures(summarized(results), asked)
+  if (!asked.plot) return
+  if (fields.some(({ absent }) => absent.length > 0)) throw new Error('Not published: not everybody could be timed.')
+  publish({ ratios: results })
 }
 
-async function run(stage: Stage, race: Race, { rounds, seconds, warmUpSeconds }: Pace): Promise<Field> {
+/** Throws for what would not be published: before it is measured, which takes minutes. */
+function requirePublishable({ quick, rounds, only, regions }: Rounds & { only?: string; regions?: string }): void {
+  if (quick || rounds < PUBLISHED_ROUNDS || only !== undefined || regions !== undefined) {
+    const every = `at least ${PUBLISHED_ROUNDS} rounds of every contender`
+    throw new UsageError(`What is published is ${every}: no --plot with --quick, --only or --regions.`)
+  }
+  const missing = RACES.flatMap(({ contenders }) => contenders.flatMap((contender) => contender.missing() ?? []))
+  if (missing.length > 0) throw new Error(`What is published has every contender in it: install ${missing.join(', ')}.`)
+  readPublished()
+}
+
+async function run(stage: Stage, race: Race, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Field> {
   const { title, form, contenders } = race
   const regions = await Promise.all(
     Array.from({ length: race.regions }, async () => (await stage.startServer('upstream.ts')).url),
@@ -96,41 +92,59 @@ async function run(stage: Stage, race: Race, { rounds, seconds, warmUpSeconds }:
   let formsMade = 0
   const newForms = (count: number): SlackForm[] => Array.from({ length: count }, () => form((formsMade += 1)))
 
-  const present = contenders.filter((contender) => contender.missing() === undefined)
-  const entrants = []
-  for (const contender of present) {
+  const absent: Field['absent'] = []
+  /** Whoever fails is left out; but without the gateway there is nothing to tell. */
+  const leaveOut = ({ name, what }: Contender, error: Error): void => {
+    if (name === GATEWAY) throw new Error(`${what}: ${error.message}`, { cause: error })
+    absent.push({ what, why: error.message })
+  }
+  const enter = async (contender: Contender): Promise<Entrant> => {
+    const { verifies, inChunks = false } = contender
     const server = await contender.start(stage, regions)
-    const { what, verifies } = contender
-    await checkAnswers(server.url, { regions, form: newForms(1)[0]!, verifies }).catch((error: Error) => {
-      throw new Error(`${what} is not timed: ${error.message}`, { cause: error })
-    })
-    const ask = async (forSeconds: number): Promise<Round> => {
-      const forms = newForms(contender.name === GATEWAY ? FORMS_A_SECOND * forSeconds : FORMS_AGAIN)
-      const round = await measure(server, { forms, connections: CONNECTIONS, seconds: forSeconds })
-      if (contender.name !== GATEWAY || round.requests <= forms.length) return round
-      throw new Error(`The gateway took more than ${FORMS_A_SECOND} a second, and some of them again from memory`)
+    await checkAnswers(server.url, { regions, form: newForms(1)[0]!, verifies, inChunks })
+    return { contender, server, rounds: [] }
+  }
+  const entrants = new Set<Entrant>()
+  for (const contender of contenders) {
+    const needs = contender.missing()
+    if (needs !== undefined) absent.push({ what: contender.what, why: `${needs} is not installed` })
+    else {
+      await enter(contender).then(
+        (entrant) => entrants.add(entrant),
+        (error: Error) => leaveOut(contender, error),
+      )
     }
-    entrants.push({ contender, server, ask, rounds: [] as Round[] })
   }
-  for (const { ask } of entrants) await ask(warmUpSeconds)
-  for (let round = 0; round < rounds; round += 1) {
-    for (const entrant of entrants) entrant.rounds.push(await entrant.ask(seconds))
+  /** All of them once, with the same webhooks, which none of them knows yet. */
+  const ask = async (round: number, forSeconds: number): Promise<void> => {
+    const load = {
+      forms: newForms(FORMS_A_SECOND * forSeconds),
+      connections: CONNECTIONS,
+      seconds: forSeconds,
+      regions,
+    }
+    for (const entrant of inTurn([...entrants], round)) {
+      await measure(entrant.server, load).then(
+        (measured) => entrant.rounds.push(measured),
+        (error: Error) => {
+          leaveOut(entrant.contender, error)
+          entrants.delete(entrant)
+        },
+      )
+    }
   }
+  await ask(0, warmUpSeconds)
+  for (const entrant of entrants) entrant.rounds.length = 0
+  for (let round = 0; round < rounds; round += 1) await ask(round, seconds)
   for (const { server } of entrants) await server.stop?.()
 
-  return {
-    title,
-    contenders: entrants.map(({ contender: { name, what, limit }, rounds }) => ({
-      name,
-      what,
-      ...(limit !== undefined && { limit }),
-      rounds,
-    })),
-    missing: contenders.flatMap((contender) => {
-      const needs = contender.missing()
-      return needs === undefined ? [] : [{ what: contender.what, needs }]
-    }),
-  }
+  const timed = [...entrants].map(({ contender: { name, what, limit }, rounds: measured }) => ({
+    name,
+    what,
+    ...(limit !== undefined && { limit }),
+    rounds: measured,
+  }))
+  return { title, contenders: timed, absent }
 }
 
 /** `bare` names bare-request and bare-dispatch. */

@@ -5,13 +5,14 @@
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
-import { roundsAsked, type Rounds } from './rounds.ts'
+import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
 import { checkAnswers, measure } from './measure.ts'
 import type { Round } from './ratio-results.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
-import { openStage, type RunningServer, type Stage } from './stage.ts'
+import { openStage, type Stage } from './stage.ts'
 import { median, othersHad, ratios, spread } from './statistics.ts'
+import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
 const KIB = 1024
@@ -19,11 +20,9 @@ const SIZES = [1, 4, 16, 64, 256, 1024].map((kib) => kib * KIB)
 
 /** Enough to keep a server busy; of more, long commands would only wait for one another. */
 const CONNECTIONS = 8
-/** The gateway knows those that come again: more of them than it could take, but making long ones takes time. */
+/** More than the gateway could take, which knows those that come again; but making long ones takes time. */
 const MOST_FORMS_A_SECOND = 16_000
 const MOST_BYTES_A_SECOND = 600 * KIB * KIB
-/** For the bare one, which does not know those that come again. */
-const FORMS_AGAIN = 50
 
 interface Sized {
   readonly bytes: number
@@ -37,7 +36,12 @@ export async function benchSize(args: readonly string[]): Promise<void> {
   const stage = openStage()
   try {
     const sizes = await run(stage, asked)
-    console.log(asked.json ? JSON.stringify({ machine: machine(), ...asked, sizes }, undefined, 2) : table(sizes))
+    tellTable(table(sizes), asked)
+    const summaries = sizes.map((size) => {
+      const [gatewayMicros, bareMicros] = [median(cpuOf(size.gateway)), median(cpuOf(size.bare))]
+      return { ...size, gatewayMicros, bareMicros, ratio: median(ratiosOf(size)) }
+    })
+    tellFigures({ machine: machine(), ...asked, sizes: summaries }, asked)
   } finally {
     await stage.leave()
   }
@@ -52,19 +56,17 @@ async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> 
   function* newForms(count: number, bytes: number): Generator<SlackForm> {
     for (let made = 0; made < count; made += 1) yield newForm(bytes)
   }
-  const flood = async (server: RunningServer, bytes: number, count: number): Promise<Round> => {
-    const round = await measure(server, { forms: newForms(count, bytes), connections: CONNECTIONS, seconds })
-    if (round.errors === 0) return round
-    throw new Error(`${round.errors} of ${round.requests} commands of ${bytes} bytes went wrong`)
-  }
-  const floodBoth = async ({ bytes, gateway: results, bare: bareResults }: Sized): Promise<void> => {
+  const floodBoth = async (size: Sized, round: number): Promise<void> => {
+    const { bytes } = size
     const perSecond = Math.min(MOST_FORMS_A_SECOND, Math.ceil(MOST_BYTES_A_SECOND / bytes))
-    const round = await flood(gateway, bytes, perSecond * seconds)
-    if (round.requests > perSecond * seconds) {
-      throw new Error(`The gateway took more than ${perSecond} a second, and some of them again from memory`)
+    const both = [
+      { server: gateway, results: size.gateway },
+      { server: bare, results: size.bare },
+    ]
+    for (const { server, results } of inTurn(both, round)) {
+      const forms = newForms(perSecond * seconds, bytes)
+      results.push(await measure(server, { forms, connections: CONNECTIONS, seconds, regions: [region] }))
     }
-    results.push(round)
-    bareResults.push(await flood(bare, bytes, FORMS_AGAIN))
   }
 
   const sizes = SIZES.map((bytes): Sized => ({ bytes, gateway: [], bare: [] }))
@@ -75,22 +77,30 @@ async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> 
       await checkAnswers(url, { regions: [region], form: newForm(bytes), verifies })
     }
   }
-  await floodBoth({ bytes: SIZES[0]!, gateway: [], bare: [] })
-  for (let round = 0; round < rounds; round += 1) for (const size of sizes) await floodBoth(size)
+  for (const { bytes } of sizes) await floodBoth({ bytes, gateway: [], bare: [] }, 0)
+  for (let round = 0; round < rounds; round += 1) for (const size of sizes) await floodBoth(size, round)
   return sizes
+}
+
+function ratiosOf({ gateway, bare }: Sized): number[] {
+  return ratios(cpuOf(gateway), cpuOf(bare))
+}
+
+function cpuOf(rounds: readonly Round[]): number[] {
+  return rounds.map(({ cpuMicros }) => cpuMicros)
 }
 
 function table(sizes: readonly Sized[]): string {
   const head = ['KiB', 'gateway CPU µs', 'bare CPU µs', 'ratio', 'gateway MiB/s', 'bare MiB/s', 'p99 ms', 'bare p99 ms']
-  const rows = sizes.map(({ bytes, gateway, bare }) => {
-    const [cpu, bareCpu] = [gateway, bare].map((rounds) => rounds.map(({ cpuMicros }) => cpuMicros))
+  const rows = sizes.map((size) => {
+    const { bytes, gateway, bare } = size
     const middle = (rounds: readonly Round[], of: 'perSecond' | 'p99Ms'): number =>
       median(rounds.map((round) => round[of]))
     return [
       String(bytes / KIB),
-      spread(cpu!, 0),
-      spread(bareCpu!, 0),
-      spread(ratios(cpu!, bareCpu!), 2),
+      spread(cpuOf(gateway), 0),
+      spread(cpuOf(bare), 0),
+      spread(ratiosOf(size), 2),
       ...[gateway, bare].map((rounds) => ((middle(rounds, 'perSecond') * bytes) / KIB ** 2).toFixed(1)),
       ...[gateway, bare].map((rounds) => middle(rounds, 'p99Ms').toFixed(2)),
     ]

@@ -15,7 +15,7 @@ export const latencyResultsSchema = z.object({
 /** Latency against a constant arrival rate, a line for each server. */
 export type LatencyResults = z.infer<typeof latencyResultsSchema>
 
-const [WIDTH, HEIGHT] = [860, 420]
+const [WIDTH, HEIGHT] = [900, 420]
 const AREA = { left: 60, right: 640, top: 40, bottom: 360 }
 
 /** p99 drawn solid and p50 dashed, on a logarithmic scale: what counts is how soon it grows tenfold. */
@@ -35,7 +35,7 @@ export function drawLatency({ machine, series }: LatencyResults): string {
       text(what, { ...legend, fill: colour }),
     ]
   })
-  const where = `solid: p99, dashed: p50; ${machine.cores} × ${machine.cpu}, Node ${machine.node}`
+  const where = `solid: p99, dashed: p50; ${machine.cores} × ${machine.cpu}, Node ${machine.node}, ${machine.date}`
   return picture({ width: WIDTH, height: HEIGHT }, 'Latency of the gateway and of others against load', [
     text('Latency against load', { x: 0, y: 20, 'font-weight': 600, 'font-size': 14 }),
     ...x.ticks.map((tick) => text(String(tick), { x: x.at(tick), y: AREA.bottom + 18, 'text-anchor': 'middle' })),

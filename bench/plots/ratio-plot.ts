@@ -2,7 +2,7 @@ import { standings, type RatioResults, type Standing } from '../ratio-results.ts
 import { median } from '../statistics.ts'
 import { ACCENT, element, INK, picture, text } from './svg.ts'
 
-const WIDTH = 860
+const WIDTH = 900
 const BARS_FROM = 320
 const LONGEST_BAR = 380
 const ROW = 22
@@ -23,7 +23,7 @@ export function drawRatios({ machine, fields, rounds }: RatioResults): string {
       y += ROW
     }
   }
-  const where = `${machine.cores} × ${machine.cpu}, Node ${machine.node}`
+  const where = `${machine.cores} × ${machine.cpu}, Node ${machine.node}, ${machine.date}`
   elements.push(text(`median of ${rounds} rounds, line: least to most; ${where}`, { x: 0, y: y + 24, 'font-size': 11 }))
   return picture({ width: WIDTH, height: y + 36 }, 'CPU time per webhook of the gateway and of others', elements)
 }

@@ -25,22 +25,26 @@ describe('before a contender is timed', () => {
       })
     }
   })
-  const startRegion = (): Promise<string> => {
+  const startRegion = ({ inChunks = false } = {}): Promise<string> => {
     let asked = 0
     return serve((req, res) => {
       if (req.method === 'POST') asked += 1
+      if (inChunks) res.write('chunk')
       res.end(String(asked))
     })
   }
   /** Asks these regions, and answers. */
   const startContender = (
     regions: readonly string[],
-    { verifies = true, answer = '{"text":"done"}' } = {},
+    { verifies = true, inChunks = false, answer = '{"text":"done"}' } = {},
   ): Promise<string> =>
     serve((req, res) =>
       readBody(req, (body) => {
         if (verifies && !isSigned(SECRET, req.headers, body)) res.writeHead(401).end()
-        else void Promise.all(regions.map((region) => fetch(region, { method: 'POST' }))).then(() => res.end(answer))
+        else
+          void Promise.all(regions.map((region) => fetch(region, { method: 'POST' }))).then(() =>
+            (inChunks ? res.writeHead(200) : res).end(answer),
+          )
       }),
     )
   const check = (url: string, regions: readonly string[], verifies = true): Promise<void> =>
@@ -64,6 +68,22 @@ describe('before a contender is timed', () => {
     const regions = [await startRegion(), await startRegion(), await startRegion()]
     const contender = await startContender(askedOf(regions))
     await expect(check(contender, regions)).rejects.toThrow('it did not ask each of its regions once')
+  })
+
+  it('may ask one of them as often as it is named', async () => {
+    const [fastest, slow] = [await startRegion(), await startRegion()]
+    const regions = [fastest, slow, slow]
+    await expect(check(await startContender(regions), regions)).resolves.toBeUndefined()
+    await expect(check(await startContender(regions), [fastest, slow])).rejects.toThrow('did not ask each')
+  })
+
+  it('must tell the length of its answer unless it cannot, and so must its regions', async () => {
+    const regions = [await startRegion()]
+    const contender = await startContender(regions, { inChunks: true })
+    await expect(check(contender, regions)).rejects.toThrow('it answers in chunks')
+    await checkAnswers(contender, { regions, form, verifies: true, inChunks: true })
+    const chunked = [await startRegion({ inChunks: true })]
+    await expect(check(await startContender(chunked), chunked)).rejects.toThrow('a region answers in chunks')
   })
 
   it('must not let a forged body through', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -6,6 +6,7 @@ import { drawLatency, type LatencyResults } from '../../../bench/plots/latency-p
 import { drawRatios } from '../../../bench/plots/ratio-plot.ts'
 import { element, picture, text } from '../../../bench/plots/svg.ts'
 import { publish } from '../../../bench/published.ts'
+import { summarized } from '../../../bench/ratio-results.ts'
 import { fieldOf, resultsOf, roundsOf } from './ratio-results.ts'
 
 const ratios = resultsOf(
@@ -62,6 +63,15 @@ describe('the picture of the ratio table', () => {
   })
 })
 
+describe.each([
+  ['the ratio table', drawRatios(ratios)],
+  ['latency against load', drawLatency(latency)],
+])('under the picture of %s', (_, drawn) => {
+  it('stands on what machine and when it was measured', () => {
+    expect(drawn).toContain('2 × CPU, Node v26.0.0, 2026-01-01<')
+  })
+})
+
 describe('the picture of latency against load', () => {
   it('has two lines for each server, higher where latency is lower on the page', () => {
     const lines = [...drawLatency(latency).matchAll(/<polyline points="([^"]+)"/g)].map(([, points = '']) =>
@@ -97,7 +107,7 @@ describe('what is published', () => {
 
   it('is figures and a picture of them', () => {
     publish({ ratios }, folder)
-    expect(JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8'))).toEqual({ ratios })
+    expect(JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8'))).toEqual({ ratios: summarized(ratios) })
     expect(readFileSync(join(folder, 'ratios.svg'), 'utf8')).toBe(drawRatios(ratios))
     expect(existsSync(join(folder, 'latency.svg'))).toBe(false)
   })
@@ -105,7 +115,10 @@ describe('what is published', () => {
   it('keeps the figures of other benches', () => {
     publish({ ratios }, folder)
     publish({ latency }, folder)
-    expect(JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8'))).toEqual({ ratios, latency })
+    expect(JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8'))).toEqual({
+      ratios: summarized(ratios),
+      latency,
+    })
   })
 
   it('is drawn again from the figures that are there', () => {
@@ -117,7 +130,25 @@ describe('what is published', () => {
 
   it('is not put over a file that holds something else', () => {
     writeFileSync(join(folder, 'results.json'), '{"ratios":[]}')
-    expect(() => publish({ latency }, folder)).toThrow('ratios')
+    expect(() => publish({ latency }, folder)).toThrow(/results\.json holds something else than results, at ratios: /)
     expect(readFileSync(join(folder, 'results.json'), 'utf8')).toBe('{"ratios":[]}')
+  })
+
+  it('cannot be drawn before there is anything', () => {
+    expect(() => publish({}, folder)).toThrow('Nothing is published yet')
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('is in the repository as it is drawn today', () => {
+    const published = join(import.meta.dirname, '../../../docs/bench')
+    const files = existsSync(published) ? readdirSync(published).toSorted() : []
+    if (files.length > 0) {
+      copyFileSync(join(published, 'results.json'), join(folder, 'results.json'))
+      publish({}, folder)
+    }
+    expect(files).toEqual(readdirSync(folder).toSorted())
+    for (const file of files.filter((each) => each.endsWith('.svg'))) {
+      expect(readFileSync(join(published, file), 'utf8'), file).toBe(readFileSync(join(folder, file), 'utf8'))
+    }
   })
 })

@@ -7,14 +7,13 @@ export function roundsOf(...cpuMicros: number[]): Round[] {
     requests: 1000,
     p50Ms: 1,
     p99Ms: 2,
-    errors: 0,
     othersShare: 0,
     cpuMicros: cpu,
   }))
 }
 
 export function fieldOf(contenders: Field['contenders']): Field {
-  return { title: 'one region', contenders, missing: [] }
+  return { title: 'one region', contenders, absent: [] }
 }
 
 export function resultsOf(...fields: Field[]): RatioResults {

@@ -1,0 +1,61 @@
+import { createServer, request, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { pathToProgram } from '../../../bench/installed.ts'
+import { measure } from '../../../bench/measure.ts'
+import { slackCommand } from '../../../bench/slack-command.ts'
+
+const installed = pathToProgram('wrk') !== undefined
+if (!installed) console.warn('wrk is not installed: what is measured is not looked at')
+
+describe.skipIf(!installed)('a server that is timed', () => {
+  const servers: Server[] = []
+  const serve = async (listener: RequestListener): Promise<string> => {
+    const server = createServer(listener)
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  afterEach(async () => {
+    for (const server of servers.splice(0)) {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+    }
+  })
+  /** Answers so, having asked its region so many times. */
+  const flood = async ({ status = 200, times = 1 }: { status?: number; times?: number }) => {
+    let asked = 0
+    const region = await serve((req, res) => {
+      if (req.method === 'POST') asked += 1
+      res.end(String(asked))
+    })
+    const url = await serve((_, res) => {
+      const asks = Array.from(
+        { length: times },
+        () =>
+          new Promise((resolve) => {
+            request(region, { method: 'POST' }, (reply) => reply.resume().on('end', resolve)).end()
+          }),
+      )
+      void Promise.all(asks).then(() => res.writeHead(status).end())
+    })
+    const load = { forms: [slackCommand(1)], connections: 2, seconds: 1, regions: [region] }
+    return measure({ pid: process.pid, url }, load)
+  }
+
+  it('has asked its region for each answer', async () => {
+    const { requests, cpuMicros } = await flood({})
+    expect(requests).toBeGreaterThan(2)
+    expect(cpuMicros).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['answers without having asked', { times: 0 }, /^it answered \d+ times, and asked region 0 0 times for it$/],
+    ['asks twice', { times: 2 }, /^it answered \d+ times, and asked region 0 \d+ times for it$/],
+    ['answers with an error', { status: 500 }, /^\d+ of its \d+ answers were errors$/],
+  ])('has no figures when it %s', async (_, how, says) => {
+    await expect(flood(how)).rejects.toThrow(says)
+  })
+})
