@@ -2,6 +2,7 @@
  *   npm run bench                    what a webhook costs, beside what people would use instead: the ratio table
  *       --quick --json --rounds 7 --seconds 3 --regions 1|3 --only gateway,bare --profile FOLDER
  *       --plot                       the same, published: docs/bench/results.json and its pictures
+ *   npm run bench -- top FILE [N]    where the time of such a profile went, by function
  *   npm run bench -- plot            draws the pictures of docs/bench/results.json again
  *   npm run bench -- fanout [--quick] [--json]   what further regions cost, and whether the fastest one's answer waits
  *   npm run bench -- size [--quick] [--json]     what longer bodies cost, beside the bare one
@@ -18,8 +19,10 @@ import { benchDirectory } from './directory.ts'
 import { benchFanout } from './fanout.ts'
 import { benchLoad } from './load.ts'
 import { benchOutage } from './outage.ts'
+import { printTop } from './profile-top.ts'
 import { publish } from './published.ts'
 import { benchRatios } from './ratios.ts'
+import { UsageError } from './rounds.ts'
 import { benchScale } from './scale.ts'
 import { benchSize } from './size.ts'
 import { benchSoak } from './soak.ts'
@@ -30,6 +33,7 @@ import { benchTelemetry } from './telemetry.ts'
 const benches = {
   ratios: benchRatios,
   plot: () => publish({}),
+  top: printTop,
   fanout: benchFanout,
   size: benchSize,
   load: benchLoad,
@@ -47,11 +51,15 @@ try {
   if (named !== undefined) await named[1](rest)
   else if (first === '' || first.startsWith('-')) await benchRatios(process.argv.slice(2))
   else {
-    console.error(`There is no bench ${first}; there are ${Object.keys(benches).join(', ')}.`)
-    process.exitCode = 2
+    throw new UsageError(`There is no bench ${first}; there are ${Object.keys(benches).join(', ')}.`)
   }
 } catch (error) {
   // What is missing or has not answered as it should is told in a line; where in the bench it was noticed helps nobody.
   console.error(error instanceof Error ? error.message : error)
-  process.exitCode = 1
+  process.exitCode = isUsage(error) ? 2 : 1
+}
+
+/** Node says it by the code of what `parseArgs` throws. */
+function isUsage(error: unknown): boolean {
+  return error instanceof UsageError || String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
 }
