@@ -11,7 +11,7 @@ import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
-import { slackAction, type SlackForm } from './slack-command.ts'
+import { ANSWER, slackAction, type SlackForm } from './slack-command.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
 import { judge, median, othersHad, spread, type Judged } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
@@ -64,7 +64,7 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
   const atOnce = await Promise.all(Array.from({ length: Math.max(...REGIONS) }, () => start(0)))
   const [fastest, slow] = [await start(0), await start(SLOW_MS)]
   const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
-  const load = { form: 'action', connections: CONNECTIONS, ahead: 0 } as const
+  const load = { form: 'action', answer: ANSWER, connections: CONNECTIONS, ahead: 0 } as const
   const ask = async (url: string, perSecond: number, forSeconds: number): Promise<OpenLoopReport> => {
     const report = await slack.ask({ url, ...load, perSecond, seconds: forSeconds })
     if (report.accepted === report.due) return report

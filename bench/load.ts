@@ -4,7 +4,6 @@
  * Needs wrk and Linux's /proc.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
@@ -14,10 +13,12 @@ import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
 import { publish } from './published.ts'
-import { slackCommand, type SlackForm } from './slack-command.ts'
+import { roundsAsked, UsageError, type Rounds } from './rounds.ts'
+import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
 import { median, othersHad, spread } from './statistics.ts'
+import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
 /** Of what each can do at all. */
@@ -26,10 +27,9 @@ const JUDGED_SHARE = 0.7
 
 /** To find out what they can do: each connection sends the next as soon as it has its answer. */
 const SATURATING_CONNECTIONS = 32
-const WARM_UP_SECONDS = 2
 const LOAD = {
   form: 'command',
-  answer: '{"text":"done"}',
+  answer: ANSWER,
   // More than are ever on their way while a server keeps up; when it does not, the rest wait and it counts.
   connections: 256,
   ahead: Number.MAX_SAFE_INTEGER,
@@ -66,42 +66,24 @@ interface Judged {
   readonly sameRate: LoadVerdict
 }
 
-interface Pace {
-  readonly rounds: number
-  readonly seconds: number
-}
-
 export async function benchLoad(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      plot: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-    },
-  })
+  const asked = roundsAsked(args, { rounds: 5, seconds: 5, quickRounds: 1 }, { plot: { type: 'boolean' } })
+  if (asked.plot && asked.quick)
+    throw new UsageError('What is published has been measured for longer: no --plot with --quick.')
   requireWrk()
-  const pace = {
-    rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
-    seconds: Number(values.seconds ?? (values.quick ? 2 : 5)),
-  }
   const stage = openStage()
   try {
-    const results = await run(stage, pace)
+    const results = await run(stage, asked)
     const judged = judge(results)
-    const told = values.json ? console.error : console.log
-    told(`${table(results)}\n\n${summary(judged)}`)
-    const measured = { machine: machine(), ...pace, ...results, atMost: MOST_P99_RATIO, judged }
-    if (values.json) console.log(JSON.stringify(measured, undefined, 2))
-    if (values.plot) publish({ latency: { machine: machine(), series: [results.gateway, results.bare].map(seriesOf) } })
+    tellTable(`${table(results)}\n\n${summary(judged)}`, asked)
+    tellFigures({ machine: machine(), ...asked, ...results, atMost: MOST_P99_RATIO, judged }, asked)
+    if (asked.plot) publish({ latency: { machine: machine(), series: [results.gateway, results.bare].map(seriesOf) } })
   } finally {
     await stage.leave()
   }
 }
 
-async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
+async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Results> {
   const region = (await stage.startServer('upstream.ts')).url
   const servers: Record<'gateway' | 'bare', RunningServer> = {
     gateway: await startGateway(stage, [region]),
@@ -117,7 +99,7 @@ async function run(stage: Stage, { rounds, seconds }: Pace): Promise<Results> {
     const load = { forms: newForms(FORMS_A_SECOND * forSeconds), connections: SATURATING_CONNECTIONS }
     return (await measure(server, { ...load, seconds: forSeconds, regions: [region] })).perSecond
   }
-  for (const server of Object.values(servers)) await saturate(server, WARM_UP_SECONDS)
+  for (const server of Object.values(servers)) await saturate(server, warmUpSeconds)
   const saturation = { gateway: [] as number[], bare: [] as number[] }
   for (let round = 0; round < rounds; round += 1) {
     for (const name of inTurn(['gateway', 'bare'] as const, round)) {

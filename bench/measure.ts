@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { familyCpuMs, watchOthers } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
-import type { SlackForm } from './slack-command.ts'
+import { ANSWER, type SlackForm } from './slack-command.ts'
 import type { RunningServer } from './stage.ts'
 import { runWrk, type WrkOptions } from './wrk.ts'
 
@@ -70,7 +70,7 @@ export async function checkAnswers(
   const before = await asked(regions)
   const good = await post(url, body)
   const text = await good.text()
-  if (good.status !== 200 || text !== '{"text":"done"}') throw new Error(`it answered ${good.status} ${text}`)
+  if (good.status !== 200 || text !== ANSWER) throw new Error(`it answered ${good.status} ${text}`)
   if (!inChunks && !good.headers.has('content-length')) throw new Error('it answers in chunks')
   const expected = before.map((times, at) => times + regions.filter((region) => region === regions[at]).length)
   const giveUpAt = performance.now() + patienceMs

@@ -14,6 +14,7 @@ import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
 import { machine } from './machine.ts'
 import { percentilesOf } from './pace.ts'
+import { ANSWER } from './slack-command.ts'
 import { eventBody, EVENTS_PATH, SECRET, slackHeaders, teamOf } from './slack-event.ts'
 import { furnish, openStage } from './stage.ts'
 
@@ -64,7 +65,7 @@ export async function benchOutage(args: readonly string[]): Promise<void> {
         now().delivered += 1
         if (Number(req.headers['silo-deadline']) > 2500) now().deferred += 1
       }
-      res.writeHead(200, { 'Content-Type': 'application/json' }).end(id === undefined ? '{"text":"done"}' : '')
+      res.writeHead(200, { 'Content-Type': 'application/json' }).end(id === undefined ? ANSWER : '')
     })
   }).listen(0, '127.0.0.1')
   await once(region, 'listening')

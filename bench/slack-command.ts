@@ -8,6 +8,9 @@ export const TEAM = 'T0BENCH'
 
 const COMMAND_BYTES = 400
 
+/** What a region answers to each of them. A failure that is told to a user is a 200 as well, with another body. */
+export const ANSWER = '{"text":"done"}'
+
 /** A form as Slack posts it, signed now: good for 300 s. */
 export interface SlackForm {
   readonly path: string

@@ -14,7 +14,7 @@ import { asked, checkAnswers } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, residentMiB, watchOthers } from './process-account.ts'
-import { slackAction } from './slack-command.ts'
+import { ANSWER, slackAction } from './slack-command.ts'
 import {
   askedTooOften,
   judgeSoak,
@@ -29,7 +29,7 @@ const REGIONS = 3
 /** Of what is sent: the others are clicks, which go to all regions. */
 const COMMANDS = 0.75
 // A signature is good for five minutes: each is made when it is due.
-const LOAD = { answer: '{"text":"done"}', connections: 256, ahead: 0 } as const
+const LOAD = { answer: ANSWER, connections: 256, ahead: 0 } as const
 
 /** What the preloaded module writes: `at` in ms since the epoch, at the end of its second. */
 const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number() })

@@ -18,7 +18,7 @@ import { aligned } from './aligned.ts'
 import { machine } from './machine.ts'
 import { roundsAsked, type Rounds } from './rounds.ts'
 import { watchOthers } from './process-account.ts'
-import { COMMANDS_PATH, slackCommand, TEAM } from './slack-command.ts'
+import { ANSWER, COMMANDS_PATH, slackCommand, TEAM } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { median, othersHad, spread, verdict } from './statistics.ts'
 
@@ -133,7 +133,7 @@ async function prepare({ clock }: Gateway, { provider, door, rooms, traceParts }
       const reply = {
         status: 200,
         rawHeaders: ['content-type', 'application/json'],
-        body: Buffer.from('{"text":"done"}'),
+        body: Buffer.from(ANSWER),
       }
       const timing = { startedMs: 0.4, slotMs: 0.4, sentMs: 0.6, firstByteMs: 1.1, endedMs: 1.2 }
       const results: readonly RegionResult[] = [{ region: 'r0', kind: 'answered', reply, timing, breaker: 'closed' }]

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
+import { ANSWER } from './slack-command.ts'
 
 /*
  * A region that answers at once, or after so many milliseconds: what is measured is the way to it. `GET /asked` tells
  * how often it has been asked. Prints its port.
  */
-const ANSWER = '{"text":"done"}'
 const delayMs = Number(process.argv[2] ?? 0)
 let asked = 0
 
