@@ -24,6 +24,7 @@ import {
   type SoakVerdict,
 } from './soak-verdict.ts'
 import { openStage, type Stage } from './stage.ts'
+import { tellFigures, tellTable } from './told.ts'
 
 const REGIONS = 3
 /** Of what is sent: the others are clicks, which go to all regions. */
@@ -75,10 +76,8 @@ export async function benchSoak(args: readonly string[]): Promise<void> {
       [commands, clicks].reduce((sum, { due, accepted }) => sum + due - accepted, 0) +
       tooOften.reduce((sum, times) => sum + Math.abs(times), 0)
     const verdict = judgeSoak({ rssMiB: seconds.map(({ rssMiB }) => rssMiB), delaysMs, errors })
-    const told = values.json ? console.error : console.log
-    told(summary(length, verdict, soak))
-    const measured = { machine: machine(), ...length, targets: SOAK_TARGETS, verdict, ...soak }
-    if (values.json) console.log(JSON.stringify(measured, undefined, 2))
+    tellTable(summary(length, verdict, soak), values)
+    tellFigures({ machine: machine(), ...length, targets: SOAK_TARGETS, verdict, ...soak }, values)
     if (Object.values(verdict).some((each) => each.verdict === 'FAILS')) process.exitCode = 1
   } finally {
     await stage.leave()
