@@ -110,6 +110,19 @@ describe('an event', () => {
     expect(judged(ledger).failures).toEqual(['event: 1 got no answer at all'])
     expect(judged(ledger, { mayHangUp: true }).failures).toEqual([])
   })
+
+  it('that got none since their connection broke are told with what broke it', () => {
+    const ledger = openLedger()
+    const [at, heard] = [++now, undefined]
+    const tries = ['read ECONNRESET', 'socket hang up'].map((brokeBy) => ({
+      startedAt: at,
+      endedAt: at,
+      heard,
+      brokeBy,
+    }))
+    ledger.sent.set('1', { mark: '1', surface: 'event', team, tries })
+    expect(judged(ledger).failures).toEqual(['event: 1 got no answer at all: read ECONNRESET: socket hang up'])
+  })
 })
 
 describe('the order of a mailbox', () => {

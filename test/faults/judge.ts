@@ -39,6 +39,8 @@ export interface Row {
   readonly late: number
   /** The connection broke, or nothing ever came. */
   readonly hungUp: number
+  /** What broke them, as far as that is known. */
+  readonly brokeBy: readonly string[]
   readonly outOfOrder: number
   readonly slowestMs: number
 }
@@ -84,6 +86,7 @@ export function judge(ledger: Ledger, excuses: Excuses): Verdict {
       inTime: answered.length - late,
       late,
       hungUp: all.filter(({ tries }) => tries.some(({ heard }) => heard === undefined)).length,
+      brokeBy: [...new Set(all.flatMap(({ tries }) => tries.flatMap(({ brokeBy }) => brokeBy ?? [])))],
       outOfOrder: surface === 'event' ? overtaken.length : 0,
       slowestMs: Math.round(Math.max(0, ...answered)),
     }
@@ -116,7 +119,8 @@ function failuresOf(row: Row, { mayHangUp, clockIsWrong }: Excuses): string[] {
   if (row.moreForNoReason > 0) failures.push(`${row.moreForNoReason} more than once`)
   if (row.surface === 'command, neighbour' && row.toldNo > 0 && mayHangUp !== true && clockIsWrong !== true)
     failures.push(`${row.toldNo} told no, though their region is well`)
-  if (row.hungUp > 0 && mayHangUp !== true) failures.push(`${row.hungUp} got no answer at all`)
+  if (row.hungUp > 0 && mayHangUp !== true)
+    failures.push([`${row.hungUp} got no answer at all`, ...row.brokeBy].join(': '))
   return failures
 }
 

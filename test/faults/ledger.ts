@@ -15,6 +15,8 @@ export interface Try {
   readonly endedAt: number
   /** Undefined: the connection was refused or broke. */
   readonly heard: Heard | undefined
+  /** What broke it, where nothing was heard and that is known. */
+  readonly brokeBy?: string | undefined
 }
 
 export interface Sent {

@@ -31,7 +31,12 @@ export async function sendWebhook(port: number, webhook: Webhook, options: SendO
   }
   const { slowlyOverMs = 0, neverEnds = false, headToo = false } = options
   const startedAt = performance.now()
+  let brokeBy: string | undefined
   const heard = await new Promise<Heard | undefined>((resolve) => {
+    const broke = (by: string): void => {
+      brokeBy = by
+      resolve(undefined)
+    }
     if (headToo) {
       const lines = Object.entries({ Host: 'gateway', Connection: 'close', ...headers }).map((pair) => pair.join(': '))
       const head = Buffer.from([`${method} ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'))
@@ -45,15 +50,15 @@ export async function sendWebhook(port: number, webhook: Webhook, options: SendO
       res.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
       const requestId = res.headers['x-request-id']?.toString()
       res.on('end', () => resolve({ status: res.statusCode ?? 0, body: text, requestId }))
-      res.on('error', () => resolve(undefined))
+      res.on('error', ({ message }) => broke(message))
       res.on('close', () => resolve(undefined))
     })
-    sending.on('error', () => resolve(undefined))
-    sending.setTimeout(PATIENCE_MS, () => sending.destroy())
+    sending.on('error', ({ message }) => broke(message))
+    sending.setTimeout(PATIENCE_MS, () => sending.destroy(new Error(`nothing within ${PATIENCE_MS} ms`)))
     if (slowlyOverMs === 0) sending.end(bytes)
     else void drip(sending, neverEnds ? bytes.subarray(0, -1) : bytes, { overMs: slowlyOverMs, ends: !neverEnds })
   })
-  return { startedAt, endedAt: performance.now(), heard }
+  return { startedAt, endedAt: performance.now(), heard, ...(heard === undefined && { brokeBy }) }
 }
 
 /** What is heard on a connection that the other end closes after its answer. */
