@@ -13,7 +13,7 @@ import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
 import { publish } from './published.ts'
-import { roundsAsked, UsageError, type Rounds } from './rounds.ts'
+import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
 import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
@@ -147,11 +147,6 @@ function nameOf(share: number): string {
 
 function judgedOf(steps: readonly Step[]): Step {
   return steps[SHARES.indexOf(JUDGED_SHARE)]!
-}
-
-/** Who comes after another has the caches that it left, and comes first in the next round. */
-function inTurn<Who>(all: readonly Who[], round: number): readonly Who[] {
-  return round % 2 === 0 ? all : all.toReversed()
 }
 
 function judge({ gateway, bare, sameRate }: Results): Judged {

@@ -1,30 +1,15 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readBody } from '../../../bench/contenders/http.ts'
 import { isSigned } from '../../../bench/contenders/verify.ts'
 import { checkAnswers } from '../../../bench/measure.ts'
 import { slackCommand } from '../../../bench/slack-command.ts'
 import { SECRET } from '../../../bench/slack-event.ts'
+import { loopbackServers } from './loopback.ts'
 
 const form = slackCommand(1)
 
 describe('before a contender is timed', () => {
-  const servers: Server[] = []
-  const serve = async (listener: RequestListener): Promise<string> => {
-    const server = createServer(listener)
-    servers.push(server)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  }
-  afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      })
-    }
-  })
+  const serve = loopbackServers()
   const startRegion = ({ inChunks = false } = {}): Promise<string> => {
     let asked = 0
     return serve((req, res) => {

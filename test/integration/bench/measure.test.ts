@@ -1,29 +1,15 @@
-import { createServer, request, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { request } from 'node:http'
+import { describe, expect, it } from 'vitest'
 import { pathToProgram } from '../../../bench/installed.ts'
 import { measure } from '../../../bench/measure.ts'
 import { slackCommand } from '../../../bench/slack-command.ts'
+import { loopbackServers } from './loopback.ts'
 
 const installed = pathToProgram('wrk') !== undefined
 if (!installed) console.warn('wrk is not installed: what is measured is not looked at')
 
 describe.skipIf(!installed)('a server that is timed', () => {
-  const servers: Server[] = []
-  const serve = async (listener: RequestListener): Promise<string> => {
-    const server = createServer(listener)
-    servers.push(server)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  }
-  afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      })
-    }
-  })
+  const serve = loopbackServers()
   /** Answers so, having asked its region so many times. */
   const flood = async ({ status = 200, times = 1 }: { status?: number; times?: number }) => {
     let asked = 0
