@@ -6,7 +6,7 @@ import { handleWebhook, type Arrival } from './handle-webhook.ts'
 import { peerOf, withoutIdentity } from './peer.ts'
 import type { Reply } from './provider.ts'
 import { readBody } from './receive.ts'
-import { problemReply, sendFailure, sendReply, sendReplyAndClose } from './send-reply.ts'
+import { endOfTurn, problemReply, sendFailure, sendReply, sendReplyAndClose } from './send-reply.ts'
 import { endingOf, type Ending } from './telemetry/ending.ts'
 import { traceWebhook } from './telemetry/trace.ts'
 
@@ -111,6 +111,7 @@ async function answer(
     else sendReply(res, reply, own())
     return reply.status
   }
+  await endOfTurn()
   // Whoever has gone gets nothing, whatever is written; what was decided stays decided.
   const isGone = res.destroyed
   let status

@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from './clock.ts'
 import { catalogue, Refusal, SiloClientError } from './errors.ts'
 import type { Reply } from './provider.ts'
@@ -30,6 +31,16 @@ export function problemReply(error: Refusal | SiloClientError): Reply {
     rawHeaders: ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store', ...headers],
     body: Buffer.from(JSON.stringify(problem)),
   }
+}
+
+let underWay: Promise<void> | undefined
+
+/**
+ * Resolves when the event loop is through with what has come by now. Whoever answers then answers together with others:
+ * to wake the reader is most of what an answer costs the kernel, and one that is awake need not be woken again.
+ */
+export function endOfTurn(): Promise<void> {
+  return (underWay ??= nextTurn().then(() => (underWay = undefined)))
 }
 
 /** Writes a complete reply with its true length. `own` headers, a flat list, replace the reply's of the same name. */
