@@ -7,8 +7,8 @@
 const BITS_PER_WORD = 10
 const PROBES = 7
 
-export function bloomOf(words: ReadonlySet<string>): Uint8Array {
-  const filter = new Uint8Array(Math.max(1, Math.ceil((words.size * BITS_PER_WORD) / 8)))
+export function bloomOf(words: readonly string[]): Uint8Array {
+  const filter = new Uint8Array(Math.max(1, Math.ceil((words.length * BITS_PER_WORD) / 8)))
   for (const word of words) {
     probe(word, filter, (byte, bit) => {
       filter[byte] = (filter[byte] ?? 0) | bit

@@ -24,18 +24,26 @@ export interface RecordFilter {
 
 type Value = string | number | boolean | null
 
-/** What of an entry has to be what a filter says in the field of that name. */
-const singles: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry) => Value])[] = [
+type Single = readonly [name: keyof RecordFilter, of: (entry: Entry) => Value]
+
+/** What of an entry has to be what a filter says in the field of that name. These it shares with next to no other. */
+const own: readonly Single[] = [
   ['delivery', ({ story }) => story.id],
+  ['dedupKey', ({ dedupKey }) => dedupKey],
+]
+
+/** The same of what it shares with most others. */
+const shared: readonly Single[] = [
   ['surface', ({ story }) => story.surface],
   ['type', ({ story }) => story.type],
   ['outcome', ({ story }) => story.outcome],
   ['status', ({ story }) => story.status],
   ['failed', ({ story }) => story.failed],
   ['installation', ({ installation }) => installation],
-  ['dedupKey', ({ dedupKey }) => dedupKey],
   ['integration', ({ way }) => way.integration?.id ?? null],
 ]
+
+const singles = [...own, ...shared]
 
 /** One of these has to be. */
 const severals: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry) => readonly Value[]])[] = [
@@ -43,16 +51,18 @@ const severals: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry)
   ['organization', ({ way }) => way.organizations.map(({ id }) => id)],
 ]
 
-/** What any of the entries is found by, as the words of a block. */
-export function wordsOf(entries: readonly Entry[]): Set<string> {
-  const words = new Set<string>()
-  // Values first: most are the same ones again, and to make a word of each would cost more than all else here.
+/** What any of the entries is found by, as the words of a block; a rare one may stand there twice. */
+export function wordsOf(entries: readonly Entry[]): string[] {
+  const words: string[] = []
+  // A set would find that they differ, for more than all else here costs.
+  for (const [name, of] of own) for (const entry of entries) words.push(wordFor(name, of(entry)))
+  // Values first: most are the same ones again, and to make a word of each would cost as much.
   const values = new Set<Value>()
   const say = (name: string): void => {
-    for (const value of values) words.add(wordFor(name, value))
+    for (const value of values) words.push(wordFor(name, value))
     values.clear()
   }
-  for (const [name, of] of singles) {
+  for (const [name, of] of shared) {
     for (const entry of entries) values.add(of(entry))
     say(name)
   }
