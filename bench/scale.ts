@@ -81,13 +81,23 @@ async function run(
         return measure(gateway, { forms, connections: CONNECTIONS, seconds: forSeconds, regions: [region] })
       }
       const scaled: Scaled = { integrations, active, rounds: [], residentMiB: Number.NaN }
-      entrants.push({ gateway, scaled, flood, teams: activeTeams(integrations, active) })
+      const teams = activeTeams(integrations, active)
+      const oneByOne = (at: number): string => teams[at % teams.length]!
+      const atRandom = (): string => teams[Math.floor(Math.random() * teams.length)]!
+      entrants.push({
+        gateway,
+        scaled,
+        warmUp: (forSeconds: number) => flood(forSeconds, oneByOne),
+        flood: () => flood(seconds, atRandom),
+      })
     }
   }
-  for (const { flood, teams } of entrants) await flood(warmUpSeconds, (at) => teams[at % teams.length]!)
+  for (const { warmUp } of entrants) await warmUp(warmUpSeconds)
   for (let round = 0; round < rounds; round += 1) {
-    for (const { flood, teams, scaled, gateway } of inTurn(entrants, round)) {
-      scaled.rounds.push(await flood(seconds, () => teams[Math.floor(Math.random() * teams.length)]!))
+    for (const { warmUp, flood, scaled, gateway } of inTurn(entrants, round)) {
+      // What it remembers has grown old while the others had their turns.
+      await warmUp(seconds)
+      scaled.rounds.push(await flood())
       scaled.residentMiB = residentMiB(gateway.pid)
     }
   }
