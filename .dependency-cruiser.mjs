@@ -233,6 +233,23 @@ export default {
       from: { path: '^src/' },
       to: { path: '^src/telemetry/open-telemetry\\.ts$', dependencyTypesNot: ['dynamic-import', 'type-only'] },
     },
+    {
+      name: 'redis-when-needed',
+      comment: 'A gateway that stands alone does not wait for a client of Redis to be loaded.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/fleet/redis\\.ts$', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
+      name: 'pg-when-needed',
+      comment: 'Who keeps everything in a file does not wait for a client of PostgreSQL to be loaded.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(?:database/postgres|spool/postgres/)' },
+      to: {
+        path: '^src/(?:database/postgres(?:-connections)?|spool/postgres/postgres-spool)\\.ts$',
+        dependencyTypesNot: ['dynamic-import', 'type-only'],
+      },
+    },
     onlyIn('commander-in-cli', '(?:^|/)node_modules/commander/', '^src/cli/', 'Options are parsed once.'),
     onlyIn(
       'process-is-global',

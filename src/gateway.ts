@@ -15,7 +15,6 @@ import { noNews, type News } from './fleet/news.ts'
 import { createRedisClaims } from './fleet/redis-claims.ts'
 import { createRedisCounts } from './fleet/redis-counts.ts'
 import { createRedisNews } from './fleet/redis-news.ts'
-import { openRedis } from './fleet/redis.ts'
 import { explain } from './explain/explain.ts'
 import type { ExplainIn, Explanation } from './explain/explanation.ts'
 import type { Answer, Rooms } from './handle-webhook.ts'
@@ -167,7 +166,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   // First, to be closed last: until then there is something to be told of.
   const tracing = await openTracing(atStart, { ids, instance, version, clock, counters, alarms })
   opened.defer(() => tracing?.close())
-  const redis = redisUrl === undefined ? undefined : await openRedis({ url: redisUrl, clock, alarms, log, counters })
+  const redis =
+    redisUrl === undefined
+      ? undefined
+      : await (await import('./fleet/redis.ts')).openRedis({ url: redisUrl, clock, alarms, log, counters })
   opened.defer(() => redis?.close())
   const news = redis === undefined ? noNews : createRedisNews({ redis, instance, counters })
 

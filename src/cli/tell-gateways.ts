@@ -4,7 +4,6 @@ import { requireVariables } from '../config/required.ts'
 import { tellFleet } from '../directory/announce.ts'
 import type { DirectoryChange } from '../directory/change.ts'
 import { createRedisNews } from '../fleet/redis-news.ts'
-import { openRedis } from '../fleet/redis.ts'
 import { createAlarms } from '../telemetry/alarm.ts'
 import { createCounters } from '../telemetry/counters.ts'
 import { silentLog } from '../telemetry/log.ts'
@@ -22,6 +21,7 @@ export function readFleet(io: Pick<Process, 'stderr'>): (change: DirectoryChange
   )
   if (url === undefined) return () => Promise.resolve()
   return async (change) => {
+    const { openRedis } = await import('../fleet/redis.ts')
     const counters = createCounters()
     const alarms = createAlarms({ clock: systemClock, log: silentLog })
     const redis = await openRedis({ url, clock: systemClock, alarms, log: silentLog, counters })

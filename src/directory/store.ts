@@ -4,7 +4,6 @@ import type { Clock } from '../clock.ts'
 import type { Connections } from '../database/connections.ts'
 import { readDatabaseId } from '../database/database-id.ts'
 import { migrate } from '../database/migrations.ts'
-import { openPostgres } from '../database/postgres-connections.ts'
 import type { PostgresDatabase } from '../database/postgres.ts'
 import { openSqlite } from '../database/sqlite-connections.ts'
 import type { DirectoryEditor } from './edit.ts'
@@ -52,7 +51,9 @@ export interface DirectoryStore extends InstallationFinder {
  */
 export async function openDirectory(database: Database, { clock }: { clock: Clock }): Promise<DirectoryStore> {
   const connections: Connections<DirectorySchema> =
-    database.kind === 'postgres' ? await openPostgres(database) : await openSqlite(database.path, clock)
+    database.kind === 'sqlite'
+      ? await openSqlite(database.path, clock)
+      : await (await import('../database/postgres-connections.ts')).openPostgres(database)
   try {
     await connections.aside((db) => migrate(db))
   } catch (error) {

@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../directory/store.ts'
-import { openPostgresSpool } from './postgres/postgres-spool.ts'
 import type { Spool } from './spool.ts'
 import { openSqliteSpool } from './sqlite/sqlite-spool.ts'
 
@@ -8,6 +7,8 @@ import { openSqliteSpool } from './sqlite/sqlite-spool.ts'
  * Opens what is kept of deliveries in this database, for a process that serves.
  * @throws an error that names the database when it cannot be opened.
  */
-export function openSpool(database: Database, parts: { clock: Clock; instance: string }): Promise<Spool> {
-  return database.kind === 'sqlite' ? openSqliteSpool(database.path, parts) : openPostgresSpool(database, parts)
+export async function openSpool(database: Database, parts: { clock: Clock; instance: string }): Promise<Spool> {
+  if (database.kind === 'sqlite') return openSqliteSpool(database.path, parts)
+  const { openPostgresSpool } = await import('./postgres/postgres-spool.ts')
+  return openPostgresSpool(database, parts)
 }

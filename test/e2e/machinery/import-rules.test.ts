@@ -41,6 +41,8 @@ const violations: Readonly<Record<string, readonly [file: string, source: string
   'pino-in-telemetry': ['src/resolve/c.ts', "import 'pino'"],
   'opentelemetry-in-one-file': ['src/telemetry/a.ts', "import type { Span } from '@opentelemetry/api'"],
   'opentelemetry-when-needed': ['src/telemetry/b.ts', "import './open-telemetry.ts'"],
+  'redis-when-needed': ['src/limit/redis.ts', "import '../fleet/redis.ts'"],
+  'pg-when-needed': ['src/cli/pg.ts', "import '../spool/postgres/postgres-spool.ts'"],
   'commander-in-cli': ['src/regions/options.ts', "import 'commander'"],
   'process-is-global': ['src/regions/process.ts', "import { env } from 'node:process'"],
 }
@@ -71,7 +73,8 @@ const lawful: Readonly<Record<string, string>> = {
 
 const empty = ['errors', 'gateway', 'demo/demo', 'cli/program', 'wire/b', 'resolve/resolve', 'dispatch/plan']
   .concat(['directory/store', 'directory/id', 'providers/index', 'providers/slack/verify', 'admin/routes'])
-  .concat(['delivery/mailboxes', 'spool/sqlite/rows', 'spool/postgres/rows'])
+  .concat(['delivery/mailboxes', 'spool/sqlite/rows', 'spool/postgres/rows', 'spool/postgres/postgres-spool'])
+  .concat(['fleet/redis'])
   .map((name) => `src/${name}.ts`)
   .concat('test/support/clock.ts', 'console/src/style.css')
 
