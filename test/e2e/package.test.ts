@@ -58,32 +58,45 @@ describe('the built package', () => {
   })
 
   it('serves as that, its thread and all, with nothing else installed', async () => {
-    const regions = join(folder, 'regions.yaml')
-    await writeFile(regions, 'version: 1\nregions:\n  - { name: us, address: http://127.0.0.1:9 }\n')
-    const alone = await mkdtemp(join(tmpdir(), 'silo-gateway-command-'))
-    await cp(join(folder, 'dist'), join(alone, 'dist'), { recursive: true })
-    await cp(join(folder, 'package.json'), join(alone, 'package.json'))
-    const gateway = spawn(process.execPath, [join(alone, 'dist/main.js'), 'serve'], {
-      env: {
-        HOST: '127.0.0.1',
-        PORT: '0',
-        ADMIN_PORT: '0',
-        REGIONS_FILE: regions,
-        DATABASE_URL: `sqlite:${join(alone, 'gateway.db')}`,
-        SLACK_SIGNING_SECRETS: 'secret',
-        // What is loaded for it only is there as well.
-        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const ended = once(gateway, 'exit')
-    let text = ''
-    for await (const chunk of gateway.stdout) {
-      text += String(chunk)
-      if (text.includes('"public":')) gateway.kill('SIGTERM')
-    }
-    expect(await ended).toEqual([0, null])
-    expect(text).toContain('"public":')
-    await rm(alone, { recursive: true })
+    expect(await served()).toContain('"public":')
+  })
+
+  // The start would take a tenth longer.
+  it("serves without Node's own copy of undici", async () => {
+    const list = "data:text/javascript,process.on('exit', () => console.log(process.moduleLoadList.join()))"
+    const text = await served('--import', list)
+    expect(text).toContain('NativeModule http')
+    expect(text).not.toContain('internal/deps/undici')
   })
 })
+
+/** What it prints from its start to its end, in a folder of its own and with these arguments for Node. */
+async function served(...nodeArgs: string[]): Promise<string> {
+  const alone = await mkdtemp(join(tmpdir(), 'silo-gateway-command-'))
+  await cp(join(folder, 'dist'), join(alone, 'dist'), { recursive: true })
+  await cp(join(folder, 'package.json'), join(alone, 'package.json'))
+  const regions = join(alone, 'regions.yaml')
+  await writeFile(regions, 'version: 1\nregions:\n  - { name: us, address: http://127.0.0.1:9 }\n')
+  const gateway = spawn(process.execPath, [...nodeArgs, join(alone, 'dist/main.js'), 'serve'], {
+    env: {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ADMIN_PORT: '0',
+      REGIONS_FILE: regions,
+      DATABASE_URL: `sqlite:${join(alone, 'gateway.db')}`,
+      SLACK_SIGNING_SECRETS: 'secret',
+      // What is loaded for it only is there as well.
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(gateway, 'exit')
+  let text = ''
+  for await (const chunk of gateway.stdout) {
+    text += String(chunk)
+    if (text.includes('"public":')) gateway.kill('SIGTERM')
+  }
+  expect(await ended).toEqual([0, null])
+  await rm(alone, { recursive: true })
+  return text
+}
