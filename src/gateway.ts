@@ -173,8 +173,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   opened.defer(() => redis?.close())
   const news = redis === undefined ? noNews : createRedisNews({ redis, instance, counters })
 
-  const store = await openDirectory(atStart.DATABASE_URL, { clock })
-  opened.defer(() => store.close())
+  const directoryOpens = openDirectory(atStart.DATABASE_URL, { clock })
+  opened.defer(async () => (await directoryOpens.catch(() => undefined))?.close())
+  // Its thread starts meanwhile.
+  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance, tables: directoryOpens })
+  const store = await directoryOpens
   const directory = cacheDirectory(store, {
     entries: atStart.CACHE_ENTRIES,
     freshMs: atStart.CACHE_FRESH_MS,
@@ -204,7 +207,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const secretUses = createSecretUses({ store: store.secretUses, clock, alarms })
   opened.defer(() => secretUses.stop())
 
-  const spool = await openSpool(atStart.DATABASE_URL, { clock, instance })
   opened.defer(giveBack)
   const poster = createAnswerPoster({ clock })
   opened.defer(() => poster.close())

@@ -39,6 +39,8 @@ interface SqliteSpoolOptions {
   readonly clock: Clock
   /** Unique to this process's life. */
   readonly instance: string
+  /** Resolves when somebody else has brought the file's tables up to date. Default: it does so itself. */
+  readonly tables?: Promise<unknown> | undefined
   readonly startThread?: (options: ThreadOptions) => Worker
 }
 
@@ -73,8 +75,6 @@ interface Call {
  */
 export async function openSqliteSpool(path: string, options: SqliteSpoolOptions): Promise<Spool> {
   const { clock, instance } = options
-  // Only here is a file made: an empty one in the place of one that is missing would hide that everything in it is.
-  if (path !== ':memory:') await migrateFile(path, clock)
   const startThread = options.startThread ?? (await spoolThread(path, clock))
   const pending = new Map<number, Call>()
   const late = new Map<number, NonNullable<Call['undo']>>()
@@ -242,7 +242,12 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
     posting: (delivery, message) => enqueue('posting', [delivery, apart(message)]),
     close: () => (closed ??= shut()),
   }
+  const inFile = path !== ':memory:'
+  // The thread takes as long to start as the file to be opened and looked at.
+  if (inFile) send()
   try {
+    // Only here is a file made: an empty one in the place of one that is missing would hide that everything in it is.
+    await (options.tables ?? (inFile && migrateFile(path, clock)))
     await spool.renew()
   } catch (error) {
     await end()
