@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeSync, closeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +11,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NO_PROGRESS, LEASE_MS, type NewOwedAnswer, type NewRow, type Spool } from '../../../src/spool/spool.ts'
 import { openSqliteSpool, type FromThread, type ThreadOptions } from '../../../src/spool/sqlite/sqlite-spool.ts'
+import { migrateFile } from '../../../src/database/migrations.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
 const sources = join(import.meta.dirname, '../../../src')
@@ -32,12 +34,12 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function open(more: Partial<ThreadOptions> = {}): Promise<Spool> {
+async function open(more: Partial<ThreadOptions> = {}, tables?: Promise<unknown>): Promise<Spool> {
   const startThread = (workerData: ThreadOptions) => {
     thread = new Worker(threadSource, { workerData: { ...workerData, ...more }, execArgv: [] })
     return thread
   }
-  const spool = await openSqliteSpool(path, { clock, instance: 'a', startThread })
+  const spool = await openSqliteSpool(path, { clock, instance: 'a', startThread, tables })
   opened.push(spool)
   return spool
 }
@@ -87,6 +89,26 @@ function commits(): number {
   }
   return found
 }
+
+describe('a file whose tables somebody else makes', () => {
+  it('is opened by a thread that starts meanwhile', async () => {
+    const tables = Promise.withResolvers<void>()
+    const opening = open({}, tables.promise)
+    await once(thread, 'online')
+    await migrateFile(path, clock)
+    tables.resolve()
+    expect(await depth(await opening)).toBe(0)
+  })
+
+  it('is not opened where they cannot be made, and no thread is left', async () => {
+    const tables = Promise.withResolvers<void>()
+    const opening = open({}, tables.promise)
+    const ended = once(thread, 'exit')
+    tables.reject(new Error('no tables'))
+    await expect(opening).rejects.toThrow('no tables')
+    await ended
+  })
+})
 
 describe('writes of many callers', () => {
   it('of one turn share one sync', async () => {
