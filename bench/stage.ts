@@ -11,8 +11,8 @@ const main = join(import.meta.dirname, '../dist/main.js')
 /** Where a bench plays: a folder and processes that are gone when it is left, however that comes about. */
 export interface Stage {
   readonly folder: string
-  /** A file of this folder as a server of its own, which prints its port. */
-  startServer(file: string, ...args: string[]): Promise<RunningServer>
+  /** A file of this folder as a process of its own, which serves on one port or several, and prints them in a line. */
+  startServer(file: string, ...args: string[]): Promise<StartedServer>
   /** An installed program, as the leader of its process group: all of it ends with the stage. Returns its pid. */
   startProgram(path: string, ...args: string[]): number
   /** A file of this folder, to be asked things. */
@@ -28,6 +28,11 @@ export interface RunningServer {
   /** What it has put on V8's heap so far. Undefined: nobody knows; the stage must keep the account. */
   readonly allocatedBytes?: () => Promise<number | undefined>
   stop?(): Promise<void>
+}
+
+export interface StartedServer extends RunningServer {
+  /** One for each of its ports; the first is its `url`. */
+  readonly urls: readonly string[]
 }
 
 /** Does one thing at a time for the bench, in a process of its own. */
@@ -82,13 +87,15 @@ export function openStage({
           stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
         }),
       )
-      const port = await new Promise<string>((resolve, reject) => {
+      const ports = await new Promise<string>((resolve, reject) => {
         child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
         child.once('exit', (code) => reject(new Error(`${file} ended with ${code} instead of serving`)))
       })
+      const urls = ports.split(' ').map((port) => `http://127.0.0.1:${port}`)
       return {
         pid: pidOf(child),
-        url: `http://127.0.0.1:${port}`,
+        url: urls[0]!,
+        urls,
         ...(heapAccount && { allocatedBytes: asker(child) }),
       }
     },
