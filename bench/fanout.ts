@@ -12,7 +12,7 @@ import { fellBehind } from './pace.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
 import { ANSWER, slackAction, type SlackForm } from './slack-command.ts'
-import { openStage, type RunningServer, type Stage } from './stage.ts'
+import { openStage, type Stage } from './stage.ts'
 import { judge, median, othersHad, spread, type Judged } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
@@ -22,6 +22,8 @@ const REGIONS = [1, 2, 3, 8, 32]
 const TARGETS = { addedMicros: 35, regionsOfAddedMicros: 8, addedMs: 1 }
 
 const CONNECTIONS = 32
+/** All regions together; of a thousand calls at once, a gateway that is not warm yet ends some after wrk's 2 s. */
+const CALLS_AT_ONCE = 256
 /** The gateway knows those that come again: more of them than it could take. */
 const FORMS_A_SECOND = 16_000
 /** How much later than the fastest region the others answer: waiting for one of them would show. */
@@ -60,9 +62,10 @@ export async function benchFanout(args: readonly string[]): Promise<void> {
 }
 
 async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Fanout[]> {
-  const start = (delayMs: number): Promise<RunningServer> => stage.startServer('upstream.ts', String(delayMs))
-  const atOnce = await Promise.all(Array.from({ length: Math.max(...REGIONS) }, () => start(0)))
-  const [fastest, slow] = [await start(0), await start(SLOW_MS)]
+  // In one process: 32 would leave the gateway, wrk and the load generator next to nothing of two cores.
+  const { urls: atOnce } = await stage.startServer('upstream.ts', '0', String(Math.max(...REGIONS)))
+  const fastest = await stage.startServer('upstream.ts')
+  const slow = await stage.startServer('upstream.ts', String(SLOW_MS))
   const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
   const load = { form: 'action', answer: ANSWER, connections: CONNECTIONS, ahead: 0 } as const
   const ask = async (url: string, perSecond: number, forSeconds: number): Promise<OpenLoopReport> => {
@@ -75,15 +78,16 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
 
   const entrants = []
   for (const count of REGIONS) {
-    const regions = atOnce.slice(0, count).map(({ url }) => url)
+    const regions = atOnce.slice(0, count)
     const busy = await startGateway(stage, regions)
     await checkAnswers(busy.url, { regions, form: newForms(1)[0]!, verifies: true })
     const unequal = [fastest.url, ...regions.slice(1).map(() => slow.url)]
     const calm = await startGateway(stage, unequal)
     await checkAnswers(calm.url, { regions: unequal, form: newForms(1)[0]!, verifies: true })
+    const connections = Math.min(CONNECTIONS, CALLS_AT_ONCE / count)
     const flood = (forSeconds: number): Promise<Round> => {
       const forms = newForms(FORMS_A_SECOND * forSeconds)
-      return measure(busy, { forms, connections: CONNECTIONS, seconds: forSeconds, regions })
+      return measure(busy, { forms, connections, seconds: forSeconds, regions })
     }
     entrants.push({ regions: count, calm, flood, rounds: [] as FanoutRound[] })
   }
