@@ -1,22 +1,43 @@
 /*
  * Preloaded into the gateway by NODE_OPTIONS: writes each second, to the file that LOOP_DELAY_FILE names, how long its
- * event loop has kept everybody waiting at the most. The gateway itself does not know of it.
+ * event loop has kept everybody waiting at the most: in all, and without the time in which it was ready to run and no
+ * core was free for it. The gateway itself does not know of it.
  */
-import { appendFileSync } from 'node:fs'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { appendFileSync, openSync, readSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
-/** Of its timer, which is in each figure; a stall is told as up to so much shorter than it was. */
+/** A stall is told as up to so much shorter than it was. */
 const RESOLUTION_MS = 1
+/** Three numbers of 20 digits at the most. */
+const SCHEDSTAT_BYTES = 64
 
 const file = process.env['LOOP_DELAY_FILE']
 // Its threads are started with the same options, and so are the commands with which its files are prepared.
 if (file !== undefined && isMainThread && process.argv.includes('serve')) {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  delay.enable()
+  const queuedMs = timeInLine()
+  let [longestMs, longestOwnMs] = [0, 0]
+  let [lookedAt, queued] = [performance.now(), queuedMs()]
   setInterval(() => {
-    const longestMs = Math.max(0, delay.max / 1e6 - RESOLUTION_MS)
-    delay.reset()
-    appendFileSync(file, `${JSON.stringify({ at: Date.now(), longestMs })}\n`)
+    const [now, queuedByNow] = [performance.now(), queuedMs()]
+    const delayMs = Math.max(0, now - lookedAt - RESOLUTION_MS)
+    longestMs = Math.max(longestMs, delayMs)
+    longestOwnMs = Math.max(longestOwnMs, delayMs - (queuedByNow - queued))
+    lookedAt = now
+    queued = queuedByNow
+  }, RESOLUTION_MS).unref()
+  setInterval(() => {
+    appendFileSync(file, `${JSON.stringify({ at: Date.now(), longestMs, longestOwnMs })}\n`)
+    longestMs = longestOwnMs = 0
   }, 1000).unref()
+}
+
+/** How long the main thread has been ready to run and has stood in line for a core, since it began. */
+function timeInLine(): () => number {
+  const schedstat = openSync('/proc/self/schedstat', 'r')
+  const bytes = Buffer.allocUnsafe(SCHEDSTAT_BYTES)
+  return () => {
+    const read = readSync(schedstat, bytes, 0, SCHEDSTAT_BYTES, 0)
+    // On a core, in line for one, and how often: nanoseconds (Documentation/scheduler/sched-stats.rst).
+    return Number(bytes.toString('latin1', 0, read).split(' ')[1]) / 1e6
+  }
 }

@@ -8,11 +8,17 @@ export const SETTLE_SECONDS = 60
 /** What all later seconds are compared with: a single one might be the moment before a collection of garbage. */
 export const REFERENCE_SECONDS = 30
 
+export interface Delay {
+  readonly longestMs: number
+  /** Without the time in which its thread was ready to run and no core was free: that is whoever had them's. */
+  readonly longestOwnMs: number
+}
+
 export interface Soaked {
   /** Of the gateway, one for each second since it has been under load. */
   readonly rssMiB: readonly number[]
-  /** The longest delay of its event loop, one for each second. */
-  readonly delaysMs: readonly number[]
+  /** The longest of its event loop, one for each second. */
+  readonly delays: readonly Delay[]
   /** What had no good answer, and by how much regions were asked more or less often than was sent. */
   readonly errors: number
 }
@@ -27,21 +33,27 @@ export interface SoakVerdict {
     readonly worstMiB: number
     readonly worst: number
   }
-  readonly stalls: { readonly verdict: Verdict; readonly longestMs: number; readonly count: number }
+  /** In how many seconds there was one, and the longest; `own` alone are judged. */
+  readonly stalls: { readonly verdict: Verdict; readonly own: Stalls; readonly all: Stalls }
   readonly errors: { readonly verdict: Verdict; readonly count: number }
+}
+
+interface Stalls {
+  readonly longestMs: number
+  readonly count: number
 }
 
 /**
  * Memory must be flat once the gateway has settled: each second within 5 % of the median of the first half minute that
  * counts; a soak that ends before that says nothing of it. Stalls and errors count from the first second on.
  */
-export function judgeSoak({ rssMiB, delaysMs, errors }: Soaked): SoakVerdict {
+export function judgeSoak({ rssMiB, delays, errors }: Soaked): SoakVerdict {
   const settled = rssMiB.slice(SETTLE_SECONDS)
   const referenceMiB = median(settled.slice(0, REFERENCE_SECONDS))
   const off = (mib: number): number => mib / referenceMiB - 1
   const furthest = Math.max(...settled.map((mib) => Math.abs(off(mib))))
   const worstMiB = settled.find((mib) => Math.abs(off(mib)) === furthest) ?? Number.NaN
-  const longestMs = delaysMs.length === 0 ? Number.NaN : Math.max(...delaysMs)
+  const own = stallsAmong(delays.map(({ longestOwnMs }) => longestOwnMs))
   return {
     rss: {
       verdict: settled.length > REFERENCE_SECONDS ? verdict(furthest, SOAK_TARGETS.rssShare) : 'not judged',
@@ -50,11 +62,18 @@ export function judgeSoak({ rssMiB, delaysMs, errors }: Soaked): SoakVerdict {
       worst: off(worstMiB),
     },
     stalls: {
-      verdict: verdict(longestMs, SOAK_TARGETS.stallMs),
-      longestMs,
-      count: delaysMs.filter((ms) => ms > SOAK_TARGETS.stallMs).length,
+      verdict: verdict(own.longestMs, SOAK_TARGETS.stallMs),
+      own,
+      all: stallsAmong(delays.map(({ longestMs }) => longestMs)),
     },
     errors: { verdict: verdict(errors, SOAK_TARGETS.errors), count: errors },
+  }
+}
+
+function stallsAmong(delaysMs: readonly number[]): Stalls {
+  return {
+    longestMs: delaysMs.length === 0 ? Number.NaN : Math.max(...delaysMs),
+    count: delaysMs.filter((ms) => ms > SOAK_TARGETS.stallMs).length,
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
@@ -21,9 +22,11 @@ import {
   REFERENCE_SECONDS,
   SETTLE_SECONDS,
   SOAK_TARGETS,
+  type Delay,
   type SoakVerdict,
 } from './soak-verdict.ts'
 import { openStage, type Stage } from './stage.ts'
+import { othersHad } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 
 const REGIONS = 3
@@ -33,7 +36,9 @@ const COMMANDS = 0.75
 const LOAD = { answer: ANSWER, connections: 256, ahead: 0 } as const
 
 /** What the preloaded module writes: `at` in ms since the epoch, at the end of its second. */
-const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number() })
+const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number(), longestOwnMs: z.number() })
+/** What it does to be ready belongs to its start: the second in which it does is over by then. */
+const STARTED_MS = 1000
 
 interface Second {
   readonly rssMiB: number
@@ -50,7 +55,7 @@ interface Length {
 interface Soak {
   readonly seconds: readonly Second[]
   /** Of the event loop, one for each second too. */
-  readonly delaysMs: readonly number[]
+  readonly delays: readonly Delay[]
   readonly commands: OpenLoopReport
   readonly clicks: OpenLoopReport
   /** How much more often each region was asked than was sent to it. */
@@ -71,11 +76,11 @@ export async function benchSoak(args: readonly string[]): Promise<void> {
   const stage = openStage()
   try {
     const soak = await run(stage, length)
-    const { commands, clicks, seconds, delaysMs, tooOften } = soak
+    const { commands, clicks, seconds, delays, tooOften } = soak
     const errors =
       [commands, clicks].reduce((sum, { due, accepted }) => sum + due - accepted, 0) +
       tooOften.reduce((sum, times) => sum + Math.abs(times), 0)
-    const verdict = judgeSoak({ rssMiB: seconds.map(({ rssMiB }) => rssMiB), delaysMs, errors })
+    const verdict = judgeSoak({ rssMiB: seconds.map(({ rssMiB }) => rssMiB), delays, errors })
     tellTable(summary(length, verdict, soak), values)
     tellFigures({ machine: machine(), ...length, targets: SOAK_TARGETS, verdict, ...soak }, values)
     if (Object.values(verdict).some((each) => each.verdict === 'FAILS')) process.exitCode = 1
@@ -94,6 +99,7 @@ async function run(stage: Stage, { minutes, perSecond }: Length): Promise<Soak> 
     LOOP_DELAY_FILE: delayFile,
   })
   await checkAnswers(gateway.url, { regions, form: slackAction(0), verifies: true })
+  await after(STARTED_MS)
   const before = await asked(regions)
 
   const send = (form: OpenLoad['form'], share: number): Promise<OpenLoopReport> => {
@@ -122,21 +128,20 @@ async function run(stage: Stage, { minutes, perSecond }: Length): Promise<Soak> 
     }
   }, 1000)
   const [commands, clicks] = await Promise.race([sent, ended.promise]).finally(() => clearInterval(looking))
-  const delaysMs = readFileSync(delayFile, 'utf8')
+  const delays = readFileSync(delayFile, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => loopDelaySchema.parse(JSON.parse(line)))
     .filter(({ at }) => at > begunAt)
-    .map(({ longestMs }) => longestMs)
   // What went to a region that was not the first to answer is over now too.
   await gateway.stop()
   const times = (await asked(regions)).map((count, region) => count - (before[region] ?? 0))
   const tooOften = askedTooOften(times, { commands: commands.due, clicks: clicks.due })
-  return { seconds, delaysMs, commands, clicks, tooOften }
+  return { seconds, delays, commands, clicks, tooOften }
 }
 
 function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVerdict, soak: Soak): string {
-  const { seconds, delaysMs, commands, clicks, tooOften } = soak
+  const { seconds, delays, commands, clicks, tooOften } = soak
   const judged = [
     ['', 'measured', 'at most', ''],
     [
@@ -146,7 +151,12 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
       `± ${100 * SOAK_TARGETS.rssShare} %`,
       rss.verdict,
     ],
-    ['event loop, longest delay', `${stalls.longestMs.toFixed(1)} ms`, `${SOAK_TARGETS.stallMs} ms`, stalls.verdict],
+    [
+      'event loop, longest delay of its own',
+      `${stalls.own.longestMs.toFixed(1)} ms`,
+      `${SOAK_TARGETS.stallMs} ms`,
+      stalls.verdict,
+    ],
     [`errors, of ${commands.due + clicks.due}`, String(errors.count), String(SOAK_TARGETS.errors), errors.verdict],
   ]
   const head = ['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'longest ms', 'waited', 'own lag p99 ms']
@@ -155,7 +165,7 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
     const lag = `${lagMs.p99.toFixed(2)}${fellBehind(lagMs.p99) ? ' behind' : ''}`
     return [what, ...[p50, p99, p999, longest].map((ms) => ms.toFixed(2)), String(waited), lag]
   }
-  const others = 100 * (seconds[delaysMs.indexOf(stalls.longestMs)]?.othersShare ?? Number.NaN)
+  const othersThen = seconds[delays.findIndex(({ longestMs }) => longestMs === stalls.all.longestMs)]?.othersShare
   const wrong = [
     ...[commands, clicks].flatMap(({ failures }) => Object.entries(failures).map(([how, count]) => `${how} ×${count}`)),
     ...tooOften.flatMap((more, at) => (more === 0 ? [] : [`region ${at + 1} asked ${more} times more than was sent`])),
@@ -170,8 +180,10 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
     '',
     aligned([head, took('commands', commands), took('clicks', clicks)]),
     '',
-    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms;` +
-      ` others had ${others.toFixed(0)} % of the machine in the second of the longest`,
+    `${stalls.own.count} seconds with a delay of its own of more than ${SOAK_TARGETS.stallMs} ms;` +
+      ` ${stalls.all.count} with what it waited for a core, the longest ${stalls.all.longestMs.toFixed(1)} ms,` +
+      ` when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
+    othersHad(seconds),
     ...wrong,
   ].join('\n')
 }

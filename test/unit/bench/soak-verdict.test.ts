@@ -4,7 +4,8 @@ import { askedTooOften, judgeSoak, type Soaked } from '../../../bench/soak-verdi
 const seconds = (count: number, of: (second: number) => number): number[] =>
   Array.from({ length: count }, (_, second) => of(second))
 
-const flat: Soaked = { rssMiB: seconds(600, () => 200), delaysMs: seconds(600, () => 3), errors: 0 }
+const own = (ms: number) => ({ longestMs: ms, longestOwnMs: ms })
+const flat: Soaked = { rssMiB: seconds(600, () => 200), delays: seconds(600, () => 3).map(own), errors: 0 }
 
 function rss(of: (second: number) => number, count = 600) {
   return judgeSoak({ ...flat, rssMiB: seconds(count, of) }).rss
@@ -14,7 +15,7 @@ describe('a soak', () => {
   it('holds where memory stays, nothing stalls and nothing fails', () => {
     expect(judgeSoak(flat)).toEqual({
       rss: { verdict: 'holds', referenceMiB: 200, worstMiB: 200, worst: 0 },
-      stalls: { verdict: 'holds', longestMs: 3, count: 0 },
+      stalls: { verdict: 'holds', own: { longestMs: 3, count: 0 }, all: { longestMs: 3, count: 0 } },
       errors: { verdict: 'holds', count: 0 },
     })
   })
@@ -53,15 +54,24 @@ describe('a soak', () => {
   it('does not hold for what was not measured', () => {
     expect(rss(() => Number.NaN).verdict).toBe('FAILS')
     expect(rss((second) => (second === 300 ? Number.NaN : 200)).verdict).toBe('FAILS')
-    expect(judgeSoak({ ...flat, delaysMs: [] }).stalls.verdict).toBe('FAILS')
-    expect(judgeSoak({ ...flat, delaysMs: [3, Number.NaN] }).stalls.verdict).toBe('FAILS')
+    expect(judgeSoak({ ...flat, delays: [] }).stalls.verdict).toBe('FAILS')
+    expect(judgeSoak({ ...flat, delays: [3, Number.NaN].map(own) }).stalls.verdict).toBe('FAILS')
   })
 
   it('does not hold for a stall of more than 50 ms in any second', () => {
     const stalls = (ms: number) =>
-      judgeSoak({ ...flat, delaysMs: seconds(600, (second) => (second === 2 ? ms : 1)) }).stalls
+      judgeSoak({ ...flat, delays: seconds(600, (second) => (second === 2 ? ms : 1)).map(own) }).stalls
     expect(stalls(50).verdict).toBe('holds')
-    expect(stalls(50.1)).toEqual({ verdict: 'FAILS', longestMs: 50.1, count: 1 })
+    expect(stalls(50.1)).toMatchObject({ verdict: 'FAILS', own: { longestMs: 50.1, count: 1 } })
+  })
+
+  it('does not answer for the time in which others had the cores, but tells of it', () => {
+    const delays = [...flat.delays, { longestMs: 400, longestOwnMs: 20 }, { longestMs: 60, longestOwnMs: 30 }]
+    expect(judgeSoak({ ...flat, delays }).stalls).toEqual({
+      verdict: 'holds',
+      own: { longestMs: 30, count: 0 },
+      all: { longestMs: 400, count: 2 },
+    })
   })
 
   it('does not hold for a single error', () => {

@@ -1,0 +1,75 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { platform, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+
+const module = pathToFileURL(join(import.meta.dirname, '../../../bench/loop-delay.ts')).href
+const lineSchema = z.object({ at: z.number(), longestMs: z.number(), longestOwnMs: z.number() })
+
+/** Computes for so long, on a core, and ends once it has been told of. */
+const computing = (ms: number): string => `
+  const { existsSync } = require('node:fs')
+  const usedMs = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000 }
+  setTimeout(() => {
+    const before = usedMs()
+    while (usedMs() - before < ${ms});
+    setInterval(() => existsSync(process.env.LOOP_DELAY_FILE) && process.exit(), 10)
+  }, 10)
+`
+
+describe.skipIf(platform() !== 'linux')('the account of the event loop', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'loop-delay-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  /** All on one core. */
+  const start = (...args: string[]): ChildProcess =>
+    spawn('taskset', ['--cpu-list', firstCore(), process.execPath, ...args], {
+      env: { ...process.env, LOOP_DELAY_FILE: join(folder, 'delays') },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+
+  async function accountOf(script: string, ...args: string[]): Promise<z.output<typeof lineSchema>[]> {
+    await once(start('--import', module, '-e', script, ...args), 'exit')
+    const file = join(folder, 'delays')
+    if (!existsSync(file)) return []
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    return lines.map((line) => lineSchema.parse(JSON.parse(line)))
+  }
+
+  it('tells how long it was held up by what was computed', async () => {
+    const [line] = await accountOf(computing(200), 'serve')
+    expect(line?.longestOwnMs).toBeGreaterThan(190)
+  })
+
+  it('tells apart how long no core was free', async () => {
+    const other = start('-e', 'for (;;);')
+    try {
+      const [{ longestMs, longestOwnMs } = { longestMs: Number.NaN, longestOwnMs: Number.NaN }] = await accountOf(
+        computing(200),
+        'serve',
+      )
+      // Of two that always want it each has it half of the time.
+      expect(longestMs - longestOwnMs).toBeGreaterThan(100)
+    } finally {
+      other.kill('SIGKILL')
+      await once(other, 'exit')
+    }
+  })
+
+  it('is kept of a gateway that serves, and of nothing else', async () => {
+    expect(await accountOf('', 'directory')).toEqual([])
+  })
+})
+
+function firstCore(): string {
+  const allowed = /^Cpus_allowed_list:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  if (allowed === undefined) throw new Error('Linux does not say which cores there are')
+  return allowed
+}
