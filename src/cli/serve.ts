@@ -6,6 +6,7 @@ import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { serve, type Serving } from '../serve.ts'
 import type { Signals } from './signals.ts'
+import { tuneCollector } from './tune-collector.ts'
 
 /** For a step that takes a third of a millisecond. */
 const RESERVE_EVERY_MS = 10
@@ -13,6 +14,7 @@ const RESERVE_EVERY_MS = 10
 /** Serves until told to stop, then drains. Told before it serves, it ends at once: nothing has been accepted yet. */
 export async function serveCommand(signals: Signals): Promise<number> {
   refuseOtherModes()
+  tuneCollector()
   // Opening may wait for a lock on the database, and must not keep the process from ending.
   const started = await Promise.race([start(), signals.toldToStop])
   if (started === undefined) return 0
