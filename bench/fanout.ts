@@ -87,7 +87,9 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
     const connections = Math.min(CONNECTIONS, CALLS_AT_ONCE / count)
     const flood = (forSeconds: number): Promise<Round> => {
       const forms = newForms(FORMS_A_SECOND * forSeconds)
-      return measure(busy, { forms, connections, seconds: forSeconds, regions })
+      return measure(busy, { forms, connections, seconds: forSeconds, regions }).catch((error: Error) => {
+        throw new Error(`The gateway of ${count} regions: ${error.message}`, { cause: error })
+      })
     }
     entrants.push({ regions: count, calm, flood, rounds: [] as FanoutRound[] })
   }

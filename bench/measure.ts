@@ -29,7 +29,9 @@ export async function measure(
   const usedMs = familyCpuMs(pid) - before.cpuMs
   const allocated = await allocatedBytes?.()
   const { requests } = report
-  if (errors > 0) throw new Error(`${errors} of its ${requests} answers were errors`)
+  if (Object.keys(errors).length > 0) {
+    throw new Error(`of its ${requests} answers some were errors: ${JSON.stringify(errors)}`)
+  }
   for (const [region, times] of askedInAll.entries()) {
     const timesNow = times - before.asked[region]!
     // Those that were on their way when wrk stopped have been sent on, and not been answered.

@@ -25,10 +25,11 @@ export interface WrkReport {
   readonly p50Ms: number
   readonly p99Ms: number
   /**
-   * Answers above 399, broken connections and answers that took longer than 2 s, wrk's own limit. A longer one would let
-   * apologies pass: at 2.5 s the gateway answers a click 200, whatever has become of it.
+   * How often each kind of them occurred: answers above 399, broken connections and answers that took longer than 2 s,
+   * wrk's own limit. A longer one would let apologies pass: at 2.5 s the gateway answers a click 200, whatever has become
+   * of it.
    */
-  readonly errors: number
+  readonly errors: Readonly<Record<string, number>>
 }
 
 /*
@@ -111,7 +112,7 @@ export function readWrk(stdout: string): WrkReport {
     requests,
     p50Ms: p50 / 1000,
     p99Ms: p99 / 1000,
-    errors: errors.status + errors.connect + errors.read + errors.write + errors.timeout,
+    errors: Object.fromEntries(Object.entries(errors).filter(([, times]) => times > 0)),
   }
 }
 
