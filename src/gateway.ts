@@ -27,6 +27,7 @@ import { openDeliveries, type Deliveries } from './records/deliveries.ts'
 import { createRecorder } from './records/recorder.ts'
 import type { Topology } from './regions/regions.ts'
 import { createSecretUses, type SecretListing } from './secrets/secret-uses.ts'
+import { createShortLivedMap } from './short-lived-map.ts'
 import { openSpool } from './spool/open-spool.ts'
 import type { Spool } from './spool/spool.ts'
 import { createSteering, type Steering } from './steering/steering.ts'
@@ -240,7 +241,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     counters,
     counts: redis && createRedisCounts(redis),
   })
-  const underWay = new Set<Promise<void>>()
+  const underWay = createShortLivedMap<Promise<void>>()
+  let tracked = 0
   const stopping = new AbortController()
   const draining = () => stopping.signal.aborted
   const onlookers = createOnlookers()
@@ -261,7 +263,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     steering,
     secretUses,
     identities: store.identities,
-    webhooksEnded: () => Promise.all(underWay),
+    webhooksEnded: () => Promise.all(underWay.values()),
     isOneTooMany: limitUnproven(),
     onWebhook: options.onWebhook,
     tracing,
@@ -308,7 +310,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   async function shutDown(): Promise<void> {
     // Nothing more is begun that is not a webhook's; what is refused from now on is under way for a moment, too.
     const stopping = delivery.stop()
-    while (underWay.size > 0) await Promise.all(underWay)
+    while (underWay.size > 0) await Promise.all(underWay.values())
     await stopping
     // Begins with what those webhooks have left behind.
     await toClose.disposeAsync()
@@ -355,12 +357,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     lookAtMailboxes: () => mailboxes.lookAtAll(),
     directoryChanged,
     track(work) {
-      const over = (): void => void underWay.delete(tracked)
-      const tracked = work.then(over, (err: unknown) => {
+      const number = (tracked += 1)
+      const over = (): void => underWay.delete(number)
+      const end = work.then(over, (err: unknown) => {
         log.error({ err }, 'A webhook was answered, but its story could not be told')
         over()
       })
-      underWay.add(tracked)
+      underWay.set(number, end)
     },
     providerHealth,
     onlookers,

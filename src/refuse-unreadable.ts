@@ -16,7 +16,8 @@ export function refuseUnreadable(
   server: Server,
   { clock, requestId }: { clock: Clock; requestId: () => string },
 ): (socket: Duplex, res: ServerResponse) => boolean {
-  const answers = new WeakMap<Duplex, Set<ServerResponse>>()
+  /** Of each connection, the oldest first; pipelined, there are several. */
+  const answers = new WeakMap<Duplex, ServerResponse[]>()
   // The parser complains again of every byte that follows.
   const refused = new WeakSet<Duplex>()
 
@@ -54,10 +55,15 @@ export function refuseUnreadable(
 
   return (socket, res) => {
     if (refused.has(socket)) return false
-    const underWay = answers.get(socket) ?? new Set()
-    if (!answers.has(socket)) answers.set(socket, underWay)
-    underWay.add(res)
-    const over = (): void => void underWay.delete(res)
+    const known = answers.get(socket)
+    // A `Set` would let what has left it grow old: see short-lived-map.ts.
+    const underWay = known ?? []
+    if (known === undefined) answers.set(socket, underWay)
+    underWay.push(res)
+    const over = (): void => {
+      const at = underWay.indexOf(res)
+      if (at !== -1) underWay.splice(at, 1)
+    }
     res.on('finish', over).on('close', over)
     return true
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Reply, RoutableRequest } from '../provider.ts'
+import { createShortLivedMap } from '../short-lived-map.ts'
 import type { Sealer } from '../spool/seal.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Claims } from './claims.ts'
@@ -79,7 +80,7 @@ export function createDedup<Done extends Handled = Handled>(parts: {
   fleet?: Fleet | undefined
 }): Dedup<Done> {
   const { maxEntries: max, clock, counters, fleet } = parts
-  const running = new Map<string, Promise<Once<Done>>>()
+  const running = createShortLivedMap<Promise<Once<Done>>>()
   const statuses = createRecentKeys({ max, lifeMs: STATUS_LIFE_MS, clock })
   const answers = createKeptAnswers({ max, lifeMs: ANSWER_LIFE_MS, clock })
   let claimed = 0

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
+import { createShortLivedMap } from '../short-lived-map.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Happened } from '../telemetry/webhook-record.ts'
@@ -70,7 +71,7 @@ interface Growing {
 export function createRecorder(parts: RecorderParts): Recorder {
   const { store, clock, counters, alarms, gateway, settings } = parts
   /** By delivery: one whose regions come to their end before it is written is written once. */
-  let records = new Map<string, Happened>()
+  let records = createShortLivedMap<Happened>()
   let notes: NoteRow[] = []
   let growing: Growing | undefined
   let blocks = 0
@@ -246,10 +247,11 @@ export function createRecorder(parts: RecorderParts): Recorder {
       tick()
     },
     async flush() {
-      const deliveries = [...records.keys()]
+      const deliveries = [...records.values()].map(({ record }) => record.delivery)
       const lastNote = notes.at(-1)
       const isLeft = (): boolean =>
-        deliveries.some((delivery) => records.has(delivery)) || (lastNote !== undefined && notes.includes(lastNote))
+        deliveries.some((delivery) => records.get(delivery) !== undefined) ||
+        (lastNote !== undefined && notes.includes(lastNote))
       // One that is under way may end before the newest of them.
       let isWritten = true
       while (isWritten && isLeft()) isWritten = await write()
@@ -261,7 +263,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       await writing
       await write()
       drop('queue_full', records.size + notes.length)
-      records = new Map()
+      records = createShortLivedMap()
       notes = []
     },
   }
