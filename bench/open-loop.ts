@@ -5,7 +5,6 @@
  * as what is measured. It measures how late it was itself, too.
  */
 import { connect, type Socket } from 'node:net'
-import { constants, setPriority } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { beatMs, dueMs, percentilesOf, type Percentiles } from './pace.ts'
@@ -197,20 +196,7 @@ function isComplete(response: string): boolean {
   return length === undefined ? response.endsWith('\r\n0\r\n\r\n') : response.length >= end + 4 + Number(length)
 }
 
-/**
- * Slack has machines of its own: what is to leave now does not wait until the server, or its region, lets go of a core.
- * Only root may ask for that; anybody else's lag tells what it costs them.
- */
-function goFirst(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGHEST)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SYSTEM_ERROR')) throw error
-  }
-}
-
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  goFirst()
   process.on('message', (load: OpenLoad) => void sendOpenLoop(load).then((report) => process.send?.(report)))
   process.on('disconnect', () => process.exit())
 }
