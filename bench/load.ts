@@ -12,6 +12,7 @@ import { checkAnswers, measure } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
+import { pin } from './pin.ts'
 import { publish } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
 import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
@@ -33,7 +34,10 @@ const LOAD = {
   // More than are ever on their way while a server keeps up; when it does not, the rest wait and it counts.
   connections: 256,
   ahead: Number.MAX_SAFE_INTEGER,
+  settleSeconds: 1,
 } as const
+/** On two cores, and whoever else there is on the other: left to itself, Linux lets a server wait for a busy one. */
+const CORES = { server: 0, others: 1 } as const
 /** The gateway knows those that come again: more of them than it, or even the bare one, could take. */
 const FORMS_A_SECOND = 30_000
 /** Until what is left over from a step is done. */
@@ -84,11 +88,16 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
 }
 
 async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Results> {
-  const region = (await stage.startServer('upstream.ts')).url
+  const upstream = await stage.startServer('upstream.ts')
+  const region = upstream.url
   const servers: Record<'gateway' | 'bare', RunningServer> = {
     gateway: await startGateway(stage, [region]),
     bare: await stage.startServer('contenders/bare-request.ts', SECRET, region),
   }
+  const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
+  for (const { pid } of Object.values(servers)) await pin(pid, CORES.server)
+  // wrk will be started from here.
+  for (const pid of [upstream.pid, slack.pid, process.pid]) await pin(pid, CORES.others)
   let formsMade = 0
   const newForms = (count: number): SlackForm[] => Array.from({ length: count }, () => slackCommand((formsMade += 1)))
   for (const { url } of Object.values(servers)) {
@@ -107,7 +116,6 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
     }
   }
 
-  const slack = stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts')
   const take = async ({ pid, url }: RunningServer, { perSecond, rounds: results }: Step): Promise<void> => {
     const before = familyCpuMs(pid)
     const othersShare = watchOthers([process.pid])

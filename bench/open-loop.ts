@@ -25,6 +25,8 @@ export interface OpenLoad {
   readonly answer?: string
   /** Made and signed before the clock starts; each of the others when it is due, for what is sent minutes later. */
   readonly ahead: number
+  /** So many are sent before: they have to be answered as well, and are in no figure. Connections are made meanwhile. */
+  readonly settleSeconds?: number
   /** Nothing is answered later than so long after the last was due: what is still open counts as not answered. */
   readonly patienceMs?: number
 }
@@ -65,7 +67,8 @@ interface Connection {
 export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   const { url, perSecond, seconds, connections: most } = load
   const { hostname, port, host } = new URL(url)
-  const total = Math.round(perSecond * seconds)
+  const settleMs = (load.settleSeconds ?? 0) * 1000
+  const total = Math.round(perSecond * (settleMs / 1000 + seconds))
   const ready = Array.from({ length: Math.min(load.ahead, total) }, () =>
     Buffer.from(nextRequest(load, host), 'latin1'),
   )
@@ -76,18 +79,21 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   const input = Buffer.allocUnsafe(RECEIVED_BYTES)
   const done = Promise.withResolvers<void>()
   const endings = load.answer === undefined ? [''] : endingsWith(load.answer)
-  const giveUpMs = seconds * 1000 + (load.patienceMs ?? PATIENCE_MS)
-  let [sent, answered, accepted, over, onTime, waited] = [0, 0, 0, 0, 0, 0]
+  const giveUpMs = settleMs + seconds * 1000 + (load.patienceMs ?? PATIENCE_MS)
+  let [sent, answered, accepted, over, counted, onTime, waited] = [0, 0, 0, 0, 0, 0, 0]
   let [startAt, lastAt] = [0, 0]
   const dueAt = (number: number): number => startAt + dueMs(number, perSecond)
 
-  const end = (how: string, tookMs: number): void => {
-    latencies[over++] = tookMs
+  const isCounted = (due: number): boolean => due - startAt >= settleMs
+
+  const end = (how: string, due: number, tookMs: number): void => {
+    over += 1
+    if (isCounted(due)) latencies[counted++] = tookMs
     if (how === '200') accepted += 1
     else failures[how] = (failures[how] ?? 0) + 1
     if (over === total) done.resolve()
   }
-  const goWithout = (how: string, due: number): void => end(how, startAt + giveUpMs - due)
+  const goWithout = (how: string, due: number): void => end(how, due, startAt + giveUpMs - due)
   const receive = (connection: Connection, bytes: number): true => {
     connection.received += input.toString('latin1', 0, bytes)
     if (!isComplete(connection.received)) return true
@@ -100,7 +106,7 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     connection.dueAt = Number.NaN
     connection.idleSince = lastAt
     idle.push(connection)
-    end(isOther ? '200, another answer' : status, lastAt - due)
+    end(isOther ? '200, another answer' : status, due, lastAt - due)
     post()
     return true
   }
@@ -137,8 +143,10 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
         return
       }
       connection.dueAt = dueAt(sent)
-      if (starved) waited += 1
-      else lags[onTime++] = now - connection.dueAt
+      if (isCounted(connection.dueAt)) {
+        if (starved) waited += 1
+        else lags[onTime++] = now - connection.dueAt
+      }
       connection.socket.write(ready[sent] ?? nextRequest(load, host), 'latin1')
       sent += 1
     }
@@ -168,7 +176,7 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     accepted,
     failures,
     perSecond: (answered * 1000) / (lastAt - startAt),
-    latencyMs: percentilesOf(latencies),
+    latencyMs: percentilesOf(latencies.subarray(0, counted)),
     lagMs: percentilesOf(lags.subarray(0, onTime)),
     waited,
   }

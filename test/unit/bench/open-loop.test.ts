@@ -56,6 +56,22 @@ describe('an open loop', () => {
     expect(report.waited).toBeGreaterThan(0)
   })
 
+  it('demands answers while it settles, and has none of their times in its figures', async () => {
+    let answered = 0
+    const report = await send(
+      (_, res) => {
+        // All that come in the first 50 ms are slow, and every tenth of those is refused.
+        answered += 1
+        if (answered > 50) res.end('ok')
+        else if (answered % 10 === 0) res.writeHead(503).end()
+        else setTimeout(() => res.end('ok'), 300)
+      },
+      { connections: 100, settleSeconds: 0.05 },
+    )
+    expect(report).toMatchObject({ due: 100, accepted: 95, failures: { 503: 5 } })
+    expect(report.latencyMs.longest).toBeLessThan(300)
+  })
+
   it('reads an answer by its length, by its chunks, and in pieces', async () => {
     let answered = 0
     const report = await send((_, res) => {
