@@ -28,10 +28,11 @@ const CALLS_AT_ONCE = 256
 const FORMS_A_SECOND = 16_000
 /** How much later than the fastest region the others answer: waiting for one of them would show. */
 const SLOW_MS = 20
-/** Far less than would keep anybody busy, 32 regions on two cores included. */
-const CALM_PER_SECOND = 97
-/** To warm them up: 500 clicks a second, and fewer to so many regions that this would be too much for one process. */
-const WARM_UP = { perSecond: 500, attemptsPerSecond: 4000 }
+/**
+ * Clicks a second for the latencies, and fewer to so many regions that this would keep one process busy. Far fewer would
+ * tell how long a machine takes to wake up that has gone to sleep in between.
+ */
+const CALM = { perSecond: 500, attemptsPerSecond: 4000 }
 
 interface FanoutRound extends Round {
   /** From when a click was due to its answer; half of them took at most so long. */
@@ -91,17 +92,19 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
         throw new Error(`The gateway of ${count} regions: ${error.message}`, { cause: error })
       })
     }
-    entrants.push({ regions: count, calm, flood, rounds: [] as FanoutRound[] })
+    const askAt = (url: string, forSeconds: number): Promise<OpenLoopReport> =>
+      ask(url, Math.min(CALM.perSecond, CALM.attemptsPerSecond / count), forSeconds)
+    entrants.push({ regions: count, calm: calm.url, askAt, flood, rounds: [] as FanoutRound[] })
   }
-  for (const { flood, calm, regions } of entrants) {
+  for (const { flood, calm, askAt } of entrants) {
     await flood(warmUpSeconds)
-    await ask(calm.url, Math.min(WARM_UP.perSecond, WARM_UP.attemptsPerSecond / regions), warmUpSeconds)
+    await askAt(calm, warmUpSeconds)
   }
   for (let round = 0; round < rounds; round += 1) {
-    const alone = await ask(fastest.url, CALM_PER_SECOND, seconds)
-    for (const { calm, flood, rounds: results } of inTurn(entrants, round)) {
+    for (const { calm, askAt, flood, rounds: results } of inTurn(entrants, round)) {
       const flooded = await flood(seconds)
-      const { latencyMs, lagMs } = await ask(calm.url, CALM_PER_SECOND, seconds)
+      const alone = await askAt(fastest.url, seconds)
+      const { latencyMs, lagMs } = await askAt(calm, seconds)
       results.push({ ...flooded, answerMs: latencyMs.p50, regionMs: alone.latencyMs.p50, lagMs: lagMs.p99 })
     }
   }
