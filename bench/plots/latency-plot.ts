@@ -16,7 +16,7 @@ export const latencyResultsSchema = z.object({
 export type LatencyResults = z.infer<typeof latencyResultsSchema>
 
 const [WIDTH, HEIGHT] = [900, 420]
-const AREA = { left: 60, right: 640, top: 40, bottom: 360 }
+const AREA = { left: 72, right: 640, top: 40, bottom: 360 }
 
 /** p99 drawn solid and p50 dashed, on a logarithmic scale: what counts is how soon it grows tenfold. */
 export function drawLatency({ machine, series }: LatencyResults): string {
