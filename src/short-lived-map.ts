@@ -13,8 +13,8 @@ export interface ShortLivedMap<Value extends object> {
 /**
  * A map of what is soon gone again, for thousands a second. A `Map` or a `Set` moves to a new table each time that so
  * many have left it, and has the old one point to the new one (V8's `OrderedHashTable::Rehash`, for those who iterate).
- * Once a single table has grown old, all that is in those after it is kept until old space is collected as well: it
- * takes a twentieth of a webhook's garbage there, and half of what each collection of the young copies.
+ * Once a single table has grown old, all that is in those after it is kept until old space is collected as well: a
+ * fortieth of what webhooks allocate, and half of what each collection of the young copies.
  */
 export function createShortLivedMap<Value extends object>(): ShortLivedMap<Value> {
   // Without a prototype it is a plain hash table from the beginning, and has no names of its own.

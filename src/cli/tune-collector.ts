@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
  */
 export function tuneCollector(): void {
   // One thread needs a few milliseconds for a small round. Of several the webhooks wait for whichever gets a core last:
-  // where all cores were busy up to 190 ms, and with one 40.
+  // where all cores were busy up to 164 ms, and with one 42.
   setFlagsFromString('--no-parallel-scavenge')
   // By itself V8 lets what has grown old become a tenth more before it looks there, or four times as much, as fast as
   // things are just then, and memory goes up and down by that. This is some 15 MB of webhooks: V8 begins early enough
