@@ -35,15 +35,20 @@ export interface Circumstances {
   readonly shed: () => readonly ShedRule[]
 }
 
-/** Decides about a request as it is carried out, and as it is explained. */
-export async function decide(
+/** Decides about a request as it is carried out, and as it is explained; at once if the directory answers so. */
+export function decide(
   provider: Provider,
   request: RoutableRequest,
   { directory, topology, mailboxes, shed }: Circumstances,
-): Promise<Decision> {
+): Decision | Promise<Decision> {
   const promised = provider.promise(request)
   const fanOut = provider.fanOut(request)
-  const decided = (resolution: Resolution | undefined, course: Course) => ({ promised, fanOut, resolution, course })
+  const decided = (resolution: Resolution | undefined, course: Course): Decision => ({
+    promised,
+    fanOut,
+    resolution,
+    course,
+  })
   const rules = request.surface === 'event' ? shed() : []
   const forAll = shedByProvider(rules, provider.name)
   if (forAll !== undefined) return decided(undefined, { kind: 'shed', rule: forAll })
@@ -54,19 +59,22 @@ export async function decide(
     return decided(behind, { kind: 'wait_for_home' })
   }
   const resolving = resolve(request, directory, topology)
-  const resolution = resolving instanceof Promise ? await resolving : resolving
-  switch (resolution.kind) {
-    case 'absent':
-      return decided(resolution, { kind: 'unknown_integration' })
-    case 'unknown':
-      return decided(resolution, { kind: mustArrive ? 'wait_for_home' : 'directory_away' })
-    case 'inactive':
-      return decided(resolution, { kind: 'inactive' })
-    case 'routed': {
-      const { route } = resolution
-      const rule = shedByIntegration(rules, route.integration)
-      if (rule !== undefined) return decided(resolution, { kind: 'shed', rule })
-      return decided(resolution, { kind: 'planned', route, plan: planFor(route, fanOut) })
+  return resolving instanceof Promise ? resolving.then(follow) : follow(resolving)
+
+  function follow(resolution: Resolution): Decision {
+    switch (resolution.kind) {
+      case 'absent':
+        return decided(resolution, { kind: 'unknown_integration' })
+      case 'unknown':
+        return decided(resolution, { kind: mustArrive ? 'wait_for_home' : 'directory_away' })
+      case 'inactive':
+        return decided(resolution, { kind: 'inactive' })
+      case 'routed': {
+        const { route } = resolution
+        const rule = shedByIntegration(rules, route.integration)
+        if (rule !== undefined) return decided(resolution, { kind: 'shed', rule })
+        return decided(resolution, { kind: 'planned', route, plan: planFor(route, fanOut) })
+      }
     }
   }
 }

@@ -52,7 +52,7 @@ export interface Arrival {
   readonly startedAt: number
   readonly deadline: number
   /** The body's raw bytes; refuses more than `limit` of them and what is not complete by the deadline. */
-  readonly readBody: (limit: number) => Promise<Buffer>
+  readonly readBody: (limit: number) => Buffer | Promise<Buffer>
 }
 
 /** The standing rooms a webhook passes. `topology` and `forward` belong together and are those of its arrival. */
@@ -81,18 +81,23 @@ export interface Answer {
 
 /**
  * The journey of a webhook: receive → identify → (once) resolve → plan → dispatch → respond. The order is that of the
- * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`.
+ * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`. What is
+ * there at once, as it nearly always is, is not waited for: a turn of promises costs as much as many a step.
  */
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, door } = arrival
-  const { admission, webhook } = await receive(arrival, rooms.maxBodyBytes)
+  const admitting = admit(arrival)
+  const admission = admitting instanceof Promise ? await admitting : admitting
+  const reading = arrival.readBody(admission.signed ? rooms.maxBodyBytes : UNSIGNED_BODY_BYTES)
+  const webhook = received(arrival, reading instanceof Promise ? await reading : reading)
   trace.received(webhook, admission)
   if (door.kind === 'control_page') {
     const reply = await provider.answerControlPage(admission, webhook)
     return { reply, ending: { kind: 'answered_here', rule: door.kind }, remember: false }
   }
 
-  const identified = await provider.identify(admission, webhook)
+  const identifying = provider.identify(admission, webhook)
+  const identified = identifying instanceof Promise ? await identifying : identifying
   trace.identified(identified)
   if (identified.kind === 'answered') {
     return { reply: identified.reply, ending: { kind: 'answered_here', rule: identified.rule }, remember: false }
@@ -138,12 +143,13 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
     what: forwardable(webhook, { idempotencyKey, cookies, traceparent }, rooms.ids),
     signedBy: request.signedBy,
   }
-  const { promised, fanOut, resolution, course } = await decide(provider, request, {
+  const deciding = decide(provider, request, {
     directory: askUntil(knownBy(task), rooms.directory, rooms.clock),
     topology: rooms.topology,
     mailboxes: rooms.mailboxes,
     shed: rooms.shed,
   })
+  const { promised, fanOut, resolution, course } = deciding instanceof Promise ? await deciding : deciding
   if (resolution !== undefined) trace.resolved(resolution)
   switch (course.kind) {
     case 'shed':
@@ -307,32 +313,18 @@ function rateLimited({ retryAfterS }: Taken & { kind: 'over' }): Refusal {
   })
 }
 
-async function receive(
-  arrival: Arrival,
-  maxBodyBytes: number,
-): Promise<{ admission: Admission; webhook: ReceivedWebhook }> {
-  const { provider, door, head, readBody } = arrival
+/** Whether it may come in, by its head. */
+function admit({ provider, door, head }: Arrival): Admission | Promise<Admission> {
   if (!door.methods.includes(head.method)) {
     const allow = door.methods.join(', ')
     throw new Refusal('method_not_allowed', `This path takes ${allow}.`, { headers: { Allow: allow } })
   }
   refuseEncodedBody(head.headers)
-  const admission = await provider.admit(door, head)
-  const body = await readBody(admission.signed ? maxBodyBytes : UNSIGNED_BODY_BYTES)
+  return provider.admit(door, head)
+}
+
+function received(arrival: Arrival, body: Buffer): ReceivedWebhook {
+  const { method, target, headers, rawHeaders } = arrival.head
   const { peer, requestId, delivery, receivedAt, startedAt, deadline } = arrival
-  const { method, target, headers, rawHeaders } = head
-  const webhook = {
-    method,
-    target,
-    headers,
-    rawHeaders,
-    peer,
-    requestId,
-    delivery,
-    receivedAt,
-    startedAt,
-    deadline,
-    body,
-  }
-  return { admission, webhook }
+  return { method, target, headers, rawHeaders, peer, requestId, delivery, receivedAt, startedAt, deadline, body }
 }

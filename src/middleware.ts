@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Refusal, SiloClientError } from './errors.ts'
 import { firstByteOf } from './first-byte.ts'
 import type { Gateway, OpenDoor } from './gateway.ts'
-import { handleWebhook, type Arrival } from './handle-webhook.ts'
+import { handleWebhook, type Answer, type Arrival } from './handle-webhook.ts'
 import { peerOf, withoutIdentity } from './peer.ts'
 import type { Reply } from './provider.ts'
 import { readBody } from './receive.ts'
@@ -88,8 +88,13 @@ async function answer(
   // Asked for when the answer leaves: a drain that began meanwhile must not leave the connection open.
   const own = () => ownHeaders(gateway, arrival.requestId)
   const trace = traceWebhook(arrival, traceParts)
-  const journey = gateway.closing() ? refuseAll() : handleWebhook(arrival, rooms, trace)
-  const ended = await journey.catch((failure: unknown) => ({ failure, ending: endingOf(failure) }))
+  let ended: Answer | { readonly failure: unknown; readonly ending: Ending }
+  try {
+    if (gateway.closing()) throw closed()
+    ended = await handleWebhook(arrival, rooms, trace)
+  } catch (failure) {
+    ended = { failure, ending: endingOf(failure) }
+  }
   if (ended.ending.kind === 'caller_gone') {
     res.destroy()
     return await trace.answered(undefined, ended.ending)
@@ -125,8 +130,8 @@ async function answer(
   await trace.answered(isGone ? undefined : status, ending)
 }
 
-async function refuseAll(): Promise<never> {
-  throw new Refusal('shutting_down', 'This gateway takes no more requests; ask again.', { close: true })
+function closed(): Refusal {
+  return new Refusal('shutting_down', 'This gateway takes no more requests; ask again.', { close: true })
 }
 
 /** What every answer of ours carries. While draining the connection ends with it: the caller's next one goes elsewhere. */

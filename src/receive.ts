@@ -25,14 +25,14 @@ export function refuseEncodedBody(headers: IncomingMessage['headers']): void {
 }
 
 /**
- * The body's raw bytes, at most `limit` of them, complete by `deadline` (monotonic milliseconds). Throws a `Refusal`
- * (`body_too_large`, `body_timeout`, `raw_body_consumed`) or `CallerGone`.
+ * The body's raw bytes, at most `limit` of them, complete by `deadline` (monotonic milliseconds); at once where it is
+ * here. Throws or rejects with a `Refusal` (`body_too_large`, `body_timeout`, `raw_body_consumed`) or `CallerGone`.
  */
-export async function readBody(
+export function readBody(
   req: IncomingMessage,
   res: ServerResponse,
   { limit, deadline, clock }: { limit: number; deadline: number; clock: Clock },
-): Promise<Buffer> {
+): Buffer | Promise<Buffer> {
   const parsed = alreadyRead(req)
   if (parsed !== undefined) {
     if (parsed.length > limit) throw tooLarge(limit)
@@ -52,7 +52,7 @@ export async function readBody(
     return body
   }
 
-  return await new Promise<Buffer>((resolve, reject) => {
+  return new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     const stop = (): void => {
