@@ -38,14 +38,45 @@ const neverOutwards: ReadonlySet<string> = new Set(['content-length', 'server', 
 export function headersForRegion(rawHeaders: readonly string[], options: { cookies: boolean }): string[] {
   const ofTheConnection = namedByConnection(rawHeaders)
   const traced = oneTraceparent(rawHeaders, ofTheConnection) !== undefined
-  return kept(rawHeaders, (spelled) => {
-    // To whatever reads headers as CGI variables (RFC 3875 section 4.1.18, WSGI) `Silo_Region` is `Silo-Region`.
-    const name = spelled.includes('_') ? spelled.replaceAll('_', '-') : spelled
-    if (hopByHop.has(name) || ofTheConnection.has(name) || neverInwards.has(name)) return false
-    if (name === 'cookie') return options.cookies
-    if (name === 'traceparent' || name === 'tracestate') return traced
-    return !name.startsWith('silo-') && !name.startsWith('x-forwarded-')
+  return kept(rawHeaders, (name) => {
+    if (ofTheConnection.size > 0 && ofTheConnection.has(asRead(name))) return false
+    switch (passage(name)) {
+      case 'always':
+        return true
+      case 'never':
+        return false
+      case 'with cookies':
+        return options.cookies
+      case 'with a trace':
+        return traced
+    }
   })
+}
+
+type Passage = 'always' | 'never' | 'with cookies' | 'with a trace'
+
+/** By a name as it is spelled. A provider's requests have a dozen or two; whoever makes up others fills it no further. */
+const passages = new Map<string, Passage>()
+const MOST_PASSAGES = 500
+
+function passage(spelled: string): Passage {
+  const known = passages.get(spelled)
+  if (known !== undefined) return known
+  const found = passageOf(asRead(spelled))
+  if (passages.size < MOST_PASSAGES) passages.set(spelled, found)
+  return found
+}
+
+function passageOf(name: string): Passage {
+  if (hopByHop.has(name) || neverInwards.has(name)) return 'never'
+  if (name === 'cookie') return 'with cookies'
+  if (name === 'traceparent' || name === 'tracestate') return 'with a trace'
+  return name.startsWith('silo-') || name.startsWith('x-forwarded-') ? 'never' : 'always'
+}
+
+/** To whatever reads headers as CGI variables (RFC 3875 section 4.1.18, WSGI) `Silo_Region` is `Silo-Region`. */
+function asRead(spelled: string): string {
+  return spelled.toLowerCase().replaceAll('_', '-')
 }
 
 /**
@@ -54,7 +85,8 @@ export function headersForRegion(rawHeaders: readonly string[], options: { cooki
  */
 export function headersForCaller(rawHeaders: readonly string[], options: { cookies: boolean; address: URL }): string[] {
   const ofTheConnection = namedByConnection(rawHeaders)
-  const headers = kept(rawHeaders, (name) => {
+  const headers = kept(rawHeaders, (spelled) => {
+    const name = spelled.toLowerCase()
     if (hopByHop.has(name) || ofTheConnection.has(name) || neverOutwards.has(name)) return false
     if (name === 'set-cookie') return options.cookies
     return !name.startsWith('silo-') && !isProxyUrl(name)
@@ -78,11 +110,11 @@ export function isValidTraceparent(value: string): boolean {
 
 const noNames: ReadonlySet<string> = new Set()
 
-function kept(rawHeaders: readonly string[], keeps: (lowerCaseName: string) => boolean): string[] {
+function kept(rawHeaders: readonly string[], keeps: (name: string) => boolean): string[] {
   const headers: string[] = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
-    if (keeps(name.toLowerCase())) headers.push(name, rawHeaders[i + 1] ?? '')
+    if (keeps(name)) headers.push(name, rawHeaders[i + 1] ?? '')
   }
   return headers
 }
