@@ -49,6 +49,14 @@ interface Known extends Repeatable {
   readonly fingerprint: Fingerprint
 }
 
+/** A request that is being dealt with. */
+interface Running<Done extends Handled> {
+  readonly key: string
+  readonly once: Promise<Once<Done>>
+  /** Another one, whose key has the same number. */
+  readonly next: Running<Done> | undefined
+}
+
 export interface Dedup<Done extends Handled = Handled> {
   /**
    * Does the work unless a request of the same key is being dealt with or has been. Throws what the work throws, to
@@ -80,10 +88,28 @@ export function createDedup<Done extends Handled = Handled>(parts: {
   fleet?: Fleet | undefined
 }): Dedup<Done> {
   const { maxEntries: max, clock, counters, fleet } = parts
-  const running = createShortLivedMap<Promise<Once<Done>>>()
+  const running = createShortLivedMap<Running<Done>>()
   const statuses = createRecentKeys({ max, lifeMs: STATUS_LIFE_MS, clock })
   const answers = createKeptAnswers({ max, lifeMs: ANSWER_LIFE_MS, clock })
   let claimed = 0
+
+  function runningOf({ key, fingerprint }: Known): Running<Done> | undefined {
+    let one = running.get(numberOf(fingerprint))
+    while (one !== undefined && one.key !== key) one = one.next
+    return one
+  }
+
+  function begin({ key, fingerprint }: Known, once: Promise<Once<Done>>): void {
+    const number = numberOf(fingerprint)
+    running.set(number, { key, once, next: running.get(number) })
+  }
+
+  function end({ key, fingerprint }: Known): void {
+    const number = numberOf(fingerprint)
+    const left = without(key, running.get(number))
+    if (left === undefined) running.delete(number)
+    else running.set(number, left)
+  }
 
   function keep({ remember, fingerprint }: Known, reply: Reply): void {
     if (remember === 'answer') answers.add(fingerprint, reply)
@@ -154,25 +180,25 @@ export function createDedup<Done extends Handled = Handled>(parts: {
       const { key, remember } = request
       if (remember === 'nothing') return { kind: 'first', done: await work() }
 
-      const before = running.get(key)
+      const known: Known = { ...request, fingerprint: fingerprintOf(key) }
+      const before = runningOf(known)
       if (before !== undefined) {
         counters.count('dedup_total', { kind: 'joined' })
-        const once = await before
+        const once = await before.once
         return once.kind === 'first' ? { kind: 'joined', done: once.done } : once
       }
 
-      const known: Known = { ...request, fingerprint: fingerprintOf(key) }
       const reply = remember === 'answer' ? answers.get(known.fingerprint) : undefined
       if (reply !== undefined || (remember === 'status' && statuses.get(known.fingerprint) !== undefined)) {
         return stored(request, reply)
       }
 
       const begun = fleet === undefined ? carryOut(known, work) : acrossFleet(known, work, fleet)
-      running.set(key, begun)
+      begin(known, begun)
       try {
         return await begun
       } finally {
-        running.delete(key)
+        end(known)
       }
     },
     *reserve() {
@@ -180,6 +206,16 @@ export function createDedup<Done extends Handled = Handled>(parts: {
       yield* answers.reserve()
     },
   }
+}
+
+/** Of 31 bits: V8 would first have to make a string one of its names, with a table of them all, to find anything by it. */
+function numberOf([word]: Fingerprint): number {
+  return word >>> 1
+}
+
+function without<Done extends Handled>(key: string, one: Running<Done> | undefined): Running<Done> | undefined {
+  if (one === undefined || one.key === key) return one?.next
+  return { ...one, next: without(key, one.next) }
 }
 
 /** A status is no secret, so that it is known to whoever has other keys, too. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createDedup, type Handled } from '../../../src/dedup/dedup.ts'
+import { fingerprintOf } from '../../../src/dedup/recent-keys.ts'
 import type { Reply } from '../../../src/provider.ts'
 import { createCounters } from '../../../src/telemetry/counters.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -123,6 +124,31 @@ describe.each(['status', 'answer'] as const)('a request that comes again, by %s'
     expect(await kindOf('c', remember)).toBe('first')
     expect(runs()).toBe(3)
   })
+
+  it.each([
+    ['which came first', 0, 1],
+    ['which came last', 1, 0],
+  ])(
+    'is none of another whose key begins with the same 31 bits, nor is it forgotten with that, %s',
+    async (_, ends, stays) => {
+      const keys = ['key 71491', 'key 76407'] as const
+      const [one, other] = keys.map((key) => fingerprintOf(key)[0] >>> 1)
+      expect(one).toBe(other)
+      const { send, runs } = setUp()
+      const [first, last] = keys.map((key) => send(key, remember))
+      const under = [first, last]
+      const again = keys.map((key) => send(key, remember))
+      expect(runs()).toBe(2)
+      under[ends]?.work?.end(forgotten('ends'))
+      expect(await again[ends]?.answer).toEqual({ kind: 'joined', done: forgotten('ends') })
+      const joining = send(keys[stays] ?? '', remember)
+      const anew = send(keys[ends] ?? '', remember)
+      expect([joining.work, anew.work]).toEqual([undefined, expect.anything()])
+      under[stays]?.work?.end(forgotten('stays'))
+      expect(await joining.answer).toEqual({ kind: 'joined', done: forgotten('stays') })
+      expect(runs()).toBe(3)
+    },
+  )
 
   it('pushes out the oldest when there are too many, and only that', async () => {
     const { deal, kindOf } = setUp({ maxEntries: 3 })
