@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
-import { createShortLivedMap } from '../short-lived-map.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Happened } from '../telemetry/webhook-record.ts'
@@ -70,8 +69,8 @@ interface Growing {
 
 export function createRecorder(parts: RecorderParts): Recorder {
   const { store, clock, counters, alarms, gateway, settings } = parts
-  /** By delivery: one whose regions come to their end before it is written is written once. */
-  let records = createShortLivedMap<Happened>()
+  /** What waits to be written. One whose regions come to their end before that is in it once. */
+  const queue: Happened[] = []
   let notes: NoteRow[] = []
   let growing: Growing | undefined
   let blocks = 0
@@ -96,22 +95,30 @@ export function createRecorder(parts: RecorderParts): Recorder {
     )
   }
 
-  /** What is not going to be shown need not be held. */
-  function letGo(happened: Happened): void {
+  /** All of a body, until it is written: what is shown of it is found out then. What is not need not be held. */
+  function hold(happened: Happened): void {
+    bytes -= happened.waiting?.heldBytes ?? 0
     const { webhook, failed, door } = happened
-    if (webhook === undefined) return
     const { RECORD_BODIES: bodies } = settings()
     const isShown = door.kind === 'webhook' && (bodies === 'all' || (bodies === 'failures' && failed))
-    const size = heldBytes(happened)
-    if (isShown && bytes + size <= MOST_WAITING_BYTES) bytes += size
-    else happened.webhook = undefined
+    const size = webhook?.body.length ?? 0
+    const isHeld = isShown && bytes + size <= MOST_WAITING_BYTES
+    if (!isHeld) happened.webhook = undefined
+    const heldBytes = isHeld ? size : 0
+    bytes += heldBytes
+    happened.waiting = { heldBytes, isRead: false }
+  }
+
+  function letGo(happened: Happened): void {
+    bytes -= happened.waiting?.heldBytes ?? 0
+    happened.waiting = undefined
   }
 
   /**
    * No more webhooks than there are now: whoever waits for it does not wait for what comes meanwhile. False: the store
    * does not take them.
    */
-  function write(webhooks = records.size): Promise<boolean> {
+  function write(webhooks = queue.length): Promise<boolean> {
     writing ??= writeSome(webhooks).finally(() => (writing = undefined))
     return writing
   }
@@ -143,12 +150,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       }
       growing = grown.entries.size < BLOCK_ENTRIES ? grown : undefined
       left -= happened.length
-      for (const one of happened) {
-        // What has been told again meanwhile is to be written again.
-        if (records.get(one.record.delivery) !== one) continue
-        records.delete(one.record.delivery)
-        bytes -= heldBytes(one)
-      }
+      // What has been told again meanwhile is to be written again.
+      queue.splice(0, happened.length, ...happened.filter((one) => !wasRead(one)))
+      happened.filter(wasRead).forEach(letGo)
       await nextTurn()
     }
     return true
@@ -166,7 +170,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
 
   /** A block with what comes next, up to so many webhooks, and which they were. */
   async function withMore(block: Growing, most: number): Promise<{ grown: Growing; happened: Happened[] }> {
-    const next = [...records.values().take(Math.min(most, BLOCK_ENTRIES - block.entries.size))]
+    const next = queue.slice(0, Math.min(most, BLOCK_ENTRIES - block.entries.size))
     const entries = new Map(block.entries)
     let { characters } = block
     let read = 0
@@ -174,11 +178,12 @@ export function createRecorder(parts: RecorderParts): Recorder {
     for (const one of next) {
       if (characters >= BLOCK_CHARACTERS) break
       happened.push(one)
+      if (one.waiting !== undefined) one.waiting.isRead = true
       for (const entry of entryFrom(one)) {
         entries.set(entry.story.id, entry)
         characters += entry.story.content?.body?.length ?? 0
       }
-      read += heldBytes(one)
+      read += one.waiting?.heldBytes ?? 0
       if (read < READ_BYTES) continue
       read = 0
       await nextTurn()
@@ -213,7 +218,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   function tick(): void {
     cancelTimer = clock.after(FLUSH_MS, tick)
     const now = clock.monotonic()
-    if ((records.size > 0 || notes.length > 0) && now >= notBefore && !isFilling) void write()
+    if ((queue.length > 0 || notes.length > 0) && now >= notBefore && !isFilling) void write()
     isFilling = false
     if (now < sweepAt) return
     sweepAt = now + SWEEP_MS
@@ -224,17 +229,16 @@ export function createRecorder(parts: RecorderParts): Recorder {
     record(happened) {
       if (stopped) return drop('queue_full')
       if (happened.isOneTooMany) return drop('unproven')
-      const { delivery } = happened.record
-      const before = records.get(delivery)
-      if (before === undefined && records.size >= MOST_WAITING) return drop('queue_full')
-      if (before !== undefined) bytes -= heldBytes(before)
-      letGo(happened)
-      records.set(delivery, happened)
+      if (happened.waiting === undefined) {
+        if (queue.length >= MOST_WAITING) return drop('queue_full')
+        queue.push(happened)
+      }
+      hold(happened)
       // One that is told again fills nothing.
-      if (growing?.entries.has(delivery)) return
+      if (growing?.entries.has(happened.record.delivery)) return
       // Just what fills the block: one that is begun with the rest would have to be written again.
       const room = (growing && roomIn(growing)) || BLOCK_ENTRIES
-      if (records.size < room || writing !== undefined || clock.monotonic() < notBefore) return
+      if (queue.length < room || writing !== undefined || clock.monotonic() < notBefore) return
       isFilling = true
       void write(room)
     },
@@ -247,11 +251,10 @@ export function createRecorder(parts: RecorderParts): Recorder {
       tick()
     },
     async flush() {
-      const deliveries = [...records.values()].map(({ record }) => record.delivery)
+      const asked = [...queue]
       const lastNote = notes.at(-1)
       const isLeft = (): boolean =>
-        deliveries.some((delivery) => records.get(delivery) !== undefined) ||
-        (lastNote !== undefined && notes.includes(lastNote))
+        asked.some(({ waiting }) => waiting !== undefined) || (lastNote !== undefined && notes.includes(lastNote))
       // One that is under way may end before the newest of them.
       let isWritten = true
       while (isWritten && isLeft()) isWritten = await write()
@@ -262,14 +265,13 @@ export function createRecorder(parts: RecorderParts): Recorder {
       await sweeping
       await writing
       await write()
-      drop('queue_full', records.size + notes.length)
-      records = createShortLivedMap()
+      drop('queue_full', queue.length + notes.length)
+      queue.splice(0).forEach(letGo)
       notes = []
     },
   }
 }
 
-/** All of a body is held until it is written: what is shown of it is found out then. */
-function heldBytes({ webhook }: Happened): number {
-  return webhook?.body.length ?? 0
+function wasRead({ waiting }: Happened): boolean {
+  return waiting?.isRead === true
 }

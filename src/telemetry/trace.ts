@@ -9,7 +9,7 @@ import type { Counters } from './counters.ts'
 import { detailOf, levelOf, outcomeOf, type Ending } from './ending.ts'
 import type { Histograms } from './histograms.ts'
 import { didFail, logAttempt } from './log-attempt.ts'
-import { isSampled, type Log, type LogLevel } from './log.ts'
+import { isSampled, type Log } from './log.ts'
 import { measureAnswer } from './measure-answer.ts'
 import { traceparentOf, type Tracing } from './span.ts'
 import { keyText, regionRecord, type Happened, type WebhookRecord } from './webhook-record.ts'
@@ -74,29 +74,11 @@ export function traceWebhook(
   let allSettled: Promise<readonly RegionResult[]> = Promise.resolve([])
   let isOver = true
   let isProven = false
-  let isOneTooMany = false
   let webhook: ReceivedWebhook | undefined
   let request: RoutableRequest | undefined
   let idempotencyKey: string | undefined
   let resolution: Resolution | undefined
   let plan: Plan | undefined
-
-  const happened = (record: WebhookRecord, level: LogLevel): Happened => ({
-    provider,
-    door,
-    receivedAt,
-    budgetMs: arrival.deadline - arrival.startedAt,
-    webhook,
-    request,
-    idempotencyKey,
-    resolution,
-    plan,
-    record,
-    failed: level !== 'info',
-    isOver,
-    isProven,
-    isOneTooMany,
-  })
 
   return {
     traceparent: span && traceparentOf(span.context),
@@ -191,7 +173,7 @@ export function traceWebhook(
       )
 
       if (outcome === 'invalid_signature') isProven = false
-      isOneTooMany = !isProven && parts.isOneTooMany(receivedAt)
+      const isOneTooMany = !isProven && parts.isOneTooMany(receivedAt)
       if (isOneTooMany) {
         alarms.raise(
           'warn',
@@ -201,7 +183,24 @@ export function traceWebhook(
         )
       }
       if (span !== undefined && !isOneTooMany) tracing?.ended(webhookSpan(span, arrival, record))
-      if (!isOver) takeDown?.(happened({ ...record }, levelOf(ending)))
+      const happened: Happened = {
+        provider,
+        door,
+        receivedAt,
+        budgetMs: deadline - startedAt,
+        webhook,
+        request,
+        idempotencyKey,
+        resolution,
+        plan,
+        record,
+        failed: levelOf(ending) !== 'info',
+        isOver,
+        isProven,
+        isOneTooMany,
+        waiting: undefined,
+      }
+      if (!isOver) takeDown?.(happened)
       let results: readonly RegionResult[] = []
       let fault = ending.kind === 'internal_error' ? ending.error : undefined
       try {
@@ -214,7 +213,11 @@ export function traceWebhook(
       onWebhook?.(record)
       const isWhole = status !== undefined && results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
       const level = fault !== undefined ? 'error' : levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
-      takeDown?.(happened(record, level))
+      happened.isOver = true
+      happened.failed = level !== 'info'
+      // It may have been let go of, and be shown after all.
+      happened.webhook = webhook
+      takeDown?.(happened)
       if (isOneTooMany) return
       const isLogged = level !== 'info' || isSampled(logSample, random)
       for (const attempt of record.regions ?? []) {

@@ -53,7 +53,8 @@ export interface RegionRecord {
 
 /**
  * All that is to be recorded of a webhook, by reference: it costs the webhook next to nothing, and is put into words
- * when it is written down. What it holds is not what a record may show: a request knows secrets.
+ * when it is written down. What it holds is not what a record may show: a request knows secrets. A webhook has one,
+ * which has changed when it is told again: whoever is told takes out at once what is to stay as it is.
  */
 export interface Happened {
   readonly provider: Pick<Provider, 'name' | 'planRule' | 'promise' | 'disclosure'>
@@ -70,13 +71,22 @@ export interface Happened {
   readonly plan: Plan | undefined
   readonly record: WebhookRecord
   /** Somebody went without. */
-  readonly failed: boolean
+  failed: boolean
   /** False: a region has not come to its end, and the record is told again when it has. */
-  readonly isOver: boolean
+  isOver: boolean
   /** It is the provider's, by its signature or by the link of a page. */
   readonly isProven: boolean
   /** It came from nobody knows whom, and there are more of those than something is kept of. */
   readonly isOneTooMany: boolean
+  /** Nobody's but the recorder's, while it waits to be written. */
+  waiting?: Waiting | undefined
+}
+
+export interface Waiting {
+  /** Of its body. */
+  readonly heldBytes: number
+  /** It has been put into words since it was told last. */
+  isRead: boolean
 }
 
 /** An installation's key as one text. */

@@ -261,6 +261,17 @@ describe('the record of a delivery', () => {
     expect(await hasBody(slashCommand({ trigger_id: 't2' }))).toBe(bad)
   })
 
+  it('keeps the body of what has failed only after its answer: somebody went without it all the same', async () => {
+    const held: ServerResponse[] = []
+    const env = { RECORD_BODIES: 'failures' }
+    const { send, delivery } = await setUp({ us: says(200, '{}'), eu: (res) => held.push(res) }, env)
+    const id = await send(viewSubmission())
+    expect(await delivery(id)).toMatchObject({ failed: false, running: true, content: null })
+    held[0]?.writeHead(503).end()
+    await expect.poll(async () => (await delivery(id)).running).toBe(false)
+    expect((await delivery(id)).content?.body).toContain('view_submission')
+  })
+
   it('never holds a secret of what came, on any surface, bodies and all', async () => {
     const { send, list, ask, responseUrl } = await setUp({ us: says(500) }, { RECORD_BODIES: 'all' })
     const secrets = { token: 'vErIfIcAtIoNtOkEn', response_url: responseUrl, trigger_id: '13345224609.738474920.8088' }

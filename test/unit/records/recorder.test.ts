@@ -46,7 +46,15 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
     gateway: 'g1',
     settings: () => ({ RECORD_BODIES: bodies, RECORD_DAYS: 2, RECORD_MAX_MB: 3 }),
   })
-  const happened = (id: number | string, more: Partial<Happened> = {}): Happened => ({
+  /** By delivery: a webhook that is told again is the same, and has changed. */
+  const told = new Map<number, Happened>()
+  const happened = (id: number, more: Partial<Happened> = {}): Happened => {
+    const now = { ...whatHappens(id), ...more }
+    const one = Object.assign(told.get(id) ?? now, now)
+    told.set(id, one)
+    return one
+  }
+  const whatHappens = (id: number): Happened => ({
     provider: rig.provider,
     door: { kind: 'webhook', surface: 'event', methods: ['POST'] },
     receivedAt: clock.now(),
@@ -68,7 +76,6 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
     isOver: true,
     isProven: true,
     isOneTooMany: false,
-    ...more,
   })
   return {
     recorder,
@@ -255,6 +262,73 @@ describe('the recorder', () => {
         { id: 'd2', running: false },
       ],
     ])
+  })
+
+  it('writes again what is told again while it is written, as it is then', async () => {
+    const { recorder, happened, batches, written, store } = await setUp()
+    recorder.record(happened(1, { isOver: false }))
+    recorder.record(happened(2))
+    store.meanwhile = () => {
+      store.meanwhile = undefined
+      recorder.record(happened(1))
+    }
+    await recorder.flush()
+    expect(batches.map(({ block }) => block?.block)).toEqual(['g1.1', 'g1.1'])
+    expect(written()).toMatchObject([
+      [
+        { id: 'd1', running: false },
+        { id: 'd2', running: false },
+      ],
+    ])
+    await recorder.stop()
+    expect(batches).toHaveLength(2)
+  })
+
+  it('writes once and in its place what is told again while the store does not take it', async () => {
+    const { recorder, happened, batches, written, store } = await setUp()
+    for (const id of [3, 1, 2]) recorder.record(happened(id, { isOver: false }))
+    store.isAway = true
+    store.meanwhile = () => {
+      store.meanwhile = undefined
+      recorder.record(happened(1))
+    }
+    await recorder.flush()
+    recorder.record(happened(3))
+    store.isAway = false
+    await recorder.flush()
+    expect(batches).toHaveLength(1)
+    expect(written()).toMatchObject([
+      [
+        { id: 'd3', running: false },
+        { id: 'd1', running: false },
+        { id: 'd2', running: true },
+      ],
+    ])
+    await recorder.stop()
+  })
+
+  it('holds 32 MiB of bodies at a time, each once however often it is told, and until it is written', async () => {
+    const { recorder, happened, sent, written } = await setUp({ bodies: 'all' })
+    const large = { ...sent(''), body: Buffer.alloc(12 * 1024 * 1024) }
+    for (const id of [1, 1, 2, 1, 2, 3]) recorder.record(happened(id, { webhook: large }))
+    await recorder.flush()
+    for (const id of [4, 5, 6]) recorder.record(happened(id, { webhook: large }))
+    await recorder.flush()
+    const shown = written().map((stories) => stories.map(({ content }) => content?.bytes))
+    expect(shown).toEqual([
+      [large.body.length, large.body.length, undefined, large.body.length, large.body.length, undefined],
+    ])
+    await recorder.stop()
+  })
+
+  it('shows the body of one that came to fail only after it was told first', async () => {
+    const { recorder, happened, sent, written } = await setUp({ bodies: 'failures' })
+    const webhook = sent('hello')
+    recorder.record(happened(1, { webhook, isOver: false }))
+    recorder.record(happened(1, { webhook, failed: true }))
+    await recorder.flush()
+    expect(written()).toMatchObject([[{ id: 'd1', content: { body: '{"text":"hello"}' } }]])
+    await recorder.stop()
   })
 
   it('adds nothing to a block of which some has been erased, and loses nothing of what has come since', async () => {
