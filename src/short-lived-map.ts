@@ -1,24 +1,23 @@
-type Key = string | number
-
-/** What `Map` does with keys and values, for values that are objects. */
+/** What `Map` does, for keys that are whole numbers and values that are objects. */
 export interface ShortLivedMap<Value extends object> {
   readonly size: number
-  get(key: Key): Value | undefined
-  set(key: Key, value: Value): void
-  delete(key: Key): void
-  /** As their keys came, keys that are whole numbers first. */
-  values(): IteratorObject<Value>
+  get(key: number): Value | undefined
+  set(key: number, value: Value): void
+  delete(key: number): void
+  /** The one with the lowest key first. */
+  values(): readonly Value[]
 }
 
 /**
  * A map of what is soon gone again, for thousands a second. A `Map` or a `Set` moves to a new table each time that so
  * many have left it, and has the old one point to the new one (V8's `OrderedHashTable::Rehash`, for those who iterate).
  * Once a single table has grown old, all that is in those after it is kept until old space is collected as well: a
- * fortieth of what webhooks allocate, and half of what each collection of the young copies.
+ * fortieth of what webhooks allocate, and half of what each collection of the young copies. Its keys are numbers: of a
+ * string V8 would first make one of its names, with a table of them all, for each that comes.
  */
 export function createShortLivedMap<Value extends object>(): ShortLivedMap<Value> {
-  // Without a prototype it is a plain hash table from the beginning, and has no names of its own.
-  const held: Record<Key, Value> = Object.create(null)
+  // Without a prototype: what is not in it is looked for nowhere else.
+  const held: Record<number, Value> = Object.create(null)
   let size = 0
   return {
     get size() {
@@ -34,11 +33,6 @@ export function createShortLivedMap<Value extends object>(): ShortLivedMap<Value
       size -= 1
       delete held[key]
     },
-    *values() {
-      for (const key in held) {
-        const value = held[key]
-        if (value !== undefined) yield value
-      }
-    },
+    values: () => Object.values(held),
   }
 }
