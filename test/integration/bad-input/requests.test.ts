@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createManualClock } from '../../support/manual-clock.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { rawClient, type RawClient } from '../../support/raw-client.ts'
 import { signSlack } from '../../support/slack-signer.ts'
 import { useSilos, type SilosOptions } from '../../support/silos.ts'
@@ -13,6 +13,7 @@ import {
   json,
   JSON_TYPE,
   slashCommand,
+  urlVerification,
 } from '../../support/slack-payloads.ts'
 import { SIGNING_SECRET } from '../../support/test-gateway.ts'
 
@@ -182,6 +183,24 @@ describe('a body over the limit', () => {
     expect(client.socket.readableEnded).toBe(false)
     clock.advance(1000)
     await client.closed
+  })
+})
+
+describe('a body that comes with its head', () => {
+  it('is there without a timer', async () => {
+    const { body, contentType } = urlVerification()
+    const clock = createManualClock()
+    let timers = 0
+    const after: ManualClock['after'] = (ms, then) => {
+      timers += 1
+      return clock.after(ms, then)
+    }
+    const { raw, head } = await gateway({ clock: { ...clock, after } })
+    timers = 0
+    const client = raw()
+    client.write(head(EVENT, body, { 'Content-Type': contentType }) + body)
+    await client.hears(/^HTTP\/1\.1 200 /)
+    expect(timers).toBe(0)
   })
 })
 
