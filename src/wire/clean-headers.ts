@@ -55,7 +55,7 @@ export function headersForRegion(rawHeaders: readonly string[], options: { cooki
 
 type Passage = 'always' | 'never' | 'with cookies' | 'with a trace'
 
-/** By a name as it is spelled. A provider's requests have a dozen or two; whoever makes up others fills it no further. */
+/** By a name as it is spelled: a provider's requests have a dozen or two. With so many of them, others are found each time. */
 const passages = new Map<string, Passage>()
 const MOST_PASSAGES = 500
 
@@ -87,7 +87,7 @@ export function headersForCaller(rawHeaders: readonly string[], options: { cooki
   const ofTheConnection = namedByConnection(rawHeaders)
   const headers = kept(rawHeaders, (spelled) => {
     const name = spelled.toLowerCase()
-    if (hopByHop.has(name) || ofTheConnection.has(name) || neverOutwards.has(name)) return false
+    if (hopByHop.has(name) || ofTheConnection.has(asRead(name)) || neverOutwards.has(name)) return false
     if (name === 'set-cookie') return options.cookies
     return !name.startsWith('silo-') && !isProxyUrl(name)
   })
@@ -125,7 +125,7 @@ function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> {
   if (values.every((value) => value === 'keep-alive')) return noNames
   const names = new Set<string>()
   for (const value of values) {
-    for (const name of value.split(',')) names.add(name.trim().toLowerCase())
+    for (const name of value.split(',')) names.add(asRead(name.trim()))
   }
   return names
 }

@@ -83,6 +83,7 @@ describe('headers on the way to a region', () => {
       inwards('X-One', '1', 'connection', 'close,  X-one', 'X-Two', '2', 'Connection', 'x-TWO', 'X-Three', '3'),
     ).toEqual(['X-Three', '3'])
     expect(inwards('X-Slack-Signature', 'v0=1', 'Connection', 'X-Slack-Signature')).toEqual([])
+    expect(inwards('X_One', '1', 'X-Two', '2', 'Connection', 'x_one, X_Two')).toEqual([])
   })
 
   it('lose the same names spelled with underscores, which some servers do not tell from hyphens', () => {
@@ -156,6 +157,7 @@ describe('headers on the way back', () => {
 
   it('lose whatever a Connection header names', () => {
     expect(outwards('X-One', '1', 'Connection', 'x-one', 'B', '2')).toEqual(['B', '2'])
+    expect(outwards('X_One', '1', 'Connection', 'x_one', 'B', '2')).toEqual(['B', '2'])
   })
 
   it('keep names that only begin or end like one that is lost', () => {
