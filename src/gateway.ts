@@ -44,6 +44,9 @@ import { limitUnproven } from './telemetry/unproven.ts'
 import type { WebhookRecord } from './telemetry/webhook-record.ts'
 import { packageVersion } from './version.ts'
 
+/** Numbers of webhooks under way begin anew after so many: larger ones are no plain numbers to V8. */
+const MOST_TRACKED = 2 ** 31
+
 export interface GatewayOptions {
   /** The environment variables of the README's configuration reference. Default: the process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -357,7 +360,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     lookAtMailboxes: () => mailboxes.lookAtAll(),
     directoryChanged,
     track(work) {
-      const number = (tracked += 1)
+      const number = (tracked = (tracked + 1) % MOST_TRACKED)
       const over = (): void => underWay.delete(number)
       const end = work.then(over, (err: unknown) => {
         log.error({ err }, 'A webhook was answered, but its story could not be told')

@@ -1,4 +1,4 @@
-/** What `Map` does, for keys that are whole numbers and values that are objects. */
+/** What `Map` does, for keys that are whole numbers below 2^31 and values that are objects. */
 export interface ShortLivedMap<Value extends object> {
   readonly size: number
   get(key: number): Value | undefined

@@ -51,11 +51,16 @@ const severals: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry)
   ['organization', ({ way }) => way.organizations.map(({ id }) => id)],
 ]
 
-/** What any of the entries is found by, as the words of a block; a rare one may stand there twice. */
+/** What any of the entries is found by, as the words of a block; those of a request that was sent again stand there again. */
 export function wordsOf(entries: readonly Entry[]): string[] {
   const words: string[] = []
   // A set would find that they differ, for more than all else here costs.
-  for (const [name, of] of own) for (const entry of entries) words.push(wordFor(name, of(entry)))
+  for (const [name, of] of own) {
+    for (const entry of entries) {
+      const value = of(entry)
+      if (value !== null) words.push(wordFor(name, value))
+    }
+  }
   // Values first: most are the same ones again, and to make a word of each would cost as much.
   const values = new Set<Value>()
   const say = (name: string): void => {

@@ -210,7 +210,6 @@ export function traceWebhook(
       }
       if (results.length > 0) record.regions = results.map(regionRecord)
       for (const { region, result } of record.regions ?? []) counters.count('region_results_total', { region, result })
-      onWebhook?.(record)
       const isWhole = status !== undefined && results.every(({ kind }) => kind === 'answered' || kind === 'spooled')
       const level = fault !== undefined ? 'error' : levelOf(ending) === 'info' && !isWhole ? 'warn' : levelOf(ending)
       happened.isOver = true
@@ -218,6 +217,7 @@ export function traceWebhook(
       // It may have been let go of, and be shown after all.
       happened.webhook = webhook
       takeDown?.(happened)
+      onWebhook?.(record)
       if (isOneTooMany) return
       const isLogged = level !== 'info' || isSampled(logSample, random)
       for (const attempt of record.regions ?? []) {

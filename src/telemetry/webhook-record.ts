@@ -54,7 +54,8 @@ export interface RegionRecord {
 /**
  * All that is to be recorded of a webhook, by reference: it costs the webhook next to nothing, and is put into words
  * when it is written down. What it holds is not what a record may show: a request knows secrets. A webhook has one,
- * which has changed when it is told again: whoever is told takes out at once what is to stay as it is.
+ * which has changed when it is told again: whoever is told takes out at once what is to stay as it is. The recorder reads
+ * it later, so all of it changes in one go, right before it is told.
  */
 export interface Happened {
   readonly provider: Pick<Provider, 'name' | 'planRule' | 'promise' | 'disclosure'>
