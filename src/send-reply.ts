@@ -33,14 +33,15 @@ export function problemReply(error: Refusal | SiloClientError): Reply {
   }
 }
 
-let underWay: Promise<void> | undefined
+let turnEnds: Promise<void> | undefined
 
 /**
  * Resolves when the event loop is through with what has come by now. Whoever answers then answers together with others:
- * to wake the reader is most of what an answer costs the kernel, and one that is awake need not be woken again.
+ * to wake the reader is most of what an answer costs the kernel, and one that is awake need not be woken again. Each waits
+ * for what else has come in this turn, a fraction of a millisecond where there is much.
  */
 export function endOfTurn(): Promise<void> {
-  return (underWay ??= nextTurn().then(() => (underWay = undefined)))
+  return (turnEnds ??= nextTurn().then(() => (turnEnds = undefined)))
 }
 
 /** Writes a complete reply with its true length. `own` headers, a flat list, replace the reply's of the same name. */

@@ -246,7 +246,7 @@ export async function openSqliteSpool(path: string, options: SqliteSpoolOptions)
   // The thread takes as long to start as the file to be opened and looked at.
   if (inFile) send()
   try {
-    // Only here is a file made: an empty one in the place of one that is missing would hide that everything in it is.
+    // The thread makes no file: an empty one in the place of one that is missing would hide that everything in it is.
     await (options.tables ?? (inFile && migrateFile(path, clock)))
     await spool.renew()
   } catch (error) {
