@@ -42,9 +42,12 @@ export interface OpenLoopReport {
   readonly perSecond: number
   /** From when it was due to its answer; for what had none, to when it was given up. */
   readonly latencyMs: Percentiles
-  /** By how much they left later than they were due, though a connection was free: the generator's own fault. */
+  /**
+   * By how much they left later than they were due through the generator's own fault: until they left, or until no
+   * connection was free any more.
+   */
   readonly lagMs: Percentiles
-  /** Those that no connection was free for when it was their turn: the server's fault. */
+  /** Those that no connection was free for when they were due: the server's fault. */
   readonly waited: number
 }
 
@@ -80,7 +83,7 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   const done = Promise.withResolvers<void>()
   const endings = load.answer === undefined ? [''] : endingsWith(load.answer)
   const giveUpMs = settleMs + seconds * 1000 + (load.patienceMs ?? PATIENCE_MS)
-  let [sent, answered, accepted, over, counted, onTime, waited] = [0, 0, 0, 0, 0, 0, 0]
+  let [sent, answered, accepted, over, counted, left, waited] = [0, 0, 0, 0, 0, 0, 0]
   let [startAt, lastAt] = [0, 0]
   const dueAt = (number: number): number => startAt + dueMs(number, perSecond)
 
@@ -133,24 +136,27 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     }
     return connections.size < most ? open() : undefined
   }
-  let starved = false
+  /** Since when no connection has been free for the next one; undefined while there is one. */
+  let starvedAt: number | undefined
   /** Everything that is due, as long as there are connections for it. */
   const post = (): void => {
     for (let now = performance.now(); sent < total && dueAt(sent) <= now; now = performance.now()) {
       const connection = free(now)
       if (connection === undefined) {
-        starved = true
+        starvedAt ??= now
         return
       }
       connection.dueAt = dueAt(sent)
       if (isCounted(connection.dueAt)) {
-        if (starved) waited += 1
-        else lags[onTime++] = now - connection.dueAt
+        // Overdue before that, the generator had not come to it: a stall of its own takes all connections at once.
+        const isLate = starvedAt === undefined || connection.dueAt < starvedAt
+        if (!isLate) waited += 1
+        lags[left++] = isLate ? (starvedAt ?? now) - connection.dueAt : 0
       }
       connection.socket.write(ready[sent] ?? nextRequest(load, host), 'latin1')
       sent += 1
     }
-    starved = false
+    starvedAt = undefined
   }
 
   const metronome = new Worker(new URL('metronome.ts', import.meta.url), { workerData: beatMs(perSecond) })
@@ -177,7 +183,7 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     failures,
     perSecond: (answered * 1000) / (lastAt - startAt),
     latencyMs: percentilesOf(latencies.subarray(0, counted)),
-    lagMs: percentilesOf(lags.subarray(0, onTime)),
+    lagMs: percentilesOf(lags.subarray(0, left)),
     waited,
   }
 }

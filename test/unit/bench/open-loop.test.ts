@@ -56,6 +56,20 @@ describe('an open loop', () => {
     expect(report.waited).toBeGreaterThan(0)
   })
 
+  it('takes a stall of its own upon itself, also for those that found no connection free after it', async () => {
+    const stallMs = 40
+    let stalled = false
+    const report = await send((req, res) => {
+      // The server is in the generator's process: neither gets to anything meanwhile.
+      if (!stalled) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stallMs)
+      stalled = true
+      ok(req, res)
+    })
+    expect(report).toMatchObject({ due: 50, accepted: 50 })
+    expect(report.waited).toBeLessThan(50 - stallMs + 5)
+    expect(report.lagMs.p50).toBeGreaterThan(5)
+  })
+
   it('demands answers while it settles, and has none of their times in its figures', async () => {
     let answered = 0
     const report = await send(
