@@ -1,6 +1,7 @@
 /*
  * How long an answer takes at a constant arrival rate, whatever became of those before: the gateway beside the least
- * that does its job. First it is found how much each of them can do at all, then both climb to 95 % of that, in turns.
+ * that does its job. First it is found how much each of them can do at all, then both climb to 95 % of what the gateway
+ * can, in turns.
  * Needs wrk and Linux's /proc.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -13,6 +14,7 @@ import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
 import { pin } from './pin.ts'
+import type { LatencyResults } from './plots/latency-plot.ts'
 import { publish } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
 import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
@@ -22,7 +24,7 @@ import { median, othersHad, spread } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
-/** Of what each can do at all. */
+/** Of what the gateway can do at all. */
 const SHARES = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
 const JUDGED_SHARE = 0.7
 
@@ -60,9 +62,10 @@ interface Climb {
 
 interface Results {
   readonly gateway: Climb
+  /** At the gateway's rates. */
   readonly bare: Climb
-  /** The bare one at the rate of the gateway's judged step. */
-  readonly sameRate: Step
+  /** The bare one at the judged share of what it can do itself. */
+  readonly bareOwn: Step
 }
 
 interface Judged {
@@ -81,7 +84,10 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
     const judged = judge(results)
     tellTable(`${table(results)}\n\n${summary(judged)}`, asked)
     tellFigures({ machine: machine(), ...asked, ...results, atMost: MOST_P99_RATIO, judged }, asked)
-    if (asked.plot) publish({ latency: { machine: machine(), series: [results.gateway, results.bare].map(seriesOf) } })
+    if (!asked.plot) return
+    const { rounds, seconds } = asked
+    const series = [results.gateway, results.bare].map(seriesOf)
+    publish({ latency: { machine: machine(), rounds, seconds, series } })
   } finally {
     await stage.leave()
   }
@@ -124,28 +130,30 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
     results.push({ ...report, cpuMicros, othersShare: othersShare() })
     await pause(CALM_MS)
   }
-  const stepsOf = (what: string, most: number): Step[] =>
-    SHARES.map((share) => ({ what: `${what}, ${nameOf(share)}`, perSecond: Math.round(share * most), rounds: [] }))
+  const stepOf = (what: string, most: readonly number[], share: number): Step => ({
+    what: `${what} ${nameOf(share)}`,
+    perSecond: Math.round(share * median(most)),
+    rounds: [],
+  })
   const steps = {
-    gateway: stepsOf('silo-gateway', median(saturation.gateway)),
-    bare: stepsOf('bare', median(saturation.bare)),
+    gateway: SHARES.map((share) => stepOf('silo-gateway,', saturation.gateway, share)),
+    bare: SHARES.map((share) => stepOf("bare, the gateway's", saturation.gateway, share)),
   }
-  const { perSecond } = judgedOf(steps.gateway)
-  const sameRate: Step = { what: `bare, the gateway's ${nameOf(JUDGED_SHARE)}`, perSecond, rounds: [] }
+  const bareOwn = stepOf('bare, its own', saturation.bare, JUDGED_SHARE)
   for (let round = 0; round < rounds; round += 1) {
     for (const [at, step] of steps.gateway.entries()) {
       const turns: [RunningServer, Step][] = [
         [servers.gateway, step],
         [servers.bare, steps.bare[at]!],
       ]
-      if (step === judgedOf(steps.gateway)) turns.push([servers.bare, sameRate])
+      if (step === judgedOf(steps.gateway)) turns.push([servers.bare, bareOwn])
       for (const turn of inTurn(turns, round)) await take(...turn)
     }
   }
   return {
     gateway: { what: 'silo-gateway', saturation: saturation.gateway, steps: steps.gateway },
     bare: { what: 'bare node:http + undici request', saturation: saturation.bare, steps: steps.bare },
-    sameRate,
+    bareOwn,
   }
 }
 
@@ -157,9 +165,9 @@ function judgedOf(steps: readonly Step[]): Step {
   return steps[SHARES.indexOf(JUDGED_SHARE)]!
 }
 
-function judge({ gateway, bare, sameRate }: Results): Judged {
+function judge({ gateway, bare, bareOwn }: Results): Judged {
   const own = judgedOf(gateway.steps).rounds
-  return { ownRates: judgeLoad(own, judgedOf(bare.steps).rounds), sameRate: judgeLoad(own, sameRate.rounds) }
+  return { ownRates: judgeLoad(own, bareOwn.rounds), sameRate: judgeLoad(own, judgedOf(bare.steps).rounds) }
 }
 
 function summary({ ownRates, sameRate }: Judged): string {
@@ -170,15 +178,13 @@ function summary({ ownRates, sameRate }: Judged): string {
   ].join('\n')
 }
 
-function table({ gateway, bare, sameRate }: Results): string {
+function table({ gateway, bare, bareOwn }: Results): string {
   const latencies = ['p50 ms', 'p99 ms', 'p99.9 ms']
   const head = ['', 'sent/s', 'answered/s', ...latencies, 'CPU µs', 'no good answer', 'waited', 'own lag p99 ms']
-  const steps = [...gateway.steps, ...bare.steps, sameRate]
+  const steps = [...gateway.steps, ...bare.steps, bareOwn]
   const rows = steps.map(({ what, perSecond, rounds }) => {
     const of = (figure: (round: Round) => number, digits: number): string => spread(rounds.map(figure), digits)
-    const sum = (figure: (round: Round) => number): string =>
-      String(rounds.reduce((all, round) => all + figure(round), 0))
-    const lagMs = Math.max(...rounds.map((round) => round.lagMs.p99))
+    const lagMs = greatestLagMs(rounds)
     return [
       what,
       String(perSecond),
@@ -187,8 +193,8 @@ function table({ gateway, bare, sameRate }: Results): string {
       of(({ latencyMs }) => latencyMs.p99, 2),
       of(({ latencyMs }) => latencyMs.p999, 2),
       median(rounds.map(({ cpuMicros }) => cpuMicros)).toFixed(1),
-      sum(({ due, accepted }) => due - accepted),
-      sum(({ waited }) => waited),
+      String(notAnswered(rounds)),
+      String(rounds.reduce((sum, { waited }) => sum + waited, 0)),
       `${lagMs.toFixed(2)}${fellBehind(lagMs) ? ' behind' : ''}`,
     ]
   })
@@ -200,12 +206,27 @@ function table({ gateway, bare, sameRate }: Results): string {
   return [...lines, ...(isBehind ? [doubt] : [])].join('\n')
 }
 
-function seriesOf({ what, steps }: Climb) {
+function greatestLagMs(rounds: readonly Round[]): number {
+  return Math.max(...rounds.map(({ lagMs }) => lagMs.p99))
+}
+
+function notAnswered(rounds: readonly Round[]): number {
+  return rounds.reduce((sum, { due, accepted }) => sum + due - accepted, 0)
+}
+
+/** Of what never left nobody knows how late it was; JSON has no NaN. */
+function unlessNaN(ms: number): number | null {
+  return Number.isNaN(ms) ? null : ms
+}
+
+function seriesOf({ what, steps }: Climb): LatencyResults['series'][number] {
   const middle = (step: Step, of: 'p50' | 'p99'): number => median(step.rounds.map(({ latencyMs }) => latencyMs[of]))
   const points = steps.map((step) => ({
     perSecond: step.perSecond,
     p50Ms: middle(step, 'p50'),
     p99Ms: middle(step, 'p99'),
+    lagP99Ms: unlessNaN(greatestLagMs(step.rounds)),
+    notAnswered: notAnswered(step.rounds),
   }))
   return { what, points }
 }

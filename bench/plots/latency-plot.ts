@@ -1,13 +1,27 @@
 import { z } from 'zod'
+import { fellBehind } from '../pace.ts'
 import { machineSchema } from '../ratio-results.ts'
 import { COLOURS, element, INK, picture, text } from './svg.ts'
 
+const pointSchema = z.object({
+  perSecond: z.number(),
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+  /** By how much the load generator was late, in the worst of the rounds; null: not known. */
+  lagP99Ms: z.number().nullable(),
+  /** How many had no good answer, of all rounds; null: not known. */
+  notAnswered: z.number().nullable(),
+})
+
 export const latencyResultsSchema = z.object({
   machine: machineSchema,
+  /** Null: not known. */
+  rounds: z.number().nullable(),
+  seconds: z.number().nullable(),
   series: z.array(
     z.object({
       what: z.string(),
-      points: z.array(z.object({ perSecond: z.number(), p50Ms: z.number(), p99Ms: z.number() })),
+      points: z.array(pointSchema),
     }),
   ),
 })
@@ -18,26 +32,38 @@ export type LatencyResults = z.infer<typeof latencyResultsSchema>
 const [WIDTH, HEIGHT] = [900, 420]
 const AREA = { left: 72, right: 640, top: 40, bottom: 360 }
 
-/** p99 drawn solid and p50 dashed, on a logarithmic scale: what counts is how soon it grows tenfold. */
+/**
+ * p99 drawn solid and p50 dashed, on a logarithmic scale: what counts is how soon it grows tenfold. Points at which the
+ * load generator was late are left out: they may be its own.
+ */
 export function drawLatency({ machine, series }: LatencyResults): string {
-  const points = series.flatMap((each) => each.points)
-  const x = linear(Math.max(...points.map(({ perSecond }) => perSecond)))
-  const y = logarithmic(Math.min(...points.map(({ p50Ms }) => p50Ms)), Math.max(...points.map(({ p99Ms }) => p99Ms)))
-  const lines = series.flatMap(({ what, points }, at) => {
+  const x = linear(Math.max(...series.flatMap(({ points }) => points.map(({ perSecond }) => perSecond))))
+  const believed = series.map(({ what, points }) => ({ what, points: points.filter(isServers) }))
+  const latencies = believed.flatMap(({ points }) => points.flatMap(({ p50Ms, p99Ms }) => [p50Ms, p99Ms]))
+  // With 1 ms among them there is a scale even where no point is left.
+  const y = logarithmic(Math.min(1, ...latencies), Math.max(1, ...latencies))
+  const lines = believed.flatMap(({ what, points }, at) => {
     const colour = COLOURS[at % COLOURS.length] ?? INK
     const path = (of: 'p50Ms' | 'p99Ms'): string =>
       points.map((point) => `${x.at(point.perSecond).toFixed(1)},${y.at(point[of]).toFixed(1)}`).join(' ')
+    // One that has no neighbour is no line.
+    const dots = points.flatMap(({ perSecond, p50Ms, p99Ms }) =>
+      [p99Ms, p50Ms].map((ms) => element('circle', { cx: x.at(perSecond), cy: y.at(ms), r: 2.5, fill: colour })),
+    )
     const stroke = { fill: 'none', stroke: colour, 'stroke-width': 2 }
     const legend = { x: AREA.right + 24, y: AREA.top + 12 + at * 20 }
     return [
       element('polyline', { points: path('p99Ms'), ...stroke }),
       element('polyline', { points: path('p50Ms'), ...stroke, 'stroke-dasharray': '4 4' }),
+      ...dots,
       text(what, { ...legend, fill: colour }),
     ]
   })
+  const how = 'each server on one core; points at which the load generator was late are left out'
   const where = `solid: p99, dashed: p50; ${machine.cores} × ${machine.cpu}, Node ${machine.node}, ${machine.date}`
   return picture({ width: WIDTH, height: HEIGHT }, 'Latency of the gateway and of others against load', [
     text('Latency against load', { x: 0, y: 20, 'font-weight': 600, 'font-size': 14 }),
+    text(how, { x: 160, y: 20, 'font-size': 11 }),
     ...x.ticks.map((tick) => text(String(tick), { x: x.at(tick), y: AREA.bottom + 18, 'text-anchor': 'middle' })),
     ...y.ticks.flatMap((tick) => [
       text(`${tick} ms`, { x: AREA.left - 8, y: y.at(tick) + 4, 'text-anchor': 'end' }),
@@ -47,6 +73,10 @@ export function drawLatency({ machine, series }: LatencyResults): string {
     ...lines,
     text(where, { x: 0, y: HEIGHT - 8, 'font-size': 11 }),
   ])
+}
+
+function isServers({ lagP99Ms }: z.infer<typeof pointSchema>): boolean {
+  return lagP99Ms === null || !fellBehind(lagP99Ms)
 }
 
 interface Scale {

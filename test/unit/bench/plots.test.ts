@@ -17,15 +17,17 @@ const ratios = resultsOf(
 )
 const latency: LatencyResults = {
   machine: ratios.machine,
+  rounds: 5,
+  seconds: 5,
   series: [
     {
       what: 'silo-gateway',
       points: [
-        { perSecond: 1000, p50Ms: 0.5, p99Ms: 2 },
-        { perSecond: 4000, p50Ms: 1, p99Ms: 80 },
+        { perSecond: 1000, p50Ms: 0.5, p99Ms: 2, lagP99Ms: 0.1, notAnswered: 0 },
+        { perSecond: 4000, p50Ms: 1, p99Ms: 80, lagP99Ms: 1, notAnswered: 3 },
       ],
     },
-    { what: 'bare', points: [{ perSecond: 2000, p50Ms: 0.3, p99Ms: 1 }] },
+    { what: 'bare', points: [{ perSecond: 2000, p50Ms: 0.3, p99Ms: 1, lagP99Ms: null, notAnswered: null }] },
   ],
 }
 
@@ -83,6 +85,17 @@ describe('the picture of latency against load', () => {
     expect(x2).toBeGreaterThan(x1)
     expect(slow2).toBeLessThan(slow1)
     expect(slow1).toBeLessThan(p50![0]![1]!)
+  })
+
+  it('leaves out the points at which the load generator was late, and says so', () => {
+    const late = { perSecond: 8000, p50Ms: 500, p99Ms: 5000, lagP99Ms: 1.1, notAnswered: 0 }
+    const of = (points: (typeof late)[]): string =>
+      drawLatency({ ...latency, series: [{ what: 'silo-gateway', points }] })
+    const drawn = of([{ ...late, perSecond: 1000, p50Ms: 0.5, p99Ms: 2, lagP99Ms: 0.1 }, late])
+    expect(drawn.match(/<circle /g)).toHaveLength(2)
+    expect(drawn).not.toContain('>10000 ms<')
+    expect(drawn).toContain('points at which the load generator was late are left out')
+    expect(of([late])).not.toMatch(/<circle|NaN|Infinity|undefined/)
   })
 
   it('has the same distance from 1 to 10 ms as from 10 to 100 ms', () => {
