@@ -42,7 +42,7 @@ const LOAD = {
 const CORES = { server: 0, others: 1 } as const
 /** The gateway knows those that come again: more of them than it, or even the bare one, could take. */
 const FORMS_A_SECOND = 30_000
-/** Until what is left over from a step is done. */
+/** Until what is left over from a step is done: its records, a collection. It belongs to what the step cost. */
 const CALM_MS = 300
 
 type Round = OpenLoopReport & { readonly cpuMicros: number; readonly othersShare: number }
@@ -126,9 +126,10 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
     const before = familyCpuMs(pid)
     const othersShare = watchOthers([process.pid])
     const report = await slack.ask({ url, perSecond, seconds, ...LOAD })
-    const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.accepted
-    results.push({ ...report, cpuMicros, othersShare: othersShare() })
+    const others = othersShare()
     await pause(CALM_MS)
+    const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.accepted
+    results.push({ ...report, cpuMicros, othersShare: others })
   }
   const stepOf = (what: string, most: readonly number[], share: number): Step => ({
     what: `${what} ${nameOf(share)}`,
