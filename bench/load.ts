@@ -1,8 +1,7 @@
 /*
  * How long an answer takes at a constant arrival rate, whatever became of those before: the gateway beside the least
  * that does its job. First it is found how much each of them can do at all, then both climb to 95 % of what the gateway
- * can, in turns.
- * Needs wrk and Linux's /proc.
+ * can, in turns. Needs wrk, taskset, two cores and Linux's /proc.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { aligned } from './aligned.ts'
@@ -13,7 +12,7 @@ import { checkAnswers, measure } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
-import { pin } from './pin.ts'
+import { pin, requirePinning } from './pin.ts'
 import type { LatencyResults } from './plots/latency-plot.ts'
 import { publish } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
@@ -78,6 +77,7 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
   if (asked.plot && asked.quick)
     throw new UsageError('What is published has been measured for longer: no --plot with --quick.')
   requireWrk()
+  requirePinning()
   const stage = openStage()
   try {
     const results = await run(stage, asked)
