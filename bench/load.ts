@@ -14,7 +14,7 @@ import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
 import { pin, requirePinning } from './pin.ts'
 import type { LatencyResults } from './plots/latency-plot.ts'
-import { publish } from './published.ts'
+import { publish, readPublished } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
 import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
@@ -43,6 +43,9 @@ const CORES = { server: 0, others: 1 } as const
 const FORMS_A_SECOND = 30_000
 /** Until what is left over from a step is done: its records, a collection. It belongs to what the step cost. */
 const CALM_MS = 300
+
+/** At the least. */
+const PUBLISHED = { rounds: 3, seconds: 4 }
 
 type Round = OpenLoopReport & { readonly cpuMicros: number; readonly othersShare: number }
 
@@ -74,8 +77,7 @@ interface Judged {
 
 export async function benchLoad(args: readonly string[]): Promise<void> {
   const asked = roundsAsked(args, { rounds: 5, seconds: 5, quickRounds: 1 }, { plot: { type: 'boolean' } })
-  if (asked.plot && asked.quick)
-    throw new UsageError('What is published has been measured for longer: no --plot with --quick.')
+  if (asked.plot) requirePublishable(asked)
   requireWrk()
   requirePinning()
   const stage = openStage()
@@ -91,6 +93,15 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
   } finally {
     await stage.leave()
   }
+}
+
+/** Throws for what would not be published: before it is measured, which takes minutes. */
+export function requirePublishable({ quick, rounds, seconds }: Rounds): void {
+  if (quick || rounds < PUBLISHED.rounds || seconds < PUBLISHED.seconds) {
+    const least = `at least ${PUBLISHED.rounds} rounds of ${PUBLISHED.seconds} s`
+    throw new UsageError(`What is published is ${least}: no --plot with --quick, or with less.`)
+  }
+  readPublished()
 }
 
 async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Results> {

@@ -18,7 +18,8 @@ import { requireWrk } from './wrk.ts'
 const CONNECTIONS = 32
 /** More than the gateway could take: it knows those that come again. Who takes more is sent them again. */
 const FORMS_A_SECOND = 16_000
-const PUBLISHED_ROUNDS = 7
+/** At the least. */
+const PUBLISHED = { rounds: 7, seconds: 3 }
 
 const RACES: readonly Race[] = [
   { title: 'one region', regions: 1, contenders: ONE_REGION, form: slackCommand },
@@ -50,8 +51,9 @@ export async function benchRatios(args: readonly string[]): Promise<void> {
     .map((race) => ({ ...race, contenders: race.contenders.filter(named(asked.only)) }))
     .filter(({ contenders }) => contenders.length > 0)
   if (races.length === 0) throw new UsageError(`Nobody is to be asked: --regions is 1 or 3, --only of ${everyName()}`)
-  requireWrk()
   if (asked.plot) requirePublishable(asked)
+  requireWrk()
+  if (asked.plot) requireEverybody()
 
   const fields: Field[] = []
   for (const race of races) {
@@ -74,11 +76,15 @@ export async function benchRatios(args: readonly string[]): Promise<void> {
 }
 
 /** Throws for what would not be published: before it is measured, which takes minutes. */
-function requirePublishable({ quick, rounds, only, regions }: Rounds & { only?: string; regions?: string }): void {
-  if (quick || rounds < PUBLISHED_ROUNDS || only !== undefined || regions !== undefined) {
-    const every = `at least ${PUBLISHED_ROUNDS} rounds of every contender`
-    throw new UsageError(`What is published is ${every}: no --plot with --quick, --only or --regions.`)
-  }
+export function requirePublishable(asked: Rounds & { only?: string; regions?: string; profile?: string }): void {
+  const { quick, rounds, seconds, only, regions, profile } = asked
+  const isPart = [only, regions, profile].some((each) => each !== undefined)
+  if (!quick && !isPart && rounds >= PUBLISHED.rounds && seconds >= PUBLISHED.seconds) return
+  const every = `at least ${PUBLISHED.rounds} rounds of ${PUBLISHED.seconds} s of every contender, none of them profiled`
+  throw new UsageError(`What is published is ${every}: no --plot with --quick, --only, --regions or --profile.`)
+}
+
+function requireEverybody(): void {
   const missing = RACES.flatMap(({ contenders }) => contenders.flatMap((contender) => contender.missing() ?? []))
   if (missing.length > 0) throw new Error(`What is published has every contender in it: install ${missing.join(', ')}.`)
   readPublished()
