@@ -1,10 +1,10 @@
 import { aligned } from './aligned.ts'
 import { standings, type Field, type Round, type Standing } from './ratio-results.ts'
-import { median, othersHad, spread } from './statistics.ts'
+import { othersHad, spread } from './statistics.ts'
 
 const COLUMNS = ['CPU µs/request', 'gateway ÷ it', 'at most', '', 'requests/s', 'p50 ms', 'p99 ms', 'heap B/request']
 
-/** Medians of the rounds, with the least and the most of them where they matter. */
+/** Medians of the rounds, with the least and the most of them. */
 export function ratioTable(field: Field): string {
   const rounds = field.contenders[0]?.rounds.length ?? 0
   const table = aligned([[`${field.title}, ${rounds} rounds`, ...COLUMNS], ...standings(field).map(rowOf)])
@@ -23,8 +23,8 @@ function rowOf({ what, isGateway, judged, cpuMicros, ratios, rounds }: Standing)
     judged?.atMost.toFixed(2) ?? '',
     judged?.verdict ?? '',
     spreadOf(({ perSecond }) => perSecond, 0),
-    median(rounds.map(({ p50Ms }) => p50Ms)).toFixed(2),
+    spreadOf(({ p50Ms }) => p50Ms, 2),
     spreadOf(({ p99Ms }) => p99Ms, 2),
-    allocated.length === 0 ? 'n/a' : median(allocated).toFixed(0),
+    allocated.length === 0 ? 'n/a' : spread(allocated, 0),
   ]
 }
