@@ -6,7 +6,7 @@
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
-import { checkAnswers, measure } from './measure.ts'
+import { checkAnswers, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import type { Round } from './ratio-results.ts'
@@ -81,16 +81,15 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
   for (const count of REGIONS) {
     const regions = atOnce.slice(0, count)
     const busy = await startGateway(stage, regions)
-    await checkAnswers(busy.url, { regions, form: newForms(1)[0]!, verifies: true })
+    const what = `The gateway of ${count} regions`
+    await naming(what, checkAnswers(busy.url, { regions, form: newForms(1)[0]!, verifies: true }))
     const unequal = [fastest.url, ...regions.slice(1).map(() => slow.url)]
     const calm = await startGateway(stage, unequal)
-    await checkAnswers(calm.url, { regions: unequal, form: newForms(1)[0]!, verifies: true })
+    await naming(what, checkAnswers(calm.url, { regions: unequal, form: newForms(1)[0]!, verifies: true }))
     const connections = Math.min(CONNECTIONS, CALLS_AT_ONCE / count)
     const flood = (forSeconds: number): Promise<Round> => {
       const forms = newForms(FORMS_A_SECOND * forSeconds)
-      return measure(busy, { forms, connections, seconds: forSeconds, regions }).catch((error: Error) => {
-        throw new Error(`The gateway of ${count} regions: ${error.message}`, { cause: error })
-      })
+      return naming(what, measure(busy, { forms, connections, seconds: forSeconds, regions }))
     }
     const askAt = (url: string, forSeconds: number): Promise<OpenLoopReport> =>
       ask(url, Math.min(CALM.perSecond, CALM.attemptsPerSecond / count), forSeconds)

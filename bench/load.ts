@@ -8,7 +8,7 @@ import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
 import { judgeLoad, MOST_P99_RATIO, type LoadVerdict } from './load-verdict.ts'
-import { checkAnswers, measure } from './measure.ts'
+import { checkAnswers, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
@@ -117,19 +117,21 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
   for (const pid of [upstream.pid, slack.pid, process.pid]) await pin(pid, CORES.others)
   let formsMade = 0
   const newForms = (count: number): SlackForm[] => Array.from({ length: count }, () => slackCommand((formsMade += 1)))
-  for (const { url } of Object.values(servers)) {
-    await checkAnswers(url, { regions: [region], form: newForms(1)[0]!, verifies: true })
+  for (const [name, { url }] of Object.entries(servers)) {
+    await naming(name, checkAnswers(url, { regions: [region], form: newForms(1)[0]!, verifies: true }))
   }
 
-  const saturate = async (server: RunningServer, forSeconds: number): Promise<number> => {
+  const saturate = async (name: keyof typeof servers, forSeconds: number): Promise<number> => {
     const load = { forms: newForms(FORMS_A_SECOND * forSeconds), connections: SATURATING_CONNECTIONS }
-    return (await measure(server, { ...load, seconds: forSeconds, regions: [region] })).perSecond
+    const asking = measure(servers[name], { ...load, seconds: forSeconds, regions: [region] })
+    return (await naming(name, asking)).perSecond
   }
-  for (const server of Object.values(servers)) await saturate(server, warmUpSeconds)
+  const names = ['gateway', 'bare'] as const
+  for (const name of names) await saturate(name, warmUpSeconds)
   const saturation = { gateway: [] as number[], bare: [] as number[] }
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of inTurn(['gateway', 'bare'] as const, round)) {
-      saturation[name].push(await saturate(servers[name], seconds))
+    for (const name of inTurn(names, round)) {
+      saturation[name].push(await saturate(name, seconds))
     }
   }
 

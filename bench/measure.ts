@@ -85,6 +85,13 @@ export async function checkAnswers(
   if (forged.status !== 401) throw new Error(`it answered ${forged.status} to a forged body`)
 }
 
+/** Says of whom it is that a measurement or a check has thrown. */
+export async function naming<Value>(what: string, asking: Promise<Value>): Promise<Value> {
+  return await asking.catch((error: Error) => {
+    throw new Error(`${what}: ${error.message}`, { cause: error })
+  })
+}
+
 /** How often each region has been asked so far. */
 export async function asked(regions: readonly string[]): Promise<number[]> {
   return await Promise.all(regions.map(async (region) => Number(await (await fetch(region)).text())))

@@ -9,7 +9,7 @@ import { furnishWith } from './contenders/gateway.ts'
 import { externalId } from './directory-file.ts'
 import { fill } from './directory.ts'
 import { machine } from './machine.ts'
-import { checkAnswers, measure } from './measure.ts'
+import { checkAnswers, measure, naming } from './measure.ts'
 import { residentMiB } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
@@ -72,13 +72,15 @@ async function run(
   for (const integrations of sizes) {
     const gateway = await startWith(stage, { region, integrations })
     const form = newForms(1, () => externalId(1))[0]!
-    await checkAnswers(gateway.url, { regions: [region], form, verifies: true })
+    const what = `The gateway of ${integrations} integrations`
+    await naming(what, checkAnswers(gateway.url, { regions: [region], form, verifies: true }))
     const actives = new Set(ACTIVE.map((each) => Math.min(each, integrations)))
     if (integrations > MORE_THAN_CACHED) actives.add(MORE_THAN_CACHED)
     for (const active of actives) {
       const flood = (forSeconds: number, teamOf: (at: number) => string): Promise<Round> => {
         const forms = newForms(FORMS_A_SECOND * forSeconds, teamOf)
-        return measure(gateway, { forms, connections: CONNECTIONS, seconds: forSeconds, regions: [region] })
+        const load = { forms, connections: CONNECTIONS, seconds: forSeconds, regions: [region] }
+        return naming(what, measure(gateway, load))
       }
       const scaled: Scaled = { integrations, active, rounds: [], residentMiB: Number.NaN }
       const teams = activeTeams(integrations, active)

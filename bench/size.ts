@@ -6,7 +6,7 @@ import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
-import { checkAnswers, measure } from './measure.ts'
+import { checkAnswers, measure, naming } from './measure.ts'
 import type { Round } from './ratio-results.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
@@ -60,12 +60,13 @@ async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> 
     const { bytes } = size
     const perSecond = Math.min(MOST_FORMS_A_SECOND, Math.ceil(MOST_BYTES_A_SECOND / bytes))
     const both = [
-      { server: gateway, results: size.gateway },
-      { server: bare, results: size.bare },
+      { name: 'gateway', server: gateway, results: size.gateway },
+      { name: 'bare', server: bare, results: size.bare },
     ]
-    for (const { server, results } of inTurn(both, round)) {
+    for (const { name, server, results } of inTurn(both, round)) {
       const forms = newForms(perSecond * seconds, bytes)
-      results.push(await measure(server, { forms, connections: CONNECTIONS, seconds, regions: [region] }))
+      const load = { forms, connections: CONNECTIONS, seconds, regions: [region] }
+      results.push(await naming(`${name}, ${bytes / KIB} KiB`, measure(server, load)))
     }
   }
 
@@ -73,8 +74,9 @@ async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> 
   for (const { bytes } of sizes) {
     // A forged one is longer by a little: than 1 MiB, and the gateway would not read it.
     const verifies = bytes < Math.max(...SIZES)
-    for (const { url } of [gateway, bare]) {
-      await checkAnswers(url, { regions: [region], form: newForm(bytes), verifies })
+    for (const [name, { url }] of Object.entries({ gateway, bare })) {
+      const check = checkAnswers(url, { regions: [region], form: newForm(bytes), verifies })
+      await naming(`${name}, ${bytes / KIB} KiB`, check)
     }
   }
   for (const { bytes } of sizes) await floodBoth({ bytes, gateway: [], bare: [] }, 0)

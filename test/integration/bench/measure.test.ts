@@ -1,12 +1,21 @@
 import { request } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { pathToProgram } from '../../../bench/installed.ts'
-import { measure } from '../../../bench/measure.ts'
+import { measure, naming } from '../../../bench/measure.ts'
 import { slackCommand } from '../../../bench/slack-command.ts'
 import { loopbackServers } from './loopback.ts'
 
 const installed = pathToProgram('wrk') !== undefined
 if (!installed) console.warn('wrk is not installed: what is measured is not looked at')
+
+describe('what is thrown of a server', () => {
+  it('says of which', async () => {
+    await expect(naming('bare', Promise.reject(new Error('it answered 500')))).rejects.toThrow(
+      /^bare: it answered 500$/,
+    )
+    await expect(naming('bare', Promise.resolve(1))).resolves.toBe(1)
+  })
+})
 
 describe.skipIf(!installed)('a server that is timed', () => {
   const serve = loopbackServers()
