@@ -21,6 +21,9 @@ const computing = (ms: number): string => `
   }, 10)
 `
 
+/** For longer than it takes until something is written. */
+const LIVING = 'setTimeout(() => {}, 1500)'
+
 describe.skipIf(platform() !== 'linux')('the account of the event loop', () => {
   let folder: string
   beforeEach(() => {
@@ -63,8 +66,16 @@ describe.skipIf(platform() !== 'linux')('the account of the event loop', () => {
     }
   })
 
-  it('is kept of a gateway that serves, and of nothing else', async () => {
-    expect(await accountOf('', 'directory')).toEqual([])
+  it('is kept of a gateway that serves, and of no other command', async () => {
+    expect(await accountOf(LIVING, 'directory')).toEqual([])
+    expect(await accountOf(LIVING, 'serve')).not.toEqual([])
+  })
+
+  it('is kept of no other thread', async () => {
+    // What is evaluated in a thread is run without preloaded modules.
+    const living = `new URL(${JSON.stringify(`data:text/javascript,${LIVING}`)})`
+    const thread = `new (require('node:worker_threads').Worker)(${living}, { argv: ['serve'] })`
+    expect(await accountOf(thread, 'directory')).toEqual([])
   })
 })
 
