@@ -16,11 +16,12 @@ import { measureAttempt } from '../src/telemetry/measure-attempt.ts'
 import { traceWebhook, type TraceParts } from '../src/telemetry/trace.ts'
 import { aligned } from './aligned.ts'
 import { machine } from './machine.ts'
-import { roundsAsked, type Rounds } from './rounds.ts'
 import { watchOthers } from './process-account.ts'
+import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
 import { ANSWER, COMMANDS_PATH, slackCommand, TEAM } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { median, othersHad, spread, verdict } from './statistics.ts'
+import { tellFigures, tellTable } from './told.ts'
 
 /** What keeping account may cost, in µs of CPU a webhook. */
 const TARGETS = { recorded: 15, logged: 30 }
@@ -52,7 +53,8 @@ export async function benchTelemetry(args: readonly string[]): Promise<void> {
   try {
     const accounts = await run(gateway, { write: (line) => void lines.write(line) }, asked)
     const results = { machine: machine(), webhooks: WEBHOOKS, targets: TARGETS, accounts }
-    console.log(asked.json ? JSON.stringify(results, undefined, 2) : table(accounts))
+    tellTable(table(accounts), asked)
+    tellFigures(results, asked)
   } finally {
     await gateway.close()
     await new Promise((closed) => lines.end(closed))
@@ -92,7 +94,7 @@ async function run(gateway: Gateway, lines: { write(line: string): void }, { rou
   const entries = Object.entries(kinds) as [Kind, TraceParts][]
   for (const [, parts] of entries) await tell(WARM_UP_WEBHOOKS, { gateway, open, journeys, parts }, AT_A_TIME)
   for (let round = 0; round < rounds; round += 1) {
-    for (const [kind, parts] of entries) {
+    for (const [kind, parts] of inTurn(entries, round)) {
       const told = quick ? WEBHOOKS / 4 : WEBHOOKS
       const othersSoFar = watchOthers([process.pid])
       const { telling: onTheWay } = await tell(told, { gateway, open, journeys, parts }, UNWRITTEN)
