@@ -20,6 +20,7 @@ import { startPostgres, testsPostgres } from '../test/support/postgres-server.ts
 import { directoryLines, externalId } from './directory-file.ts'
 import { machine } from './machine.ts'
 import { percentilesOf } from './pace.ts'
+import { positiveInteger } from './rounds.ts'
 import { openStage } from './stage.ts'
 import { median, spread } from './statistics.ts'
 
@@ -39,8 +40,8 @@ export async function benchDirectory(args: readonly string[]): Promise<void> {
       rounds: { type: 'string' },
     },
   })
-  const integrations = Number(values.rows ?? (values.quick ? 100_000 : 10_000_000))
-  const rounds = Number(values.rounds ?? (values.quick ? 3 : 7))
+  const integrations = positiveInteger('--rows', values.rows) ?? (values.quick ? 100_000 : 10_000_000)
+  const rounds = positiveInteger('--rounds', values.rounds) ?? (values.quick ? 3 : 7)
   const results: Result[] = []
   const add = (result: Result): void => {
     results.push(result)

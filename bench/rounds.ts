@@ -53,7 +53,7 @@ export function roundsAsked<const Own extends Options>(
 /** Undefined where nothing was said. `name` is of what it was said of. */
 export function positiveInteger(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
+  if (/^[1-9]\d{0,7}$/.test(text)) return Number(text)
   throw new UsageError(`${name} takes a whole number above 0, not ${JSON.stringify(text)}`)
 }
 
