@@ -7,7 +7,7 @@
  *   npm run bench -- fanout [--quick] [--json]   what further regions cost, and whether the fastest one's answer waits
  *   npm run bench -- size [--quick] [--json]     what longer bodies cost, beside the bare one
  *   npm run bench -- load [--quick] [--json] [--plot]  latency at constant rates up to saturation, beside the bare one
- *   npm run bench -- soak [--minutes 10] [--rate 2000] [--json]  memory and event loop, second by second, and judged
+ *   npm run bench -- soak [--quick] [--minutes 10] [--rate 2000] [--json]  memory and event loop, second by second, and judged
  *   npm run bench -- scale [--quick] [--json]    what a directory of a million integrations costs more than one of ten
  *   npm run bench -- start [--quick] [--json]    from start to ready
  *   npm run bench -- telemetry [--quick] [--json]      what metrics, records and log lines cost
