@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { cpus } from 'node:os'
 
 /** Linux counts CPU time in clock ticks of 10 ms, on every architecture Node runs on. */
 const MS_PER_TICK = 10
@@ -50,7 +50,8 @@ export function watchOthers(pids: readonly number[]): () => number {
   const before = { all: machineMs(), used: used(), at: performance.now() }
   return () => {
     const others = machineMs() - before.all - (used() - before.used)
-    return Math.max(0, others / ((performance.now() - before.at) * availableParallelism()))
+    // Not `availableParallelism`: a bench that keeps to one core itself still looks at all of them.
+    return Math.max(0, others / ((performance.now() - before.at) * cpus().length))
   }
 }
 
