@@ -12,7 +12,7 @@ import { checkAnswers, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
-import { pin, requirePinning } from './pin.ts'
+import { CORES, pin, requireTwoCores } from './pin.ts'
 import type { LatencyResults } from './plots/latency-plot.ts'
 import { publish, readPublished } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
@@ -37,8 +37,6 @@ const LOAD = {
   ahead: Number.MAX_SAFE_INTEGER,
   settleSeconds: 1,
 } as const
-/** On two cores, and whoever else there is on the other: left to itself, Linux lets a server wait for a busy one. */
-const CORES = { server: 0, others: 1 } as const
 /** The gateway knows those that come again: more of them than it, or even the bare one, could take. */
 const FORMS_A_SECOND = 30_000
 /** Until what is left over from a step is done: its records, a collection. It belongs to what the step cost. */
@@ -79,7 +77,7 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
   const asked = roundsAsked(args, { rounds: 5, seconds: 5, quickRounds: 1 }, { plot: { type: 'boolean' } })
   if (asked.plot) requirePublishable(asked)
   requireWrk()
-  requirePinning()
+  requireTwoCores()
   const stage = openStage()
   try {
     const results = await run(stage, asked)

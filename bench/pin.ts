@@ -1,14 +1,16 @@
-import { execFile } from 'node:child_process'
-import { cpus } from 'node:os'
+import { execFile, spawnSync } from 'node:child_process'
 import { promisify } from 'node:util'
-import { pathToProgram } from './installed.ts'
 
-const CORES = 2
+/** On two cores, and whoever else there is on the other: left to itself, Linux lets a server wait for a busy one. */
+export const CORES = { server: 0, others: 1 } as const
 
-/** Throws where processes cannot be kept apart: figures would be of another scene. */
-export function requirePinning(cores = cpus().length): void {
-  if (cores < CORES) throw new Error(`This machine has fewer than ${CORES} cores: the bench keeps two apart`)
-  if (pathToProgram('taskset') === undefined) throw new Error('taskset is not installed: apt-get install util-linux')
+/** Throws, before anything is started, where what is measured and the others cannot be kept apart. */
+export function requireTwoCores(): void {
+  for (const core of Object.values(CORES)) {
+    const { error, status } = spawnSync('taskset', ['--cpu-list', String(core), 'true'])
+    if (error !== undefined) throw new Error('taskset is not installed: apt-get install util-linux')
+    if (status !== 0) throw new Error(`The bench keeps two cores apart, and may not use core ${core} of this machine`)
+  }
 }
 
 /** Has a process run on one core only, with all its threads and whatever it starts. */
