@@ -1,7 +1,7 @@
 /*
  * Preloaded into the gateway by NODE_OPTIONS: writes each second, to the file that LOOP_DELAY_FILE names, how long its
- * event loop has kept everybody waiting at the most: in all, and without the time in which it was ready to run and no
- * core was free for it. The gateway itself does not know of it.
+ * event loop has kept everybody waiting at the most, and for how much of that it was ready to run and in line for a core.
+ * The gateway itself does not know of it.
  */
 import { appendFileSync, openSync, readSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
@@ -15,19 +15,21 @@ const file = process.env['LOOP_DELAY_FILE']
 // Its threads are started with the same options, and so are the commands with which its files are prepared.
 if (file !== undefined && isMainThread && process.argv.includes('serve')) {
   const queuedMs = timeInLine()
-  let [longestMs, longestOwnMs] = [0, 0]
+  let [longestMs, inLineMs] = [0, 0]
   let [lookedAt, queued] = [performance.now(), queuedMs()]
-  setInterval(() => {
+  const look = (): void => {
     const [now, queuedByNow] = [performance.now(), queuedMs()]
     const delayMs = Math.max(0, now - lookedAt - RESOLUTION_MS)
-    longestMs = Math.max(longestMs, delayMs)
-    longestOwnMs = Math.max(longestOwnMs, delayMs - (queuedByNow - queued))
+    if (delayMs > longestMs) [longestMs, inLineMs] = [delayMs, Math.min(delayMs, queuedByNow - queued)]
     lookedAt = now
     queued = queuedByNow
-  }, RESOLUTION_MS).unref()
+  }
+  setInterval(look, RESOLUTION_MS).unref()
   setInterval(() => {
-    appendFileSync(file, `${JSON.stringify({ at: Date.now(), longestMs, longestOwnMs })}\n`)
-    longestMs = longestOwnMs = 0
+    // What has just kept this back belongs to the second that ends with it.
+    look()
+    appendFileSync(file, `${JSON.stringify({ at: Date.now(), longestMs, inLineMs })}\n`)
+    longestMs = inLineMs = 0
   }, 1000).unref()
 }
 

@@ -10,9 +10,12 @@ export const REFERENCE_SECONDS = 30
 
 export interface Delay {
   readonly longestMs: number
-  /** Without the time in which its thread was ready to run and no core was free: that is whoever had them's. */
-  readonly longestOwnMs: number
+  /** For how much of it its thread was ready to run and stood in line for a core. */
+  readonly inLineMs: number
 }
+
+/** As it was written: `at`, in ms since the epoch, at the end of its second. */
+export type TimedDelay = Delay & { readonly at: number }
 
 export interface Soaked {
   /** Of the gateway, one for each second since it has been under load. */
@@ -33,14 +36,9 @@ export interface SoakVerdict {
     readonly worstMiB: number
     readonly worst: number
   }
-  /** In how many seconds there was one, and the longest; `own` alone are judged. */
-  readonly stalls: { readonly verdict: Verdict; readonly own: Stalls; readonly all: Stalls }
+  /** In how many seconds there was one, and the longest delay. */
+  readonly stalls: Delay & { readonly verdict: Verdict; readonly count: number }
   readonly errors: { readonly verdict: Verdict; readonly count: number }
-}
-
-interface Stalls {
-  readonly longestMs: number
-  readonly count: number
 }
 
 /**
@@ -53,7 +51,7 @@ export function judgeSoak({ rssMiB, delays, errors }: Soaked): SoakVerdict {
   const off = (mib: number): number => mib / referenceMiB - 1
   const furthest = Math.max(...settled.map((mib) => Math.abs(off(mib))))
   const worstMiB = settled.find((mib) => Math.abs(off(mib)) === furthest) ?? Number.NaN
-  const own = stallsAmong(delays.map(({ longestOwnMs }) => longestOwnMs))
+  const longestMs = delays.length === 0 ? Number.NaN : Math.max(...delays.map((delay) => delay.longestMs))
   return {
     rss: {
       verdict: settled.length > REFERENCE_SECONDS ? verdict(furthest, SOAK_TARGETS.rssShare) : 'not judged',
@@ -62,19 +60,33 @@ export function judgeSoak({ rssMiB, delays, errors }: Soaked): SoakVerdict {
       worst: off(worstMiB),
     },
     stalls: {
-      verdict: verdict(own.longestMs, SOAK_TARGETS.stallMs),
-      own,
-      all: stallsAmong(delays.map(({ longestMs }) => longestMs)),
+      verdict: verdict(longestMs, SOAK_TARGETS.stallMs),
+      longestMs,
+      inLineMs: delays.find((delay) => delay.longestMs === longestMs)?.inLineMs ?? Number.NaN,
+      count: delays.filter((delay) => delay.longestMs > SOAK_TARGETS.stallMs).length,
     },
     errors: { verdict: verdict(errors, SOAK_TARGETS.errors), count: errors },
   }
 }
 
-function stallsAmong(delaysMs: readonly number[]): Stalls {
-  return {
-    longestMs: delaysMs.length === 0 ? Number.NaN : Math.max(...delaysMs),
-    count: delaysMs.filter((ms) => ms > SOAK_TARGETS.stallMs).length,
-  }
+/**
+ * Those of a load, its first and last part of a second too. One that was never written is NaN: nobody knows how long
+ * somebody waited then.
+ */
+export function delaysWithin(
+  delays: readonly TimedDelay[],
+  { begunAt, endedAt }: { readonly begunAt: number; readonly endedAt: number },
+): TimedDelay[] {
+  const after = delays.filter(({ at }) => at > begunAt)
+  const last = after.findIndex(({ at }) => at >= endedAt)
+  return last === -1
+    ? [...after, { at: endedAt, longestMs: Number.NaN, inLineMs: Number.NaN }]
+    : after.slice(0, last + 1)
+}
+
+/** What was looked at nearest to that time, by another clock. */
+export function nearest<Look extends { readonly at: number }>(looks: readonly Look[], at: number): Look | undefined {
+  return looks.toSorted((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at))[0]
 }
 
 /** How much more often than was sent to it each region was asked; negative: less. Commands go to the first one only. */

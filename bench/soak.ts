@@ -1,6 +1,6 @@
 /*
  * Whether the gateway could go on for ever: commands and clicks to three regions at a constant rate, while its memory
- * and its event loop are looked at each second. Judged at the end. Needs Linux's /proc.
+ * and its event loop are looked at each second. Judged at the end. Needs Linux's /proc, taskset and two cores.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,16 +14,20 @@ import { machine } from './machine.ts'
 import { asked, checkAnswers } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
+import { CORES, pin, requireTwoCores } from './pin.ts'
 import { familyCpuMs, residentMiB, watchOthers } from './process-account.ts'
+import { positiveInteger } from './rounds.ts'
 import { ANSWER, slackAction } from './slack-command.ts'
 import {
   askedTooOften,
+  delaysWithin,
   judgeSoak,
+  nearest,
   REFERENCE_SECONDS,
   SETTLE_SECONDS,
   SOAK_TARGETS,
-  type Delay,
   type SoakVerdict,
+  type TimedDelay,
 } from './soak-verdict.ts'
 import { openStage, type Stage } from './stage.ts'
 import { othersHad } from './statistics.ts'
@@ -35,12 +39,16 @@ const COMMANDS = 0.75
 // A signature is good for five minutes: each is made when it is due.
 const LOAD = { answer: ANSWER, connections: 256, ahead: 0 } as const
 
-/** What the preloaded module writes: `at` in ms since the epoch, at the end of its second. */
-const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number(), longestOwnMs: z.number() })
+/** What the preloaded module writes. */
+const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number(), inLineMs: z.number() })
 /** What it does to be ready belongs to its start: the second in which it does is over by then. */
 const STARTED_MS = 1000
+/** Within it the delays of the second in which the load ended are written. */
+const LAST_DELAY_MS = 1100
 
 interface Second {
+  /** In ms since the epoch, at its end. */
+  readonly at: number
   readonly rssMiB: number
   readonly cpuShare: number
   /** Of the machine, by none of ours: an event loop also waits for a core. */
@@ -54,8 +62,8 @@ interface Length {
 
 interface Soak {
   readonly seconds: readonly Second[]
-  /** Of the event loop, one for each second too. */
-  readonly delays: readonly Delay[]
+  /** Of the event loop, one for each second too, by the gateway's own clock. */
+  readonly delays: readonly TimedDelay[]
   readonly commands: OpenLoopReport
   readonly clicks: OpenLoopReport
   /** How much more often each region was asked than was sent to it. */
@@ -69,10 +77,14 @@ export async function benchSoak(args: readonly string[]): Promise<void> {
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       minutes: { type: 'string' },
-      rate: { type: 'string', default: '2000' },
+      rate: { type: 'string' },
     },
   })
-  const length = { minutes: Number(values.minutes ?? (values.quick ? 1 : 10)), perSecond: Number(values.rate) }
+  const length = {
+    minutes: positiveInteger('--minutes', values.minutes) ?? (values.quick ? 1 : 10),
+    perSecond: positiveInteger('--rate', values.rate) ?? 2000,
+  }
+  requireTwoCores()
   const stage = openStage()
   try {
     const soak = await run(stage, length)
@@ -98,13 +110,19 @@ async function run(stage: Stage, { minutes, perSecond }: Length): Promise<Soak> 
     NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'loop-delay.ts')).href}`,
     LOOP_DELAY_FILE: delayFile,
   })
+  const senders = {
+    command: stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts'),
+    action: stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts'),
+  }
+  await pin(gateway.pid, CORES.server)
+  for (const { pid } of [...servers, ...Object.values(senders), process]) await pin(pid, CORES.others)
   await checkAnswers(gateway.url, { regions, form: slackAction(0), verifies: true })
   await after(STARTED_MS)
   const before = await asked(regions)
 
-  const send = (form: OpenLoad['form'], share: number): Promise<OpenLoopReport> => {
+  const send = (form: keyof typeof senders, share: number): Promise<OpenLoopReport> => {
     const load = { url: gateway.url, form, perSecond: perSecond * share, seconds: minutes * 60 }
-    return stage.employ<OpenLoad, OpenLoopReport>('open-loop.ts').ask({ ...load, ...LOAD })
+    return senders[form].ask({ ...load, ...LOAD })
   }
   const seconds: Second[] = []
   const begunAt = Date.now()
@@ -115,7 +133,12 @@ async function run(stage: Stage, { minutes, perSecond }: Length): Promise<Soak> 
   const look = (): void => {
     const usedMs = familyCpuMs(gateway.pid) - cpuMs
     cpuMs += usedMs
-    seconds.push({ rssMiB: residentMiB(gateway.pid), cpuShare: usedMs / 1000, othersShare: othersShare() })
+    seconds.push({
+      at: Date.now(),
+      rssMiB: residentMiB(gateway.pid),
+      cpuShare: usedMs / 1000,
+      othersShare: othersShare(),
+    })
     othersShare = watchOthers([process.pid])
     if (seconds.length % 30 === 0) console.error(`${seconds.length} s: ${seconds.at(-1)?.rssMiB.toFixed(0)} MiB`)
   }
@@ -128,11 +151,13 @@ async function run(stage: Stage, { minutes, perSecond }: Length): Promise<Soak> 
     }
   }, 1000)
   const [commands, clicks] = await Promise.race([sent, ended.promise]).finally(() => clearInterval(looking))
-  const delays = readFileSync(delayFile, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => loopDelaySchema.parse(JSON.parse(line)))
-    .filter(({ at }) => at > begunAt)
+  const endedAt = Date.now()
+  await after(LAST_DELAY_MS)
+  const written = readFileSync(delayFile, 'utf8').trimEnd().split('\n')
+  const delays = delaysWithin(
+    written.map((line) => loopDelaySchema.parse(JSON.parse(line))),
+    { begunAt, endedAt },
+  )
   // What went to a region that was not the first to answer is over now too.
   await gateway.stop()
   const times = (await asked(regions)).map((count, region) => count - (before[region] ?? 0))
@@ -151,12 +176,7 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
       `± ${100 * SOAK_TARGETS.rssShare} %`,
       rss.verdict,
     ],
-    [
-      'event loop, longest delay of its own',
-      `${stalls.own.longestMs.toFixed(1)} ms`,
-      `${SOAK_TARGETS.stallMs} ms`,
-      stalls.verdict,
-    ],
+    ['event loop, longest delay', `${stalls.longestMs.toFixed(1)} ms`, `${SOAK_TARGETS.stallMs} ms`, stalls.verdict],
     [`errors, of ${commands.due + clicks.due}`, String(errors.count), String(SOAK_TARGETS.errors), errors.verdict],
   ]
   const head = ['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'longest ms', 'waited', 'own lag p99 ms']
@@ -165,7 +185,8 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
     const lag = `${lagMs.p99.toFixed(2)}${fellBehind(lagMs.p99) ? ' behind' : ''}`
     return [what, ...[p50, p99, p999, longest].map((ms) => ms.toFixed(2)), String(waited), lag]
   }
-  const othersThen = seconds[delays.findIndex(({ longestMs }) => longestMs === stalls.all.longestMs)]?.othersShare
+  const longest = delays.find(({ longestMs }) => longestMs === stalls.longestMs)
+  const othersThen = longest && nearest(seconds, longest.at)?.othersShare
   const wrong = [
     ...[commands, clicks].flatMap(({ failures }) => Object.entries(failures).map(([how, count]) => `${how} ×${count}`)),
     ...tooOften.flatMap((more, at) => (more === 0 ? [] : [`region ${at + 1} asked ${more} times more than was sent`])),
@@ -180,9 +201,8 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
     '',
     aligned([head, took('commands', commands), took('clicks', clicks)]),
     '',
-    `${stalls.own.count} seconds with a delay of its own of more than ${SOAK_TARGETS.stallMs} ms;` +
-      ` ${stalls.all.count} with what it waited for a core, the longest ${stalls.all.longestMs.toFixed(1)} ms,` +
-      ` when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
+    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms; the longest was in line for a core` +
+      ` for ${stalls.inLineMs.toFixed(1)} of its ${stalls.longestMs.toFixed(1)} ms, when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
     othersHad(seconds),
     ...wrong,
   ].join('\n')

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { askedTooOften, judgeSoak, type Soaked } from '../../../bench/soak-verdict.ts'
+import { UsageError } from '../../../bench/rounds.ts'
+import { askedTooOften, delaysWithin, judgeSoak, nearest, type Soaked } from '../../../bench/soak-verdict.ts'
+import { benchSoak } from '../../../bench/soak.ts'
 
 const seconds = (count: number, of: (second: number) => number): number[] =>
   Array.from({ length: count }, (_, second) => of(second))
 
-const own = (ms: number) => ({ longestMs: ms, longestOwnMs: ms })
-const flat: Soaked = { rssMiB: seconds(600, () => 200), delays: seconds(600, () => 3).map(own), errors: 0 }
+const delay = (ms: number) => ({ longestMs: ms, inLineMs: 0 })
+const flat: Soaked = { rssMiB: seconds(600, () => 200), delays: seconds(600, () => 3).map(delay), errors: 0 }
 
 function rss(of: (second: number) => number, count = 600) {
   return judgeSoak({ ...flat, rssMiB: seconds(count, of) }).rss
@@ -15,7 +17,7 @@ describe('a soak', () => {
   it('holds where memory stays, nothing stalls and nothing fails', () => {
     expect(judgeSoak(flat)).toEqual({
       rss: { verdict: 'holds', referenceMiB: 200, worstMiB: 200, worst: 0 },
-      stalls: { verdict: 'holds', own: { longestMs: 3, count: 0 }, all: { longestMs: 3, count: 0 } },
+      stalls: { verdict: 'holds', longestMs: 3, inLineMs: 0, count: 0 },
       errors: { verdict: 'holds', count: 0 },
     })
   })
@@ -55,23 +57,19 @@ describe('a soak', () => {
     expect(rss(() => Number.NaN).verdict).toBe('FAILS')
     expect(rss((second) => (second === 300 ? Number.NaN : 200)).verdict).toBe('FAILS')
     expect(judgeSoak({ ...flat, delays: [] }).stalls.verdict).toBe('FAILS')
-    expect(judgeSoak({ ...flat, delays: [3, Number.NaN].map(own) }).stalls.verdict).toBe('FAILS')
+    expect(judgeSoak({ ...flat, delays: [3, Number.NaN].map(delay) }).stalls.verdict).toBe('FAILS')
   })
 
   it('does not hold for a stall of more than 50 ms in any second', () => {
     const stalls = (ms: number) =>
-      judgeSoak({ ...flat, delays: seconds(600, (second) => (second === 2 ? ms : 1)).map(own) }).stalls
+      judgeSoak({ ...flat, delays: seconds(600, (second) => (second === 2 ? ms : 1)).map(delay) }).stalls
     expect(stalls(50).verdict).toBe('holds')
-    expect(stalls(50.1)).toMatchObject({ verdict: 'FAILS', own: { longestMs: 50.1, count: 1 } })
+    expect(stalls(50.1)).toMatchObject({ verdict: 'FAILS', longestMs: 50.1, count: 1 })
   })
 
-  it('does not answer for the time in which others had the cores, but tells of it', () => {
-    const delays = [...flat.delays, { longestMs: 400, longestOwnMs: 20 }, { longestMs: 60, longestOwnMs: 30 }]
-    expect(judgeSoak({ ...flat, delays }).stalls).toEqual({
-      verdict: 'holds',
-      own: { longestMs: 30, count: 0 },
-      all: { longestMs: 400, count: 2 },
-    })
+  it('answers for the time in line for a core as well, and tells how much of the longest delay it was', () => {
+    const delays = [...flat.delays, { longestMs: 400, inLineMs: 380 }, { longestMs: 60, inLineMs: 10 }]
+    expect(judgeSoak({ ...flat, delays }).stalls).toEqual({ verdict: 'FAILS', longestMs: 400, inLineMs: 380, count: 2 })
   })
 
   it('does not hold for a single error', () => {
@@ -84,5 +82,33 @@ describe('the regions of a soak', () => {
     const sent = { commands: 75, clicks: 25 }
     expect(askedTooOften([100, 25, 25], sent)).toEqual([0, 0, 0])
     expect(askedTooOften([101, 25, 23], sent)).toEqual([1, 0, -2])
+  })
+})
+
+describe('the delays of a soak', () => {
+  const written = [1000, 2000, 3000, 4000].map((at) => ({ at, longestMs: at / 1000, inLineMs: 0 }))
+  const longest = (begunAt: number, endedAt: number) =>
+    delaysWithin(written, { begunAt, endedAt }).map(({ longestMs }) => longestMs)
+
+  it('are those under load, of the parts of a second with which it begins and ends too', () => {
+    expect(longest(1500, 2500)).toEqual([2, 3])
+    expect(longest(1000, 3000)).toEqual([2, 3])
+  })
+
+  it('are not known where the last was never written', () => {
+    expect(longest(2500, 4001)).toEqual([3, 4, Number.NaN])
+    expect(judgeSoak({ ...flat, delays: delaysWithin([], { begunAt: 0, endedAt: 1 }) }).stalls.verdict).toBe('FAILS')
+  })
+
+  it('are paired by time with what was looked at by another clock', () => {
+    const looks = [1400, 2450, 3600].map((at) => ({ at }))
+    expect(written.map(({ at }) => nearest(looks, at)?.at)).toEqual([1400, 2450, 2450, 3600])
+    expect(nearest([], 1000)).toBeUndefined()
+  })
+})
+
+describe('what a soak is asked', () => {
+  it.each(['--rate=abc', '--rate=0', '--minutes=-1', '--minutes=0.5', '--minutes='])('is not %s', async (option) => {
+    await expect(benchSoak([option])).rejects.toThrow(UsageError)
   })
 })
