@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { systemClock } from '../../src/clock.ts'
+import { openDirectory, type DirectoryStore } from '../../src/directory/store.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway.ts'
 import { createPublicListener } from '../../src/public-listener.ts'
 import type { LogLevel } from '../../src/telemetry/log.ts'
@@ -154,7 +156,18 @@ const PACE_MS = 20
 async function fillDirectory(gateway: Gateway, content: DirectoryContent, folder: string): Promise<void> {
   const file = join(folder, 'directory.json')
   await writeFile(file, JSON.stringify(content))
-  await gateway.store.importFile(file, { author: 'test', knownRegions: new Set() })
+  const { DATABASE_URL: database } = gateway.configuration().settings
+  const importInto = (store: Pick<DirectoryStore, 'importFile'>) =>
+    store.importFile(file, { author: 'test', knownRegions: new Set() })
+  if (database.kind !== 'sqlite' || database.path === ':memory:') {
+    await importInto(gateway.store)
+    return
+  }
+  // Whoever finds a file locked tries again a moment later by its clock, and the gateway's may stand still. What locks it
+  // is a thread of that gateway, or of another one.
+  const store = await openDirectory(database, { clock: systemClock })
+  await importInto(store)
+  await store.close()
 }
 
 /** One request over its own connection, its reply read whole. */
