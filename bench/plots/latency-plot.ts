@@ -63,7 +63,7 @@ export function drawLatency({ machine, series }: LatencyResults): string {
   const where = `solid: p99, dashed: p50; ${machine.cores} × ${machine.cpu}, Node ${machine.node}, ${machine.date}`
   return picture({ width: WIDTH, height: HEIGHT }, 'Latency of the gateway and of others against load', [
     text('Latency against load', { x: 0, y: 20, 'font-weight': 600, 'font-size': 14 }),
-    text(how, { x: 160, y: 20, 'font-size': 11 }),
+    text(how, { x: AREA.right, y: 20, 'font-size': 11, 'text-anchor': 'end' }),
     ...x.ticks.map((tick) => text(String(tick), { x: x.at(tick), y: AREA.bottom + 18, 'text-anchor': 'middle' })),
     ...y.ticks.flatMap((tick) => [
       text(`${tick} ms`, { x: AREA.left - 8, y: y.at(tick) + 4, 'text-anchor': 'end' }),
