@@ -82,7 +82,7 @@ export interface Answer {
 /**
  * The journey of a webhook: receive → identify → (once) resolve → plan → dispatch → respond. The order is that of the
  * decision table in the README; the first step that can answer does. Throws a `Refusal` or a `SiloClientError`. What is
- * there at once, as it nearly always is, is not waited for: a turn of promises takes 0.3 µs, as much as many a step.
+ * there at once, as it nearly always is, is not waited for: a turn of promises takes as much as many a step.
  */
 export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
   const { provider, door } = arrival

@@ -22,6 +22,6 @@ export function tuneCollector(): void {
   // One helper marks what has grown old while webhooks are answered; more of them take the core that answers.
   setFlagsFromString('--concurrent-marking-max-worker-num=1')
   // V8 drops the hidden class of node's ticks where old space is collected while there is none, as it is at the start,
-  // and what makes ticks never recovers: each takes 0.3 µs instead of 0.03, some ten times a webhook. So one stays.
+  // and what makes ticks never recovers: each takes 0.3 µs instead of 0.03, several times a webhook. So one stays.
   process.nextTick(() => kept.push(executionAsyncResource()))
 }
