@@ -76,11 +76,12 @@ describe.skipIf(!testsBrowser())('the console’s live page', () => {
         `Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true })
         document.dispatchEvent(new Event('visibilitychange'))`,
       )
-    const isStream = (request: { url(): string }) => request.url().endsWith('/api/stream')
+    const isStream = (of: { url(): string }) => of.url().endsWith('/api/stream')
     const ended = page.waitForEvent('requestfailed', isStream)
     await be(true)
     await ended
-    const begun = page.waitForRequest(isStream)
+    // Its answer, not its request: what happens before the gateway has that one is nothing it could tell.
+    const begun = page.waitForResponse(isStream)
     await be(false)
     await begun
     await event(2000)
