@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkout } from '../support/command-line.ts'
+import { startPostgres, testsPostgres } from '../support/postgres-server.ts'
+import { startRedis, testsRedis } from '../support/redis-server.ts'
 
 const run = promisify(execFile)
 
@@ -61,17 +63,29 @@ describe('the built package', () => {
     expect(await served()).toContain('"public":')
   })
 
+  // Their clients are loaded only then.
+  it.skipIf(!testsPostgres() || !testsRedis())('serves on PostgreSQL and Redis as well', async () => {
+    await using servers = new AsyncDisposableStack()
+    const postgres = await startPostgres()
+    servers.defer(() => postgres.close())
+    const redis = await startRedis()
+    servers.defer(() => redis.close())
+    expect(await served([], { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: redis.url })).toContain(
+      '"public":',
+    )
+  })
+
   // The start would take a tenth longer.
   it("serves without Node's own copy of undici", async () => {
     const list = "data:text/javascript,process.on('exit', () => console.log(process.moduleLoadList.join()))"
-    const text = await served('--import', list)
+    const text = await served(['--import', list])
     expect(text).toContain('NativeModule http')
     expect(text).not.toContain('internal/deps/undici')
   })
 })
 
-/** What it prints from its start to its end, in a folder of its own and with these arguments for Node. */
-async function served(...nodeArgs: string[]): Promise<string> {
+/** What it prints from its start to its end, in a folder of its own, with these arguments for Node and variables. */
+async function served(nodeArgs: readonly string[] = [], env: Record<string, string> = {}): Promise<string> {
   const alone = await mkdtemp(join(tmpdir(), 'silo-gateway-command-'))
   await cp(join(folder, 'dist'), join(alone, 'dist'), { recursive: true })
   await cp(join(folder, 'package.json'), join(alone, 'package.json'))
@@ -87,6 +101,7 @@ async function served(...nodeArgs: string[]): Promise<string> {
       SLACK_SIGNING_SECRETS: 'secret',
       // What is loaded for it only is there as well.
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
