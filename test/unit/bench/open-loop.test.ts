@@ -41,7 +41,7 @@ describe('an open loop', () => {
   })
 
   it('charges a stall to everyone who would have come meanwhile', async () => {
-    const stallMs = 150
+    const stallMs = 600
     let stalled = false
     const report = await send(
       (_, res) => {
@@ -49,41 +49,34 @@ describe('an open loop', () => {
         else setTimeout(() => res.end('ok'), stallMs)
         stalled = true
       },
-      { connections: 1 },
+      { connections: 1, perSecond: 100, seconds: 0.5 },
     )
-    // The last one was due 49 ms after the first, and could not leave before the first had its answer.
-    expect(report.latencyMs.p50).toBeGreaterThan(stallMs - 50)
+    // The last one was due 490 ms after the first, and could not leave before the first had its answer.
+    expect(report.latencyMs.p50).toBeGreaterThan(stallMs - 500)
     expect(report.waited).toBeGreaterThan(0)
   })
 
-  it('takes a stall of its own upon itself, also for those that found no connection free after it', async () => {
-    const stallMs = 40
-    let stalled = false
-    const report = await send((req, res) => {
-      // The server is in the generator's process: neither gets to anything meanwhile.
-      if (!stalled) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stallMs)
-      stalled = true
-      ok(req, res)
-    })
-    expect(report).toMatchObject({ due: 50, accepted: 50 })
-    expect(report.waited).toBeLessThan(50 - stallMs + 5)
-    expect(report.lagMs.p50).toBeGreaterThan(5)
+  it('takes upon itself what it had not come to before no connection was free', async () => {
+    // All of them are due at once, for four connections.
+    const report = await send(ok, { perSecond: 1_000_000, seconds: 0.000_05 })
+    expect(report).toMatchObject({ due: 50, accepted: 50, waited: 0 })
+    expect(report.lagMs.p50).toBeGreaterThan(0)
   })
 
   it('demands answers while it settles, and has none of their times in its figures', async () => {
     let answered = 0
     const report = await send(
       (_, res) => {
-        // All that come in the first 50 ms are slow, and every tenth of those is refused.
+        // Of the 50 that are due in the first 50 ms those that come first are slow, and every fifth of these is refused.
         answered += 1
-        if (answered > 50) res.end('ok')
-        else if (answered % 10 === 0) res.writeHead(503).end()
-        else setTimeout(() => res.end('ok'), 300)
+        if (answered > 25) res.end('ok')
+        else if (answered % 5 === 0) res.writeHead(503).end()
+        else setTimeout(() => res.end('ok'), 2000)
       },
       { connections: 100, settleSeconds: 0.05 },
     )
     expect(report).toMatchObject({ due: 100, accepted: 95, failures: { 503: 5 } })
-    expect(report.latencyMs.longest).toBeLessThan(300)
+    expect(report.latencyMs.longest).toBeLessThan(2000)
   })
 
   it('reads an answer by its length, by its chunks, and in pieces', async () => {
