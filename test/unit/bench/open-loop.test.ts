@@ -67,13 +67,13 @@ describe('an open loop', () => {
     let answered = 0
     const report = await send(
       (_, res) => {
-        // Of the 50 that are due in the first 50 ms those that come first are slow, and every fifth of these is refused.
+        // Of the 50 that are due in the first half second those that come first are slow, and every fifth of these is refused.
         answered += 1
         if (answered > 25) res.end('ok')
         else if (answered % 5 === 0) res.writeHead(503).end()
         else setTimeout(() => res.end('ok'), 2000)
       },
-      { connections: 100, settleSeconds: 0.05 },
+      { connections: 100, perSecond: 100, seconds: 0.5, settleSeconds: 0.5 },
     )
     expect(report).toMatchObject({ due: 100, accepted: 95, failures: { 503: 5 } })
     expect(report.latencyMs.longest).toBeLessThan(2000)
