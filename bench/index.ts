@@ -12,8 +12,12 @@
  *   npm run bench -- start [--quick] [--json]    from start to ready
  *   npm run bench -- telemetry [--quick] [--json]      what metrics, records and log lines cost
  *   npm run bench -- spool [--quick] [--json]    what waiting costs: written, delivered later, kept in memory
+ *       --rounds 3 --seconds 6 --only spool|drain|memory|front-door --profile FOLDER
  *   npm run bench -- directory [--quick] [--json] [--rows N]  what it costs to know where a workspace's customers live
- *   npm run bench -- outage                       what Slack sees while a fleet's database, and then its Redis, is away
+ *       --rounds 7
+ *   npm run bench -- outage [--away 8] [--json]   what Slack sees while a fleet's database, and then its Redis, is away
+ *
+ * Those in rounds take --rounds N, and --seconds N where a round lasts so long.
  */
 import { benchDirectory } from './directory.ts'
 import { benchFanout } from './fanout.ts'

@@ -14,6 +14,7 @@ import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
 import { machine } from './machine.ts'
 import { percentilesOf } from './pace.ts'
+import { positiveInteger } from './rounds.ts'
 import { ANSWER } from './slack-command.ts'
 import { eventBody, EVENTS_PATH, SECRET, slackHeaders, teamOf } from './slack-event.ts'
 import { furnish, openStage } from './stage.ts'
@@ -38,9 +39,9 @@ interface Second {
 export async function benchOutage(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { away: { type: 'string', default: String(AWAY_S) }, json: { type: 'boolean', default: false } },
+    options: { away: { type: 'string' }, json: { type: 'boolean', default: false } },
   })
-  const awayMs = Number(values.away) * 1000
+  const awayMs = 1000 * (positiveInteger('--away', values.away) ?? AWAY_S)
   const stage = openStage()
   const postgres = await startPostgres({ durable: true })
   const redis = await startRedis()

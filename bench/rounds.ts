@@ -21,12 +21,12 @@ type Values<Own extends Options> = {
 }
 
 /**
- * What every bench that goes in rounds takes: `--quick --json --rounds N --seconds N`, and its `own` options. Throws for
- * anything else.
+ * What every bench that goes in rounds takes: `--quick --json --rounds N --seconds N`, and its `own` options; without
+ * `seconds` its rounds last as long as they take, and it is not asked for any. Throws for anything else.
  */
 export function roundsAsked<const Own extends Options>(
   args: readonly string[],
-  { rounds, seconds, quickRounds = 2 }: { rounds: number; seconds: number; quickRounds?: number },
+  { rounds, seconds, quickRounds = 2 }: { rounds: number; seconds?: number; quickRounds?: number },
   own?: Own,
 ): Rounds & Values<Own> {
   const { values } = parseArgs({
@@ -40,12 +40,13 @@ export function roundsAsked<const Own extends Options>(
     },
   })
   const { quick, json } = values
+  if (seconds === undefined && values.seconds !== undefined) throw new UsageError('This bench has no --seconds')
   return {
     ...(values as Values<Own>),
     quick,
     json,
     rounds: positiveInteger('--rounds', values.rounds) ?? (quick ? quickRounds : rounds),
-    seconds: positiveInteger('--seconds', values.seconds) ?? (quick ? 1 : seconds),
+    seconds: positiveInteger('--seconds', values.seconds) ?? (quick ? 1 : (seconds ?? 0)),
     warmUpSeconds: quick ? 1 : WARM_UP_SECONDS,
   }
 }

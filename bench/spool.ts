@@ -12,6 +12,7 @@ import type { RegionOrder, RegionReport } from './counting-region.ts'
 import { machine } from './machine.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { cpuMs, residentMiB, watchOthers } from './process-account.ts'
+import { positiveInteger } from './rounds.ts'
 import { EVENTS_PATH, eventBody, MAILBOXES, SECRET, slackHeaders, teamOf } from './slack-event.ts'
 import {
   databaseIn,
@@ -117,8 +118,8 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
     return
   }
   const sizes: Sizes = {
-    rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
-    seconds: Number(values.seconds ?? (values.quick ? 2 : 6)),
+    rounds: positiveInteger('--rounds', values.rounds) ?? (values.quick ? 1 : 3),
+    seconds: positiveInteger('--seconds', values.seconds) ?? (values.quick ? 2 : 6),
     drained: values.quick ? 20_000 : 100_000,
     waiting: values.quick ? 100_000 : 1_000_000,
   }

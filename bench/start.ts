@@ -13,7 +13,7 @@ const MOST_MS = 500
 const PATIENCE_MS = 10_000
 
 export async function benchStart(args: readonly string[]): Promise<void> {
-  const asked = roundsAsked(args, { rounds: 10, seconds: 0, quickRounds: 3 })
+  const asked = roundsAsked(args, { rounds: 10, quickRounds: 3 })
   const { rounds } = asked
   const stage = openStage()
   try {

@@ -46,13 +46,13 @@ interface Account {
 }
 
 export async function benchTelemetry(args: readonly string[]): Promise<void> {
-  const asked = roundsAsked(args, { rounds: 7, seconds: 1 })
+  const asked = roundsAsked(args, { rounds: 7 })
   const folder = mkdtempSync(join(tmpdir(), 'silo-gateway-bench-'))
   const lines = createWriteStream(join(folder, 'log.ndjson'))
   const gateway = await openGateway(folder)
   try {
     const accounts = await run(gateway, { write: (line) => void lines.write(line) }, asked)
-    const results = { machine: machine(), webhooks: WEBHOOKS, targets: TARGETS, accounts }
+    const results = { machine: machine(), webhooks: webhooksTold(asked), targets: TARGETS, accounts }
     tellTable(table(accounts), asked)
     tellFigures(results, asked)
   } finally {
@@ -80,7 +80,13 @@ async function openGateway(folder: string): Promise<Gateway> {
   return gateway
 }
 
-async function run(gateway: Gateway, lines: { write(line: string): void }, { rounds, quick }: Rounds) {
+/** A round, twice for each kind. */
+function webhooksTold({ quick }: Rounds): number {
+  return quick ? WEBHOOKS / 4 : WEBHOOKS
+}
+
+async function run(gateway: Gateway, lines: { write(line: string): void }, asked: Rounds) {
+  const webhooks = webhooksTold(asked)
   const open = gateway.doorAt(COMMANDS_PATH)
   if (open === undefined) throw new Error('There is no door for commands')
   const journeys = await prepare(gateway, open)
@@ -93,12 +99,11 @@ async function run(gateway: Gateway, lines: { write(line: string): void }, { rou
   const accounts: Record<Kind, Account[]> = { counted: [], recorded: [], logged: [] }
   const entries = Object.entries(kinds) as [Kind, TraceParts][]
   for (const [, parts] of entries) await tell(WARM_UP_WEBHOOKS, { gateway, open, journeys, parts }, AT_A_TIME)
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < asked.rounds; round += 1) {
     for (const [kind, parts] of inTurn(entries, round)) {
-      const told = quick ? WEBHOOKS / 4 : WEBHOOKS
       const othersSoFar = watchOthers([process.pid])
-      const { telling: onTheWay } = await tell(told, { gateway, open, journeys, parts }, UNWRITTEN)
-      const { inAll } = await tell(told, { gateway, open, journeys, parts }, AT_A_TIME)
+      const { telling: onTheWay } = await tell(webhooks, { gateway, open, journeys, parts }, UNWRITTEN)
+      const { inAll } = await tell(webhooks, { gateway, open, journeys, parts }, AT_A_TIME)
       accounts[kind].push({ onTheWay, inAll, othersShare: othersSoFar() })
     }
   }

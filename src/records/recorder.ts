@@ -17,12 +17,12 @@ const FLUSH_MS = 200
  */
 const BLOCK_ENTRIES = 128
 const BLOCK_CHARACTERS = 256 * 1024
+const BLOCK_MS = 10_000
 /** Of bodies, in one go: to find the secrets of as much takes a millisecond or two, and webhooks wait for it. */
 const READ_BYTES = 16 * 1024
-const BLOCK_MS = 10_000
 /** Written in one transaction. */
 const NOTES = 250
-/** What waits to be written, each for a webhook: some seconds of a gateway under full load, a few MB. */
+/** What waits to be written, each for a webhook: a second of a gateway under full load, and some MB. */
 const MOST_WAITING = 10_000
 const MOST_WAITING_BYTES = 32 * 1024 * 1024
 /** After a batch that the store has not taken. */

@@ -12,7 +12,7 @@ const NO_BYTES = Buffer.alloc(0)
 
 /**
  * HMAC-SHA-256 with one key (RFC 2104), for messages by the thousand. Node's `createHmac` looks the digest up, makes a
- * stream and registers it with the garbage collector for each of them: in the gateway 6 µs for a message of 600 bytes,
+ * stream and registers it with the garbage collector for each of them: in a loop 1.9 µs for a message of 600 bytes,
  * several times a webhook. Two plain hashes over memory that is made once take 1 µs.
  */
 export function hmacSha256(secret: Uint8Array): Mac {

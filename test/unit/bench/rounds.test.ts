@@ -21,6 +21,10 @@ describe('what a bench in rounds is asked', () => {
     )
   })
 
+  it('is no seconds where its rounds last as long as they take', () => {
+    expect(() => roundsAsked(['--seconds', '3'], { rounds: 7 })).toThrow(new UsageError('This bench has no --seconds'))
+  })
+
   it.each(['0', '-1', '1.5', '2s', '', '123456789'])('is not %j rounds or seconds', (text) => {
     for (const option of ['--rounds', '--seconds']) {
       expect(() => roundsAsked([`${option}=${text}`], usual)).toThrow(UsageError)
