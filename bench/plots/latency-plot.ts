@@ -7,7 +7,7 @@ const pointSchema = z.object({
   perSecond: z.number(),
   p50Ms: z.number(),
   p99Ms: z.number(),
-  /** By how much the load generator was late, in the worst of the rounds; null: not known. */
+  /** By how much the load generator was late, in the worst of the rounds; null: in one of them nothing left at all. */
   lagP99Ms: z.number().nullable(),
   /** How many had no good answer, of all rounds; null: not known. */
   notAnswered: z.number().nullable(),
@@ -76,7 +76,7 @@ export function drawLatency({ machine, series }: LatencyResults): string {
 }
 
 function isServers({ lagP99Ms }: z.infer<typeof pointSchema>): boolean {
-  return lagP99Ms === null || !fellBehind(lagP99Ms)
+  return lagP99Ms !== null && !fellBehind(lagP99Ms)
 }
 
 interface Scale {

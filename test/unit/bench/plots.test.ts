@@ -27,7 +27,7 @@ const latency: LatencyResults = {
         { perSecond: 4000, p50Ms: 1, p99Ms: 80, lagP99Ms: 1, notAnswered: 3 },
       ],
     },
-    { what: 'bare', points: [{ perSecond: 2000, p50Ms: 0.3, p99Ms: 1, lagP99Ms: null, notAnswered: null }] },
+    { what: 'bare', points: [{ perSecond: 2000, p50Ms: 0.3, p99Ms: 1, lagP99Ms: 0.2, notAnswered: 0 }] },
   ],
 }
 
@@ -87,8 +87,11 @@ describe('the picture of latency against load', () => {
     expect(slow1).toBeLessThan(p50![0]![1]!)
   })
 
-  it('leaves out the points at which the load generator was late, and says so', () => {
-    const late = { perSecond: 8000, p50Ms: 500, p99Ms: 5000, lagP99Ms: 1.1, notAnswered: 0 }
+  it.each([
+    ['was late', 1.1],
+    ['got nothing off, so that nobody knows how late it was', null],
+  ])('leaves out the points at which the load generator %s, and says so', (_, lagP99Ms) => {
+    const late = { perSecond: 8000, p50Ms: 500, p99Ms: 5000, lagP99Ms, notAnswered: 0 }
     const of = (points: (typeof late)[]): string =>
       drawLatency({ ...latency, series: [{ what: 'silo-gateway', points }] })
     const drawn = of([{ ...late, perSecond: 1000, p50Ms: 0.5, p99Ms: 2, lagP99Ms: 0.1 }, late])
