@@ -9,15 +9,14 @@ const pointSchema = z.object({
   p99Ms: z.number(),
   /** By how much the load generator was late, in the worst of the rounds; null: in one of them nothing left at all. */
   lagP99Ms: z.number().nullable(),
-  /** How many had no good answer, of all rounds; null: not known. */
-  notAnswered: z.number().nullable(),
+  /** How many had no good answer, of all rounds. */
+  notAnswered: z.number(),
 })
 
 export const latencyResultsSchema = z.object({
   machine: machineSchema,
-  /** Null: not known. */
-  rounds: z.number().nullable(),
-  seconds: z.number().nullable(),
+  rounds: z.number(),
+  seconds: z.number(),
   series: z.array(
     z.object({
       what: z.string(),
