@@ -105,7 +105,13 @@ export function openStage({
       return pidOf(child)
     },
     employ<Question, Answer>(file: string): Helper<Question, Answer> {
-      const child = keep(fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+      const child = keep(
+        fork(join(import.meta.dirname, file), {
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+          // In JSON a NaN would arrive as null, which is no more than any limit.
+          serialization: 'advanced',
+        }),
+      )
       return {
         pid: pidOf(child),
         ask: (question) =>
