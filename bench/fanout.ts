@@ -5,6 +5,7 @@
  */
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
+import { answersOf, judgeAnswers, type Answers, type AnswersJudged } from './fanout-verdict.ts'
 import { machine } from './machine.ts'
 import { checkAnswers, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
@@ -19,7 +20,7 @@ import { requireWrk } from './wrk.ts'
 
 /** The first is what the others are compared with. */
 const REGIONS = [1, 2, 3, 8, 32]
-const TARGETS = { addedMicros: 35, regionsOfAddedMicros: 8, addedMs: 1 }
+const TARGETS = { addedMicros: 35, regionsOfAddedMicros: 8 }
 
 const CONNECTIONS = 32
 /** All regions together; of a thousand calls at once, a gateway that is not warm yet ends some after wrk's 2 s. */
@@ -34,14 +35,7 @@ const SLOW_MS = 20
  */
 const CALM = { perSecond: 500, attemptsPerSecond: 4000 }
 
-interface FanoutRound extends Round {
-  /** From when a click was due to its answer; half of them took at most so long. */
-  readonly answerMs: number
-  /** The same of the fastest region, asked by itself in this round. */
-  readonly regionMs: number
-  /** By how much the load generator was late, p99. */
-  readonly lagMs: number
-}
+type FanoutRound = Round & Answers
 
 interface Fanout {
   readonly regions: number
@@ -102,22 +96,19 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
   for (let round = 0; round < rounds; round += 1) {
     for (const { calm, askAt, flood, rounds: results } of inTurn(entrants, round)) {
       const flooded = await flood(seconds)
-      const alone = await askAt(fastest.url, seconds)
-      const { latencyMs, lagMs } = await askAt(calm, seconds)
-      results.push({ ...flooded, answerMs: latencyMs.p50, regionMs: alone.latencyMs.p50, lagMs: lagMs.p99 })
+      const region = await askAt(fastest.url, seconds)
+      const gateway = await askAt(calm, seconds)
+      results.push({ ...flooded, ...answersOf({ region, gateway }) })
     }
   }
   return entrants.map(({ regions, rounds: results }) => ({ regions, rounds: results }))
 }
 
-interface JudgedFanout extends Fanout {
+interface JudgedFanout extends Fanout, AnswersJudged {
   readonly cpuMicros: number
   /** In each round, what a region more than one has added to the CPU per request. */
   readonly addedMicros: readonly number[]
   readonly added?: Judged
-  /** In each round, by how much the answer came after the fastest region's. */
-  readonly afterMs: readonly number[]
-  readonly after: Judged
 }
 
 function judgedOf({ regions, rounds }: Fanout, base: Fanout): JudgedFanout {
@@ -126,15 +117,13 @@ function judgedOf({ regions, rounds }: Fanout, base: Fanout): JudgedFanout {
     regions === base.regions
       ? []
       : rounds.map((round, at) => (cpuOf(round) - cpuOf(base.rounds[at])) / (regions - base.regions))
-  const afterMs = rounds.map(({ answerMs, regionMs }) => answerMs - regionMs)
   return {
     regions,
     rounds,
     cpuMicros: median(rounds.map(cpuOf)),
     addedMicros,
     ...(regions === TARGETS.regionsOfAddedMicros && { added: judge(addedMicros, TARGETS.addedMicros) }),
-    afterMs,
-    after: judge(afterMs, TARGETS.addedMs),
+    ...judgeAnswers(rounds),
   }
 }
 

@@ -1,0 +1,35 @@
+import type { OpenLoopReport } from './open-loop.ts'
+import { fellBehind } from './pace.ts'
+import { judge, type Judged } from './statistics.ts'
+
+const MOST_AFTER_MS = 1
+
+export interface Answers {
+  /** From when a click was due to its answer; half of them took at most so long. */
+  readonly answerMs: number
+  /** The same of the fastest region, asked by itself in this round. */
+  readonly regionMs: number
+  /** By how much the load generator was late, p99: with the gateway or with the region, whichever was worse. */
+  readonly lagMs: number
+}
+
+export interface AnswersJudged {
+  /** In each round, by how much the answer came after the fastest region's. */
+  readonly afterMs: readonly number[]
+  readonly after: Omit<Judged, 'verdict'> & { readonly verdict: Judged['verdict'] | 'not judged: behind' }
+}
+
+type Asked = Pick<OpenLoopReport, 'latencyMs' | 'lagMs'>
+
+export function answersOf({ region, gateway }: { readonly region: Asked; readonly gateway: Asked }): Answers {
+  const lagMs = Math.max(region.lagMs.p99, gateway.lagMs.p99)
+  return { answerMs: gateway.latencyMs.p50, regionMs: region.latencyMs.p50, lagMs }
+}
+
+/** Late with the region alone, the generator makes the gateway look early: a round in which it fell behind tells nothing. */
+export function judgeAnswers(rounds: readonly Answers[]): AnswersJudged {
+  const afterMs = rounds.map(({ answerMs, regionMs }) => answerMs - regionMs)
+  const after = judge(afterMs, MOST_AFTER_MS)
+  const isBehind = rounds.some(({ lagMs }) => fellBehind(lagMs))
+  return { afterMs, after: isBehind ? { ...after, verdict: 'not judged: behind' } : after }
+}
