@@ -6,6 +6,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
+import {
+  greatestLagMs,
+  latencyResults,
+  notAnswered,
+  type Climbs,
+  type Judged,
+  type Round,
+  type Step,
+} from './latency-results.ts'
 import { machine } from './machine.ts'
 import { judgeLoad, MOST_P99_RATIO, type LoadVerdict } from './load-verdict.ts'
 import { checkAnswers, measure, naming } from './measure.ts'
@@ -13,7 +22,6 @@ import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
 import { CORES, pin, requireTwoCores } from './pin.ts'
-import type { LatencyResults } from './plots/latency-plot.ts'
 import { publish, readPublished } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
 import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
@@ -45,34 +53,6 @@ const CALM_MS = 300
 /** At the least. */
 const PUBLISHED = { rounds: 3, seconds: 4 }
 
-type Round = OpenLoopReport & { readonly cpuMicros: number; readonly othersShare: number }
-
-interface Step {
-  readonly what: string
-  readonly perSecond: number
-  readonly rounds: Round[]
-}
-
-interface Climb {
-  readonly what: string
-  /** Answered in a second, in each round. */
-  readonly saturation: readonly number[]
-  readonly steps: readonly Step[]
-}
-
-interface Results {
-  readonly gateway: Climb
-  /** At the gateway's rates. */
-  readonly bare: Climb
-  /** The bare one at the judged share of what it can do itself. */
-  readonly bareOwn: Step
-}
-
-interface Judged {
-  readonly ownRates: LoadVerdict
-  readonly sameRate: LoadVerdict
-}
-
 export async function benchLoad(args: readonly string[]): Promise<void> {
   const asked = roundsAsked(args, { rounds: 5, seconds: 5, quickRounds: 1 }, { plot: { type: 'boolean' } })
   if (asked.plot) requirePublishable(asked)
@@ -83,11 +63,10 @@ export async function benchLoad(args: readonly string[]): Promise<void> {
     const results = await run(stage, asked)
     const judged = judge(results)
     tellTable(`${table(results)}\n\n${summary(judged)}`, asked)
-    tellFigures({ machine: machine(), ...asked, ...results, atMost: MOST_P99_RATIO, judged }, asked)
+    tellFigures({ machine: machine(), ...asked, ...results, judged }, asked)
     if (!asked.plot) return
     const { rounds, seconds } = asked
-    const series = [results.gateway, results.bare].map(seriesOf)
-    publish({ latency: { machine: machine(), rounds, seconds, series } })
+    publish({ latency: latencyResults(results, judged, { machine: machine(), rounds, seconds }) })
   } finally {
     await stage.leave()
   }
@@ -102,7 +81,7 @@ export function requirePublishable({ quick, rounds, seconds }: Rounds): void {
   readPublished()
 }
 
-async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Results> {
+async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Promise<Climbs> {
   const upstream = await stage.startServer('upstream.ts')
   const region = upstream.url
   const servers: Record<'gateway' | 'bare', RunningServer> = {
@@ -177,20 +156,25 @@ function judgedOf(steps: readonly Step[]): Step {
   return steps[SHARES.indexOf(JUDGED_SHARE)]!
 }
 
-function judge({ gateway, bare, bareOwn }: Results): Judged {
+function judge({ gateway, bare, bareOwn }: Climbs): Judged {
   const own = judgedOf(gateway.steps).rounds
-  return { ownRates: judgeLoad(own, bareOwn.rounds), sameRate: judgeLoad(own, judgedOf(bare.steps).rounds) }
+  return {
+    share: JUDGED_SHARE,
+    atMost: MOST_P99_RATIO,
+    ownRates: judgeLoad(own, bareOwn.rounds),
+    sameRate: judgeLoad(own, judgedOf(bare.steps).rounds),
+  }
 }
 
-function summary({ ownRates, sameRate }: Judged): string {
+function summary({ share, atMost, ownRates, sameRate }: Judged): string {
   const row = (what: string, { ratios, verdict }: LoadVerdict): string[] => [`  ${what}`, spread(ratios, 2), verdict]
   return [
-    `p99 at ${nameOf(JUDGED_SHARE)} of saturation as a multiple of the bare one's, at most ${MOST_P99_RATIO}:`,
-    aligned([row(`each at ${nameOf(JUDGED_SHARE)} of its own`, ownRates), row("both at the gateway's", sameRate)]),
+    `p99 at ${nameOf(share)} of saturation as a multiple of the bare one's, at most ${atMost}:`,
+    aligned([row(`each at ${nameOf(share)} of its own`, ownRates), row("both at the gateway's", sameRate)]),
   ].join('\n')
 }
 
-function table({ gateway, bare, bareOwn }: Results): string {
+function table({ gateway, bare, bareOwn }: Climbs): string {
   const latencies = ['p50 ms', 'p99 ms', 'p99.9 ms']
   const head = ['', 'sent/s', 'answered/s', ...latencies, 'CPU µs', 'no good answer', 'waited', 'own lag p99 ms']
   const steps = [...gateway.steps, ...bare.steps, bareOwn]
@@ -216,29 +200,4 @@ function table({ gateway, bare, bareOwn }: Results): string {
   const isBehind = rows.some((row) => row.at(-1)?.endsWith('behind'))
   const doubt = 'behind: the load generator left late itself, so that latencies there may be its own.'
   return [...lines, ...(isBehind ? [doubt] : [])].join('\n')
-}
-
-function greatestLagMs(rounds: readonly Round[]): number {
-  return Math.max(...rounds.map(({ lagMs }) => lagMs.p99))
-}
-
-function notAnswered(rounds: readonly Round[]): number {
-  return rounds.reduce((sum, { due, accepted }) => sum + due - accepted, 0)
-}
-
-/** Of what never left nobody knows how late it was; JSON has no NaN. */
-function unlessNaN(ms: number): number | null {
-  return Number.isNaN(ms) ? null : ms
-}
-
-function seriesOf({ what, steps }: Climb): LatencyResults['series'][number] {
-  const middle = (step: Step, of: 'p50' | 'p99'): number => median(step.rounds.map(({ latencyMs }) => latencyMs[of]))
-  const points = steps.map((step) => ({
-    perSecond: step.perSecond,
-    p50Ms: middle(step, 'p50'),
-    p99Ms: middle(step, 'p99'),
-    lagP99Ms: unlessNaN(greatestLagMs(step.rounds)),
-    notAnswered: notAnswered(step.rounds),
-  }))
-  return { what, points }
 }

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { drawLatency, latencyResultsSchema } from './plots/latency-plot.ts'
+import { latencyResultsSchema } from './latency-results.ts'
+import { drawLatency } from './plots/latency-plot.ts'
 import { drawRatios } from './plots/ratio-plot.ts'
 import { ratioResultsSchema, summarized } from './ratio-results.ts'
 

@@ -1,32 +1,6 @@
-import { z } from 'zod'
+import type { LatencyPoint, LatencyResults } from '../latency-results.ts'
 import { fellBehind } from '../pace.ts'
-import { machineSchema } from '../ratio-results.ts'
 import { COLOURS, element, INK, picture, text } from './svg.ts'
-
-const pointSchema = z.object({
-  perSecond: z.number(),
-  p50Ms: z.number(),
-  p99Ms: z.number(),
-  /** By how much the load generator was late, in the worst of the rounds; null: in one of them nothing left at all. */
-  lagP99Ms: z.number().nullable(),
-  /** How many had no good answer, of all rounds. */
-  notAnswered: z.number(),
-})
-
-export const latencyResultsSchema = z.object({
-  machine: machineSchema,
-  rounds: z.number(),
-  seconds: z.number(),
-  series: z.array(
-    z.object({
-      what: z.string(),
-      points: z.array(pointSchema),
-    }),
-  ),
-})
-
-/** Latency against a constant arrival rate, a line for each server. */
-export type LatencyResults = z.infer<typeof latencyResultsSchema>
 
 const [WIDTH, HEIGHT] = [900, 420]
 const AREA = { left: 72, right: 640, top: 40, bottom: 360 }
@@ -74,7 +48,7 @@ export function drawLatency({ machine, series }: LatencyResults): string {
   ])
 }
 
-function isServers({ lagP99Ms }: z.infer<typeof pointSchema>): boolean {
+function isServers({ lagP99Ms }: LatencyPoint): boolean {
   return lagP99Ms !== null && !fellBehind(lagP99Ms)
 }
 

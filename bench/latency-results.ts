@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import type { LoadVerdict } from './load-verdict.ts'
+import type { OpenLoopReport } from './open-loop.ts'
+import { machineSchema, type Machine } from './ratio-results.ts'
+import { median } from './statistics.ts'
+
+/** Of the server and its children, for each request; null: it answered none, and JSON has no infinity. */
+const cpuSchema = z.number().nullable()
+
+const roundSchema = z.object({
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+  cpuMicros: cpuSchema,
+  /** Of the machine, that had nothing to do with it. */
+  othersShare: z.number(),
+})
+
+/** What is optional was not kept at first: absent, it was measured before. */
+const pointSchema = z.object({
+  perSecond: z.number(),
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+  cpuMicros: cpuSchema.optional(),
+  /** By how much the load generator was late, in the worst of the rounds; null: in one of them nothing left at all. */
+  lagP99Ms: z.number().nullable(),
+  /** How many had no good answer, of all rounds. */
+  notAnswered: z.number(),
+  /** What the medians above are of. */
+  rounds: z.array(roundSchema).optional(),
+})
+
+const verdictSchema = z.object({
+  ratios: z.array(z.number()),
+  median: z.number(),
+  verdict: z.enum(['holds', 'FAILS', 'not judged: behind']),
+})
+
+export const latencyResultsSchema = z.object({
+  machine: machineSchema,
+  rounds: z.number(),
+  seconds: z.number(),
+  series: z.array(
+    z.object({
+      what: z.string(),
+      /** Answered in a second at the most, in each round. */
+      saturation: z.array(z.number()).optional(),
+      points: z.array(pointSchema),
+    }),
+  ),
+  /** The bare one at the judged share of what it can do itself. */
+  bareOwn: pointSchema.extend({ what: z.string() }).optional(),
+  /** The gateway's p99 as a multiple of the bare one's, at that share of saturation. */
+  judged: z
+    .object({ share: z.number(), atMost: z.number(), ownRates: verdictSchema, sameRate: verdictSchema })
+    .optional(),
+})
+
+/** Latency against a constant arrival rate, a line for each server. */
+export type LatencyResults = z.infer<typeof latencyResultsSchema>
+export type LatencyPoint = z.infer<typeof pointSchema>
+
+export type Round = OpenLoopReport & { readonly cpuMicros: number; readonly othersShare: number }
+
+export interface Step {
+  readonly what: string
+  readonly perSecond: number
+  readonly rounds: Round[]
+}
+
+export interface Climb {
+  readonly what: string
+  /** Answered in a second, in each round. */
+  readonly saturation: readonly number[]
+  readonly steps: readonly Step[]
+}
+
+export interface Climbs {
+  readonly gateway: Climb
+  /** At the gateway's rates. */
+  readonly bare: Climb
+  /** The bare one at the judged share of what it can do itself. */
+  readonly bareOwn: Step
+}
+
+export interface Judged {
+  readonly share: number
+  readonly atMost: number
+  readonly ownRates: LoadVerdict
+  readonly sameRate: LoadVerdict
+}
+
+/** What is published of a run: whatever is told of it elsewhere stands in here. */
+export function latencyResults(
+  { gateway, bare, bareOwn }: Climbs,
+  judged: Judged,
+  how: { readonly machine: Machine; readonly rounds: number; readonly seconds: number },
+): LatencyResults {
+  return {
+    ...how,
+    series: [gateway, bare].map(({ what, saturation, steps }) => ({
+      what,
+      saturation: [...saturation],
+      points: steps.map(pointOf),
+    })),
+    bareOwn: { what: bareOwn.what, ...pointOf(bareOwn) },
+    judged: { ...judged, ownRates: verdictOf(judged.ownRates), sameRate: verdictOf(judged.sameRate) },
+  }
+}
+
+function pointOf({ perSecond, rounds }: Step): LatencyPoint {
+  return {
+    perSecond,
+    p50Ms: median(rounds.map(({ latencyMs }) => latencyMs.p50)),
+    p99Ms: median(rounds.map(({ latencyMs }) => latencyMs.p99)),
+    cpuMicros: ifFinite(median(rounds.map(({ cpuMicros }) => cpuMicros))),
+    lagP99Ms: ifFinite(greatestLagMs(rounds)),
+    notAnswered: notAnswered(rounds),
+    rounds: rounds.map(({ latencyMs, cpuMicros, othersShare }) => ({
+      p50Ms: latencyMs.p50,
+      p99Ms: latencyMs.p99,
+      cpuMicros: ifFinite(cpuMicros),
+      othersShare,
+    })),
+  }
+}
+
+function verdictOf({ ratios, verdict }: LoadVerdict) {
+  return { ratios: [...ratios], median: median(ratios), verdict }
+}
+
+export function greatestLagMs(rounds: readonly Round[]): number {
+  return Math.max(...rounds.map(({ lagMs }) => lagMs.p99))
+}
+
+export function notAnswered(rounds: readonly Round[]): number {
+  return rounds.reduce((sum, { due, accepted }) => sum + due - accepted, 0)
+}
+
+/** JSON knows no other numbers. */
+function ifFinite(value: number): number | null {
+  return Number.isFinite(value) ? value : null
+}
