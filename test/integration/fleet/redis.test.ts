@@ -124,7 +124,9 @@ describe.skipIf(!testsRedis())('Redis', { timeout: 30_000 }, () => {
     const port = await listen(
       createTlsServer({ key: readFileSync(file('key.pem')), cert }, (socket) => {
         const behind = connect(server.port, '127.0.0.1')
-        for (const end of [socket, behind]) end.on('error', () => {})
+        // A connection that breaks ends no pipe.
+        socket.on('error', () => {}).on('close', () => behind.destroy())
+        behind.on('error', () => {}).on('close', () => socket.destroy())
         socket.pipe(behind).pipe(socket)
       }),
     )
