@@ -13,6 +13,8 @@ export default defineConfig({
           setupFiles,
           // Unit tests hold no module state, so one module graph serves every file of a worker.
           isolate: false,
+          // Some let seconds go by, or start processes; what a busy machine adds to it is no failure.
+          testTimeout: 15_000,
         },
       },
       // Servers that are started for a file, beside those of other files, take their time on a busy machine.
