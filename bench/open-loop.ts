@@ -159,9 +159,12 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     starvedAt = undefined
   }
 
+  /** From when the first was due: how long the metronome takes to start is nobody's answer. */
+  let patience: NodeJS.Timeout | undefined
   const metronome = new Worker(new URL('metronome.ts', import.meta.url), { workerData: beatMs(perSecond) })
   metronome.once('message', (first: number) => {
     startAt = first - performance.timeOrigin
+    patience = setTimeout(giveUp, giveUpMs)
     metronome.on('message', post)
     post()
   })
@@ -172,7 +175,6 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
     }
     while (sent < total) goWithout('not answered', dueAt(sent++))
   }
-  const patience = setTimeout(giveUp, giveUpMs)
   await done.promise
   clearTimeout(patience)
   for (const { socket } of connections) socket.destroy()

@@ -135,6 +135,12 @@ describe('an open loop', () => {
     expect(report.latencyMs.p50).toBeCloseTo(75)
   })
 
+  it('has patience from when the first was due, however long its clock takes to start', async () => {
+    const report = await send(ok, { perSecond: 1000, seconds: 0.001, patienceMs: 5 })
+    // Whether or not its answer came in time, it has left.
+    expect(report.lagMs.longest).not.toBeNaN()
+  })
+
   it('counts a connection that broke as if nothing had come until the end, and goes on with others', async () => {
     let answered = 0
     const report = await send((req, res) => {
