@@ -18,8 +18,9 @@ if (file !== undefined && isMainThread && process.argv.includes('serve')) {
   let [longestMs, inLineMs] = [0, 0]
   let [lookedAt, queued] = [performance.now(), queuedMs()]
   const look = (): void => {
-    const [now, queuedByNow] = [performance.now(), queuedMs()]
-    const delayMs = Math.max(0, now - lookedAt - RESOLUTION_MS)
+    // The clock before and after: it may wait in between, and no wait may be told of that is in no delay.
+    const [now, queuedByNow, end] = [performance.now(), queuedMs(), performance.now()]
+    const delayMs = Math.max(0, end - lookedAt - RESOLUTION_MS)
     if (delayMs > longestMs) [longestMs, inLineMs] = [delayMs, Math.min(delayMs, queuedByNow - queued)]
     lookedAt = now
     queued = queuedByNow
