@@ -31,7 +31,10 @@ it('holds what a Map would hold, the one with the lowest key first', () => {
   )
 })
 
-/** MiB that are in use after 100 have come and gone, with none but small collections in between. */
+/** More than all that comes, so that V8 has no reason for another collection than those that are asked for. */
+const OLD_SPACE_MIB = 1024
+
+/** MiB that are in use after 100,000 have come and gone, with none but small collections in between. */
 function leftOf(map: string): number {
   const script = `
     import { createShortLivedMap } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, '../../src/short-lived-map.ts')).href)}
@@ -50,7 +53,7 @@ function leftOf(map: string): number {
     const before = used()
     for (let round = 0; round < 100; round += 1) { come(1000); gc({ type: 'minor' }) }
     console.log(used() - before)`
-  const args = ['--expose-gc', '--input-type=module', '--eval', script]
+  const args = ['--expose-gc', `--initial-old-space-size=${OLD_SPACE_MIB}`, '--input-type=module', '--eval', script]
   return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
 }
 
