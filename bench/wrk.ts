@@ -80,9 +80,11 @@ const summarySchema = z.object({
   timeout: z.number(),
 })
 
-/** Nothing at all can be measured without it. Throws where it is not installed. */
-export function requireWrk(): void {
-  if (pathToProgram('wrk') === undefined) throw new Error('wrk is not installed: apt-get install wrk')
+/** Where it is: nothing at all can be measured without it. Throws where it is not installed. */
+export function requireWrk(): string {
+  const wrk = pathToProgram('wrk')
+  if (wrk === undefined) throw new Error('wrk is not installed: apt-get install wrk')
+  return wrk
 }
 
 /** Sends forms for so many seconds, each connection the next one as soon as it has its answer, from one thread. */
@@ -94,7 +96,7 @@ export async function runWrk({ url, forms, connections, seconds }: WrkOptions): 
     writeFileSync(scriptFile, SCRIPT.replace('HEADERS', luaTable(first?.headers ?? [])))
     const target = `${url}${first?.path}`
     const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', scriptFile]
-    const { stdout } = await run('wrk', [...options, target, '--', formsFile])
+    const { stdout } = await run(requireWrk(), [...options, target, '--', formsFile])
     return readWrk(stdout)
   } finally {
     rmSync(folder, { recursive: true })
