@@ -5,11 +5,10 @@
  */
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
-import { answersOf, judgeAnswers, type Answers, type AnswersJudged } from './fanout-verdict.ts'
+import { answersOf, judgeAnswers, wasLate, type Answers, type AnswersJudged } from './fanout-verdict.ts'
 import { machine } from './machine.ts'
 import { checkAnswers, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
-import { fellBehind } from './pace.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
 import { ANSWER, slackAction, type SlackForm } from './slack-command.ts'
@@ -144,8 +143,8 @@ function table(fanouts: readonly JudgedFanout[]): string {
     String(fanout.after.atMost),
     fanout.after.verdict,
   ])
-  const late = fanouts.flatMap(({ rounds }) => rounds).filter(({ lagMs }) => fellBehind(lagMs)).length
-  const doubt = `In ${late} rounds the load generator was late itself: latencies may be its own.`
+  const late = fanouts.flatMap(({ rounds }) => rounds).filter(wasLate).length
+  const doubt = `In ${late} rounds the load generator was late itself with half of them: latencies may be its own.`
   const others = othersHad(fanouts.flatMap(({ rounds }) => rounds))
   return [aligned([head, ...rows]), others, ...(late > 0 ? [doubt] : [])].join('\n')
 }
