@@ -15,18 +15,17 @@ const roundSchema = z.object({
   othersShare: z.number(),
 })
 
-/** What is optional was not kept at first: absent, it was measured before. */
 const pointSchema = z.object({
   perSecond: z.number(),
   p50Ms: z.number(),
   p99Ms: z.number(),
-  cpuMicros: cpuSchema.optional(),
+  cpuMicros: cpuSchema,
   /** By how much the load generator was late, in the worst of the rounds; null: in one of them nothing left at all. */
   lagP99Ms: z.number().nullable(),
   /** How many had no good answer, of all rounds. */
   notAnswered: z.number(),
   /** What the medians above are of. */
-  rounds: z.array(roundSchema).optional(),
+  rounds: z.array(roundSchema),
 })
 
 const verdictSchema = z.object({
@@ -43,16 +42,14 @@ export const latencyResultsSchema = z.object({
     z.object({
       what: z.string(),
       /** Answered in a second at the most, in each round. */
-      saturation: z.array(z.number()).optional(),
+      saturation: z.array(z.number()),
       points: z.array(pointSchema),
     }),
   ),
   /** The bare one at the judged share of what it can do itself. */
-  bareOwn: pointSchema.extend({ what: z.string() }).optional(),
+  bareOwn: pointSchema.extend({ what: z.string() }),
   /** The gateway's p99 as a multiple of the bare one's, at that share of saturation. */
-  judged: z
-    .object({ share: z.number(), atMost: z.number(), ownRates: verdictSchema, sameRate: verdictSchema })
-    .optional(),
+  judged: z.object({ share: z.number(), atMost: z.number(), ownRates: verdictSchema, sameRate: verdictSchema }),
 })
 
 /** Latency against a constant arrival rate, a line for each server. */

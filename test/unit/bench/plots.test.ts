@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { LatencyResults } from '../../../bench/latency-results.ts'
+import type { LatencyPoint, LatencyResults } from '../../../bench/latency-results.ts'
 import { drawLatency } from '../../../bench/plots/latency-plot.ts'
 import { drawRatios } from '../../../bench/plots/ratio-plot.ts'
 import { element, picture, text } from '../../../bench/plots/svg.ts'
@@ -16,20 +16,22 @@ const ratios = resultsOf(
     { name: 'gateway', what: 'silo-gateway', rounds: roundsOf(60, 80, 70) },
   ]),
 )
+const point = (perSecond: number, p50Ms: number, p99Ms: number, lagP99Ms: number | null = 0.1): LatencyPoint => {
+  const cpuMicros = 100
+  const rounds = [{ p50Ms, p99Ms, cpuMicros, othersShare: 0 }]
+  return { perSecond, p50Ms, p99Ms, lagP99Ms, cpuMicros, notAnswered: 0, rounds }
+}
+const ratio: LatencyResults['judged']['ownRates'] = { ratios: [2], median: 2, verdict: 'FAILS' }
 const latency: LatencyResults = {
   machine: ratios.machine,
   rounds: 5,
   seconds: 5,
   series: [
-    {
-      what: 'silo-gateway',
-      points: [
-        { perSecond: 1000, p50Ms: 0.5, p99Ms: 2, lagP99Ms: 0.1, notAnswered: 0 },
-        { perSecond: 4000, p50Ms: 1, p99Ms: 80, lagP99Ms: 1, notAnswered: 3 },
-      ],
-    },
-    { what: 'bare', points: [{ perSecond: 2000, p50Ms: 0.3, p99Ms: 1, lagP99Ms: 0.2, notAnswered: 0 }] },
+    { what: 'silo-gateway', saturation: [5000], points: [point(1000, 0.5, 2), point(4000, 1, 80, 1)] },
+    { what: 'bare', saturation: [10_000], points: [point(2000, 0.3, 1)] },
   ],
+  bareOwn: { what: 'bare', ...point(7000, 0.5, 2) },
+  judged: { share: 0.7, atMost: 1.3, ownRates: ratio, sameRate: ratio },
 }
 
 describe('a picture', () => {
@@ -92,10 +94,10 @@ describe('the picture of latency against load', () => {
     ['was late', 1.1],
     ['got nothing off, so that nobody knows how late it was', null],
   ])('leaves out the points at which the load generator %s, and says so', (_, lagP99Ms) => {
-    const late = { perSecond: 8000, p50Ms: 500, p99Ms: 5000, lagP99Ms, notAnswered: 0 }
-    const of = (points: (typeof late)[]): string =>
-      drawLatency({ ...latency, series: [{ what: 'silo-gateway', points }] })
-    const drawn = of([{ ...late, perSecond: 1000, p50Ms: 0.5, p99Ms: 2, lagP99Ms: 0.1 }, late])
+    const late = point(8000, 500, 5000, lagP99Ms)
+    const of = (points: LatencyPoint[]): string =>
+      drawLatency({ ...latency, series: [{ what: 'silo-gateway', saturation: [9000], points }] })
+    const drawn = of([point(1000, 0.5, 2), late])
     expect(drawn.match(/<circle /g)).toHaveLength(2)
     expect(drawn).not.toContain('>10000 ms<')
     expect(drawn).toContain('points at which the load generator was late are left out')
