@@ -9,6 +9,7 @@ import { readBody } from './receive.ts'
 import { endOfTurn, problemReply, sendFailure, sendReply, sendReplyAndClose } from './send-reply.ts'
 import { endingOf, type Ending } from './telemetry/ending.ts'
 import { traceWebhook } from './telemetry/trace.ts'
+import { createTurnstile } from './turnstile.ts'
 
 export interface MiddlewareOptions {
   /** `next` hands every `SiloClientError` that would have been the answer to the host's error handler. */
@@ -27,16 +28,20 @@ export function gatewayMiddleware(gateway: Gateway, { errors = 'answer' }: Middl
   return (req, res, next) => {
     const at = gateway.doorAt(pathOf(req))
     if (at === undefined || at.door.kind === 'control_page') return next()
-    gateway.track(answer(gateway, at, req, res, errors === 'next' ? next : undefined))
+    gateway.track(answer(gateway, at, req, res, errors === 'next' ? { handOver: next } : {}))
   }
 }
 
 /** Every door of every provider, control pages too: what the standalone listener serves. */
 export function allDoors(gateway: Gateway): Middleware {
+  const turnstile = createTurnstile()
   return (req, res, next) => {
     const at = gateway.doorAt(pathOf(req))
     if (at === undefined) return next()
-    gateway.track(answer(gateway, at, req, res, undefined))
+    // Behind another one of its connection it does not wait: node stops reading where much is to be answered, and would
+    // read on and on for a caller who sends all at once.
+    const turn = res.socket === null ? undefined : turnstile()
+    gateway.track(answer(gateway, at, req, res, { turn }))
   }
 }
 
@@ -61,10 +66,15 @@ async function answer(
   { provider, door, rooms, settings, traceParts }: OpenDoor,
   req: IncomingMessage & { readonly originalUrl?: string },
   res: ServerResponse,
-  handOver: ((error: SiloClientError) => void) | undefined,
+  { turn, handOver }: { turn?: Promise<void> | undefined; handOver?: (error: SiloClientError) => void },
 ): Promise<void> {
   const { clock, ids } = gateway
   const startedAt = firstByteOf(req) ?? clock.monotonic()
+  // All that may be another a few turns later: what came before the end is answered, and a connection that is gone does
+  // not say any more whose it was.
+  const isTooLate = gateway.closing()
+  const peer = peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER)
+  if (turn !== undefined) await turn
   const receivedAt = Math.round(clock.now() - (clock.monotonic() - startedAt))
   const deadline = startedAt + provider.budgetMs
   const delivery = ids.delivery(receivedAt)
@@ -77,7 +87,7 @@ async function answer(
       target: targetOf(req.originalUrl ?? req.url),
       ...withoutIdentity(req, settings.IDENTITY_HEADER),
     },
-    peer: peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER),
+    peer,
     requestId: delivery,
     delivery,
     receivedAt,
@@ -90,7 +100,7 @@ async function answer(
   const trace = traceWebhook(arrival, traceParts)
   let ended: Answer | { readonly failure: unknown; readonly ending: Ending }
   try {
-    if (gateway.closing()) throw closed()
+    if (isTooLate) throw closed()
     ended = await handleWebhook(arrival, rooms, trace)
   } catch (failure) {
     ended = { failure, ending: endingOf(failure) }

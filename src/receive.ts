@@ -51,6 +51,8 @@ export function readBody(
     req.resume()
     return body
   }
+  // Gone while it waited for its turn: nothing will tell of it any more.
+  if (req.destroyed) throw gone()
 
   return new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -74,7 +76,7 @@ export function readBody(
       stop()
       resolve(joined(chunks))
     }
-    const onGone = (): void => fail(new CallerGone('The caller went away before its body was complete'))
+    const onGone = (): void => fail(gone())
     const cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () =>
       fail(new Refusal('body_timeout', 'The body did not arrive within the time there is to answer.', { close: true })),
     )
@@ -95,6 +97,10 @@ function joined(chunks: readonly Buffer[]): Buffer {
 
 function tooLarge(limit: number): Refusal {
   return new Refusal('body_too_large', `At most ${limit} bytes are read of this request.`, { close: true })
+}
+
+function gone(): CallerGone {
+  return new CallerGone('The caller went away before its body was complete')
 }
 
 /** What a host application's parser left behind: raw bytes are as good as reading them here, anything else is not. */
