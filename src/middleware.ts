@@ -34,7 +34,7 @@ export function gatewayMiddleware(gateway: Gateway, { errors = 'answer' }: Middl
 
 /** Every door of every provider, control pages too: what the standalone listener serves. */
 export function allDoors(gateway: Gateway): Middleware {
-  const turnstile = createTurnstile()
+  const turnstile = createTurnstile(gateway.clock)
   return (req, res, next) => {
     const at = gateway.doorAt(pathOf(req))
     if (at === undefined) return next()

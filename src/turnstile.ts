@@ -1,8 +1,12 @@
+import type { Clock } from './clock.ts'
+
 /**
  * What a webhook reads and makes is some 60 KB, and the cache that a core has for itself holds a megabyte or two. Of 2,
  * 4, 6, 8, 12, 16 and 32 this took the least CPU with 256 connections; of fewer, each pays for more of a turn.
  */
 const AT_A_TIME = 8
+/** One that goes to eight regions leaves as much behind as several: fewer of those, about as many as take so long. */
+const ENOUGH_MS = 1
 
 /** Undefined: through at once. Else resolves when its turn has come. */
 export type Turnstile = () => Promise<void> | undefined
@@ -13,30 +17,39 @@ export type Turnstile = () => Promise<void> | undefined
  * the cache any more of what it left there: a gateway that had fallen behind needed more for each, and stayed behind.
  * With it, a fifth less; `bench/README.md` has the figures.
  */
-export function createTurnstile(atATime = AT_A_TIME): Turnstile {
+export function createTurnstile(clock: Pick<Clock, 'monotonic'>): Turnstile {
   // Not linked to each other: one that has grown old would keep all that came after it (see `short-lived-map.ts`).
   const waiting: (() => void)[] = []
+  let atATime = AT_A_TIME
   let through = 0
-  let isTurning = false
+  let turnedAt: number | undefined
+
+  function turn(): void {
+    const next = waiting.splice(0, atATime)
+    through = next.length
+    turnedAt = undefined
+    if (through === 0) return
+    turnLater()
+    turnedAt = clock.monotonic()
+    for (const goOn of next) goOn()
+  }
+
+  /** Comes right behind the turn, and so behind all that those set off at once. */
+  function lookBack(): void {
+    if (turnedAt === undefined) return
+    const eachMs = (clock.monotonic() - turnedAt) / through
+    atATime = Math.max(1, Math.min(AT_A_TIME, Math.round(ENOUGH_MS / eachMs)))
+  }
 
   function turnLater(): void {
-    if (isTurning) return
-    isTurning = true
-    setImmediate(() => {
-      isTurning = false
-      const next = waiting.splice(0, atATime)
-      through = next.length
-      if (through > 0) turnLater()
-      for (const goOn of next) goOn()
-    })
+    setImmediate(turn)
+    setImmediate(lookBack)
   }
 
   return () => {
-    turnLater()
-    if (through < atATime) {
-      through += 1
-      return undefined
-    }
-    return new Promise((resolve) => waiting.push(resolve))
+    if (through >= atATime) return new Promise((resolve) => waiting.push(resolve))
+    if (through === 0) turnLater()
+    through += 1
+    return undefined
   }
 }

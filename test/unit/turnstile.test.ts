@@ -1,55 +1,86 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createTurnstile } from '../../src/turnstile.ts'
+import { createManualClock } from '../support/manual-clock.ts'
 
-function turnstileOf(atATime: number) {
-  const turnstile = createTurnstile(atATime)
+function turnstile({ takesMs = 0 } = {}) {
+  let takes = takesMs
+  const clock = createManualClock()
+  const comeTo = createTurnstile(clock)
   const through: number[] = []
+  const goOn = (one: number): void => {
+    through.push(one)
+    clock.advance(takes)
+  }
   return {
     through,
-    come: (...who: readonly number[]): void => {
-      for (const one of who) {
-        const turn = turnstile()
-        if (turn === undefined) through.push(one)
-        else void turn.then(() => through.push(one))
+    takes: (ms: number): void => void (takes = ms),
+    come: (from: number, to: number): void => {
+      for (let one = from; one <= to; one++) {
+        const turn = comeTo()
+        if (turn === undefined) goOn(one)
+        else void turn.then(() => goOn(one))
       }
     },
   }
 }
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, at) => at + 1)
 
 describe('the turnstile', () => {
-  it('lets so many through at once, and the others in the next turns of the event loop, in order', async () => {
-    const { through, come } = turnstileOf(2)
-    come(1, 2, 3, 4, 5)
-    expect(through).toEqual([1, 2])
+  it('lets eight through at once, and as many in each of the next turns of the event loop, in order', async () => {
+    const { through, come } = turnstile()
+    come(1, 20)
+    expect(through).toEqual(upTo(8))
     await nextTurn()
-    expect(through).toEqual([1, 2, 3, 4])
+    expect(through).toEqual(upTo(16))
     await nextTurn()
-    expect(through).toEqual([1, 2, 3, 4, 5])
+    expect(through).toEqual(upTo(20))
+  })
+
+  it.each([
+    ['a quarter of a millisecond', 0.25, [8, 16, 20, 24]],
+    ['three', 3, [8, 16, 17, 18]],
+  ])('lets fewer through once those of a turn have taken %s each', async (_, takesMs, through) => {
+    const turns = turnstile({ takesMs })
+    turns.come(1, 30)
+    for (const last of through) {
+      expect(turns.through).toEqual(upTo(last))
+      await nextTurn()
+    }
+  })
+
+  it('lets as many through as before once they take less again', async () => {
+    const { through, come, takes } = turnstile({ takesMs: 3 })
+    come(1, 40)
+    await nextTurn()
+    takes(0)
+    await nextTurn()
+    await nextTurn()
+    expect(through).toEqual(upTo(25))
   })
 
   it('counts those that it has kept waiting', async () => {
-    const { through, come } = turnstileOf(2)
-    come(1, 2, 3)
+    const { through, come } = turnstile()
+    come(1, 9)
     await nextTurn()
-    come(4, 5)
-    expect(through).toEqual([1, 2, 3, 4])
+    come(10, 17)
+    expect(through).toEqual(upTo(16))
   })
 
   it('has those that come later wait behind the others', async () => {
-    const { through, come } = turnstileOf(2)
-    come(1, 2, 3, 4, 5)
+    const { through, come } = turnstile()
+    come(1, 17)
     await nextTurn()
-    come(6)
+    come(18, 18)
     await nextTurn()
-    expect(through).toEqual([1, 2, 3, 4, 5, 6])
+    expect(through).toEqual(upTo(18))
   })
 
   it('lets them through at once again in a new turn', async () => {
-    const { through, come } = turnstileOf(2)
-    come(1, 2)
+    const { through, come } = turnstile()
+    come(1, 8)
     await nextTurn()
-    come(3, 4, 5)
-    expect(through).toEqual([1, 2, 3, 4])
+    come(9, 17)
+    expect(through).toEqual(upTo(16))
   })
 })
