@@ -38,8 +38,8 @@ export function allDoors(gateway: Gateway): Middleware {
   return (req, res, next) => {
     const at = gateway.doorAt(pathOf(req))
     if (at === undefined) return next()
-    // Behind another one of its connection it does not wait: node stops reading where much is to be answered, and would
-    // read on and on for a caller who sends all at once.
+    // Behind another one of its connection it does not wait, and may be begun before that one: node stops reading where
+    // much is to be answered, and would read on and on for a caller who sends all at once.
     const turn = res.socket === null ? undefined : turnstile()
     gateway.track(answer(gateway, at, req, res, { turn }))
   }
@@ -70,7 +70,7 @@ async function answer(
 ): Promise<void> {
   const { clock, ids } = gateway
   const startedAt = firstByteOf(req) ?? clock.monotonic()
-  // All that may be another a few turns later: what came before the end is answered, and a connection that is gone does
+  // Both may have changed when its turn comes: what came before the end is answered, and a connection that is gone does
   // not say any more whose it was.
   const isTooLate = gateway.closing()
   const peer = peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER)

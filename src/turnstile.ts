@@ -5,8 +5,8 @@ import type { Clock } from './clock.ts'
  * 4, 6, 8, 12, 16 and 32 this took the least CPU with 256 connections; of fewer, each pays for more of a turn.
  */
 const AT_A_TIME = 8
-/** One that goes to eight regions leaves as much behind as several: fewer of those, about as many as take so long. */
-const ENOUGH_MS = 1
+/** One that goes to eight regions leaves as much behind as several: of those only as many as take so long together. */
+const TURN_MS = 1
 
 /** Undefined: through at once. Else resolves when its turn has come. */
 export type Turnstile = () => Promise<void> | undefined
@@ -15,7 +15,7 @@ export type Turnstile = () => Promise<void> | undefined
  * Lets so many through in a turn of the event loop, and the others in the next ones, in the order in which they came.
  * All that have come would else be begun before any of them goes on, and with hundreds under way each finds nothing in
  * the cache any more of what it left there: a gateway that had fallen behind needed more for each, and stayed behind.
- * With it, a fifth less; `bench/README.md` has the figures.
+ * With it, each takes a fifth less CPU there; `bench/README.md` has the figures.
  */
 export function createTurnstile(clock: Pick<Clock, 'monotonic'>): Turnstile {
   // Not linked to each other: one that has grown old would keep all that came after it (see `short-lived-map.ts`).
@@ -38,7 +38,7 @@ export function createTurnstile(clock: Pick<Clock, 'monotonic'>): Turnstile {
   function lookBack(): void {
     if (turnedAt === undefined) return
     const eachMs = (clock.monotonic() - turnedAt) / through
-    atATime = Math.max(1, Math.min(AT_A_TIME, Math.round(ENOUGH_MS / eachMs)))
+    atATime = Math.max(1, Math.min(AT_A_TIME, Math.round(TURN_MS / eachMs)))
   }
 
   function turnLater(): void {
@@ -47,7 +47,7 @@ export function createTurnstile(clock: Pick<Clock, 'monotonic'>): Turnstile {
   }
 
   return () => {
-    if (through >= atATime) return new Promise((resolve) => waiting.push(resolve))
+    if (waiting.length > 0 || through >= atATime) return new Promise((resolve) => waiting.push(resolve))
     if (through === 0) turnLater()
     through += 1
     return undefined

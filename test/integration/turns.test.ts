@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createIds } from '../../src/ids.ts'
-import { allDoors } from '../../src/middleware.ts'
+import { allDoors, gatewayMiddleware } from '../../src/middleware.ts'
 import { createManualClock } from '../support/manual-clock.ts'
 import { rawClient } from '../support/raw-client.ts'
 import { useSilos } from '../support/silos.ts'
@@ -16,7 +16,7 @@ let close = (): void => {}
 afterEach(() => close())
 
 /** Keeps what comes from the gateway until so many are there, so that all come to it at once. */
-async function atOnce(count: number) {
+async function atOnce(count: number, mounted = allDoors) {
   const clock = createManualClock()
   const ids = createIds()
   let begun = 0
@@ -26,7 +26,7 @@ async function atOnce(count: number) {
   }
   const inside = await silos({ us: undefined }, { clock, ids: { ...ids, delivery } })
   const atRest = clock.pending()
-  const doors = allDoors(inside.gateway)
+  const doors = mounted(inside.gateway)
   const held: [IncomingMessage, ServerResponse][] = []
   const allHeld = Promise.withResolvers<void>()
   const server: Server = createServer((req, res) => {
@@ -70,6 +70,8 @@ async function atOnce(count: number) {
   }
 }
 
+/** A busy machine takes more than the second that is the default for so many. */
+const PATIENT = { timeout: 10_000 }
 const EVENT = '/extensions/slack/event/'
 const challenge = urlVerification().body
 const repeat = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at))
@@ -92,7 +94,15 @@ describe('many that come at once', () => {
     const client = send(post(EVENT, challenge, JSON_TYPE).repeat(20))
     await letIn()
     expect(begun()).toBe(20)
-    await expect.poll(() => client.heard().split('HTTP/1.1 200 ').length - 1).toBe(20)
+    await expect.poll(() => client.heard().split('HTTP/1.1 200 ').length - 1, PATIENT).toBe(20)
+  })
+
+  it('do not wait inside of a host: who else listens to a body there would get all of it', async () => {
+    const { post, send, letIn, begun } = await atOnce(20, gatewayMiddleware)
+    const clients = repeat(20, () => send(post(EVENT, challenge, JSON_TYPE)))
+    await letIn()
+    expect(begun()).toBe(20)
+    for (const client of clients) await client.hears(/^HTTP\/1\.1 200 /)
   })
 
   it('are answered when the gateway is closed meanwhile', async () => {
@@ -108,16 +118,16 @@ describe('many that come at once', () => {
     repeat(20, (at) => send(post(EVENT, eventCallback({ event_id: `Ev${at}` }).body, JSON_TYPE)))
     const held = await letIn()
     for (const [req] of held) req.socket.destroy()
-    await expect.poll(() => regions.us.requests.length).toBe(20)
+    await expect.poll(() => regions.us.requests.length, PATIENT).toBe(20)
     for (const { headers } of regions.us.requests) expect(headers['x-forwarded-for']).toBe('127.0.0.1')
   })
 
-  it('are nobody to answer where the caller hung up half-way', async () => {
+  it('leave nobody to answer where the caller hung up half-way', async () => {
     const { post, send, letIn, records, timers, logs } = await atOnce(40)
     repeat(40, () => send(post('/extensions/slack/options-load/', blockSuggestion().body, FORM).slice(0, -100)))
     const held = await letIn()
     for (const [req] of held) req.socket.destroy()
-    await expect.poll(() => records.map(({ code }) => code)).toEqual(Array(40).fill('caller_gone'))
+    await expect.poll(() => records.map(({ code }) => code), PATIENT).toEqual(Array(40).fill('caller_gone'))
     expect(timers()).toBe(0)
     expect(logs.filter(({ level }) => level === 'error')).toEqual([])
   })

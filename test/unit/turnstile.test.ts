@@ -76,6 +76,16 @@ describe('the turnstile', () => {
     expect(through).toEqual(upTo(18))
   })
 
+  it('has them wait there, too, where more may go through than before', async () => {
+    const { through, come, takes } = turnstile({ takesMs: 3 })
+    come(1, 40)
+    await nextTurn()
+    takes(0)
+    await nextTurn()
+    come(41, 41)
+    expect(through).toEqual(upTo(17))
+  })
+
   it('lets them through at once again in a new turn', async () => {
     const { through, come } = turnstile()
     come(1, 8)
