@@ -2,7 +2,8 @@ import type { Clock } from './clock.ts'
 
 /**
  * What a webhook reads and makes is some 60 KB, and the cache that a core has for itself holds a megabyte or two. Of 2,
- * 4, 6, 8, 12, 16 and 32 this took the least CPU with 256 connections; of fewer, each pays for more of a turn.
+ * 4, 6, 8, 12, 16 and 32, with 256 connections those from 4 to 8 took the least CPU; of fewer, each pays for more of a
+ * turn.
  */
 const AT_A_TIME = 8
 /** One that goes to eight regions leaves as much behind as several: of those only as many as take so long together. */
