@@ -2,7 +2,7 @@ import { encodeTime } from 'ulid'
 import { sql, SqliteAdapter, type ColumnType, type Kysely, type Transaction } from 'kysely'
 import type { Integration } from '../directory/directory.ts'
 import { keyText } from '../telemetry/webhook-record.ts'
-import { packBlock, unpackBlock, type Block } from './block.ts'
+import { compress, packBlock, unpackBlock, type Block } from './block.ts'
 import { mayHold } from './bloom.ts'
 import type { Entry } from './story.ts'
 import { wordsFor } from './words.ts'
@@ -79,7 +79,7 @@ export async function writeBatch(db: Kysely<RecordSchema>, { block, notes }: Bat
         .executeTakeFirst()
       isTaken = Number(before?.sealed ?? 0) === 0
       if (isTaken) {
-        const row = { ...block, size: BigInt(sizeOf(block)) }
+        const row = storedRow(block)
         await trx
           .insertInto('delivery_blocks')
           .values(row)
@@ -149,12 +149,11 @@ export async function eraseFromSome(
       if (erased.length === 0) return 0
       // It stays where it stood, empty or not, so that it is not written again, and goes when it is old.
       const rest = { ...packBlock(block, kept), first: stored.first, last: stored.last }
-      const size = sizeOf(rest)
-      const row = { ...rest, size: BigInt(size), sealed: 1n }
+      const row = { ...storedRow(rest), sealed: 1n }
       await trx.updateTable('delivery_blocks').set(row).where('block', '=', block).execute()
       const notes = await trx.deleteFrom('delivery_notes').where('delivery', 'in', erased).returning('size').execute()
       const freed = [{ size: stored.size }, ...notes].reduce((sum, { size }) => sum + Number(size), 0)
-      await grow(trx, size - freed)
+      await grow(trx, Number(row.size) - freed)
       return erased.length
     })
   }
@@ -184,8 +183,9 @@ function wordsOfAny({ integration, installation }: Whose): string[] {
 /** Blocks whose words are looked at in one go: some 100 KB. */
 export const BLOCKS_AT_A_TIME = 100
 
-function sizeOf({ words, body }: Block): number {
-  return words.length + body.length + BLOCK_BYTES
+function storedRow(block: Block) {
+  const body = compress(block.body)
+  return { ...block, body, size: BigInt(block.words.length + body.length + BLOCK_BYTES) }
 }
 
 function noteSize({ note }: Pick<NoteRow, 'note'>): number {

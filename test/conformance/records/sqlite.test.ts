@@ -5,7 +5,7 @@ import { ulid } from 'ulid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { openDirectory } from '../../../src/directory/store.ts'
-import { packBlock } from '../../../src/records/block.ts'
+import { compress, packBlock } from '../../../src/records/block.ts'
 import type { Entry } from '../../../src/records/story.ts'
 import { pagesConformance } from './pages.ts'
 import { NOW, recordOf } from './record-of.ts'
@@ -34,7 +34,7 @@ describe('records that are erased of a SQLite file', () => {
       entries.push(recordOf({ receivedAt: NOW + at, integration: '7', content }))
       const block = packBlock('grows', entries)
       await store.records.write({ block, notes: [] })
-      written.push(Buffer.from(block.body.subarray(200, 260)))
+      written.push(Buffer.from(compress(block.body).subarray(200, 260)))
     }
     await store.records.erase({ integration: '7', installation: undefined })
     await store.close()
