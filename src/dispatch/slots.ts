@@ -112,6 +112,8 @@ function createLine() {
     else place.before.behind = place.behind
     if (place.behind === undefined) last = place.before
     else place.behind.before = place.before
+    // One that has grown old would keep all that came behind it (see `short-lived-map.ts`).
+    place.before = place.behind = undefined
     return place.waiter
   }
 

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { createShortLivedMap } from '../short-lived-map.ts'
 import type { RecordWriter } from './record-store.ts'
 import type { Batch, Erasure, Limits } from './record-tables.ts'
 
@@ -14,7 +15,7 @@ export type FromThread = { readonly id: number } & ({ readonly result: unknown }
 
 /** Writes to a file in a thread of its own, begun when there is something to write. The file has its tables. */
 export function createFileWriter(path: string): RecordWriter & { close(): Promise<void> } {
-  const pending = new Map<number, PromiseWithResolvers<unknown>>()
+  let pending = createShortLivedMap<PromiseWithResolvers<unknown>>()
   let thread: Worker | undefined
   let lastId = 0
 
@@ -34,8 +35,9 @@ export function createFileWriter(path: string): RecordWriter & { close(): Promis
     })
     begun.on('exit', () => {
       if (thread === begun) thread = undefined
-      for (const asked of pending.values()) asked.reject(new Error(`the thread that writes records failed: ${failure}`))
-      pending.clear()
+      const left = pending.values()
+      pending = createShortLivedMap()
+      for (const asked of left) asked.reject(new Error(`the thread that writes records failed: ${failure}`))
     })
     thread = begun
     return begun

@@ -81,6 +81,8 @@ export interface Happened {
   readonly isOneTooMany: boolean
   /** Nobody's but the recorder's, while it waits to be written. */
   waiting?: Waiting | undefined
+  /** Nobody's but the recorder's: into which block it was put last, and where in it. */
+  place?: { readonly block: string; readonly at: number }
 }
 
 export interface Waiting {

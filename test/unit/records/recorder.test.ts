@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { unpackBlock } from '../../../src/records/block.ts'
+import { compress, unpackBlock } from '../../../src/records/block.ts'
 import type { Batch, Limits } from '../../../src/records/record-tables.ts'
 import type { RecordBodies } from '../../../src/records/story.ts'
 import { createRecorder } from '../../../src/records/recorder.ts'
@@ -102,7 +102,7 @@ async function setUp({ bodies = 'off' }: { bodies?: RecordBodies } = {}) {
     written: () => {
       const blocks = new Map(batches.flatMap(({ block }) => (block === undefined ? [] : [[block.block, block]])))
       const all = []
-      for (const { body } of blocks.values()) all.push(unpackBlock(body).map(({ story }) => story))
+      for (const { body } of blocks.values()) all.push(unpackBlock(compress(body)).map(({ story }) => story))
       return all
     },
     dropped: (reason: string) => counters.read().get(`records_dropped_total{reason="${reason}"}`) ?? 0,
@@ -304,6 +304,34 @@ describe('the recorder', () => {
         { id: 'd2', running: true },
       ],
     ])
+    await recorder.stop()
+  })
+
+  it("writes what is told again into another block where its own is full, in nobody else's place", async () => {
+    const { recorder, happened, batches, written } = await setUp()
+    for (let id = 1; id <= 128; id++) recorder.record(happened(id))
+    await recorder.flush()
+    recorder.record(happened(129))
+    await recorder.flush()
+    recorder.record(happened(1))
+    await recorder.flush()
+    expect(batches.length).toBe(3)
+    expect(idsIn(written()).at(-1)).toEqual(['d129', 'd1'])
+    await recorder.stop()
+  })
+
+  it("loses nobody whose place in a block that was not taken is another's when it is", async () => {
+    const { recorder, clock, happened, store, written } = await setUp()
+    store.isAway = true
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what no gateway tells
+    recorder.record(happened(1, { resolution: { kind: 'routed' } as unknown as Happened['resolution'] }))
+    recorder.record(happened(2))
+    await recorder.flush()
+    store.isAway = false
+    recorder.record(happened(1, { resolution: undefined }))
+    clock.advance(1000)
+    await recorder.flush()
+    expect(idsIn(written())).toEqual([['d1', 'd2']])
     await recorder.stop()
   })
 
