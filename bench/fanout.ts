@@ -1,7 +1,8 @@
 /*
  * What each further region costs: clicks that are sent to 1, 2, 3, 8 and 32 regions, as fast as the gateway takes them
- * (CPU), and at a constant rate while all regions but one are slow (whether the answer is there when the fastest
- * region's is). Gateways and that region by itself take turns. Needs wrk and Linux's /proc.
+ * (CPU, beside that of the bare one), and at a constant rate while all regions but one are slow (whether the answer is
+ * there when the fastest region's is). Gateways, bare ones and that region by itself take turns. Needs wrk and Linux's
+ * /proc.
  */
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
@@ -12,7 +13,8 @@ import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
 import { ANSWER, slackAction, type SlackForm } from './slack-command.ts'
-import { openStage, type Stage } from './stage.ts'
+import { SECRET } from './slack-event.ts'
+import { openStage, type RunningServer, type Stage } from './stage.ts'
 import { judge, median, othersHad, spread, type Judged } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
@@ -26,6 +28,11 @@ const CONNECTIONS = 32
 const CALLS_AT_ONCE = 256
 /** The gateway knows those that come again: more of them than it could take. */
 const FORMS_A_SECOND = 16_000
+/**
+ * A click to many regions takes long, and until all that it goes through has been compiled so many must have come: with
+ * eight it was after 25 s.
+ */
+const WARM_UP_TIMES = 3
 /** How much later than the fastest region the others answer: waiting for one of them would show. */
 const SLOW_MS = 20
 /**
@@ -34,7 +41,10 @@ const SLOW_MS = 20
  */
 const CALM = { perSecond: 500, attemptsPerSecond: 4000 }
 
-type FanoutRound = Round & Answers
+interface FanoutRound extends Round, Answers {
+  /** Of the bare one that asks as many regions. */
+  readonly bareMicros: number
+}
 
 interface Fanout {
   readonly regions: number
@@ -79,25 +89,33 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
     const unequal = [fastest.url, ...regions.slice(1).map(() => slow.url)]
     const calm = await startGateway(stage, unequal)
     await naming(what, checkAnswers(calm.url, { regions: unequal, form: newForms(1)[0]!, verifies: true }))
+    const bare = await stage.startServer('contenders/bare-request-all.ts', SECRET, ...regions)
+    const bareOne = `The bare one of ${count} regions`
+    await naming(bareOne, checkAnswers(bare.url, { regions, form: newForms(1)[0]!, verifies: true }))
     const connections = Math.min(CONNECTIONS, CALLS_AT_ONCE / count)
-    const flood = (forSeconds: number): Promise<Round> => {
+    const flood = (server: RunningServer, forSeconds: number): Promise<Round> => {
       const forms = newForms(FORMS_A_SECOND * forSeconds)
-      return naming(what, measure(busy, { forms, connections, seconds: forSeconds, regions }))
+      return naming(
+        server === bare ? bareOne : what,
+        measure(server, { forms, connections, seconds: forSeconds, regions }),
+      )
     }
     const askAt = (url: string, forSeconds: number): Promise<OpenLoopReport> =>
       ask(url, Math.min(CALM.perSecond, CALM.attemptsPerSecond / count), forSeconds)
-    entrants.push({ regions: count, calm: calm.url, askAt, flood, rounds: [] as FanoutRound[] })
+    entrants.push({ regions: count, busy, bare, calm: calm.url, askAt, flood, rounds: [] as FanoutRound[] })
   }
-  for (const { flood, calm, askAt } of entrants) {
-    await flood(warmUpSeconds)
+  for (const { flood, busy, bare, calm, askAt } of entrants) {
+    for (let time = 0; time < WARM_UP_TIMES; time += 1) await flood(busy, warmUpSeconds)
+    await flood(bare, warmUpSeconds)
     await askAt(calm, warmUpSeconds)
   }
   for (let round = 0; round < rounds; round += 1) {
-    for (const { calm, askAt, flood, rounds: results } of inTurn(entrants, round)) {
-      const flooded = await flood(seconds)
+    for (const { busy, bare, calm, askAt, flood, rounds: results } of inTurn(entrants, round)) {
+      const flooded = await flood(busy, seconds)
+      const { cpuMicros: bareMicros } = await flood(bare, seconds)
       const region = await askAt(fastest.url, seconds)
       const gateway = await askAt(calm, seconds)
-      results.push({ ...flooded, ...answersOf({ region, gateway }) })
+      results.push({ ...flooded, bareMicros, ...answersOf({ region, gateway }) })
     }
   }
   return entrants.map(({ regions, rounds: results }) => ({ regions, rounds: results }))
@@ -105,22 +123,24 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
 
 interface JudgedFanout extends Fanout, AnswersJudged {
   readonly cpuMicros: number
-  /** In each round, what a region more than one has added to the CPU per request. */
+  /** In each round, what a region more than one has added to the CPU per request, and to that of the bare one. */
   readonly addedMicros: readonly number[]
+  readonly bareAddedMicros: readonly number[]
   readonly added?: Judged
 }
 
 function judgedOf({ regions, rounds }: Fanout, base: Fanout): JudgedFanout {
-  const cpuOf = (round: Round | undefined): number => round?.cpuMicros ?? Number.NaN
-  const addedMicros =
+  const added = (cpuOf: (round: FanoutRound) => number): number[] =>
     regions === base.regions
       ? []
-      : rounds.map((round, at) => (cpuOf(round) - cpuOf(base.rounds[at])) / (regions - base.regions))
+      : rounds.map((round, at) => (cpuOf(round) - cpuOf(base.rounds[at]!)) / (regions - base.regions))
+  const addedMicros = added(({ cpuMicros }) => cpuMicros)
   return {
     regions,
     rounds,
-    cpuMicros: median(rounds.map(cpuOf)),
+    cpuMicros: median(rounds.map(({ cpuMicros }) => cpuMicros)),
     addedMicros,
+    bareAddedMicros: added(({ bareMicros }) => bareMicros),
     ...(regions === TARGETS.regionsOfAddedMicros && { added: judge(addedMicros, TARGETS.addedMicros) }),
     ...judgeAnswers(rounds),
   }
@@ -128,7 +148,16 @@ function judgedOf({ regions, rounds }: Fanout, base: Fanout): JudgedFanout {
 
 function table(fanouts: readonly JudgedFanout[]): string {
   const after = ['ms after the fastest', 'at most', '']
-  const head = ['regions', 'CPU µs/request', 'µs/region more', 'at most', '', 'requests/s', ...after]
+  const head = [
+    'regions',
+    'CPU µs/request',
+    'µs/region more',
+    'at most',
+    '',
+    'bare µs/region more',
+    'requests/s',
+    ...after,
+  ]
   const rows = fanouts.map((fanout) => [
     String(fanout.regions),
     spread(
@@ -138,6 +167,7 @@ function table(fanouts: readonly JudgedFanout[]): string {
     fanout.addedMicros.length === 0 ? '' : spread(fanout.addedMicros, 1),
     fanout.added === undefined ? '' : String(fanout.added.atMost),
     fanout.added?.verdict ?? '',
+    fanout.bareAddedMicros.length === 0 ? '' : spread(fanout.bareAddedMicros, 1),
     median(fanout.rounds.map(({ perSecond }) => perSecond)).toFixed(0),
     spread(fanout.afterMs, 2),
     String(fanout.after.atMost),
