@@ -20,7 +20,7 @@ export type Turnstile = () => Promise<void> | undefined
  */
 export function createTurnstile(clock: Pick<Clock, 'monotonic'>): Turnstile {
   // Not linked to each other: one that has grown old would keep all that came after it (see `short-lived-map.ts`). Nor
-  // one list that is emptied from its front, as in `recorder.ts`.
+  // one list that is kept and emptied from its front: see `recorder.ts`.
   let waiting: (() => void)[] = []
   let atATime = AT_A_TIME
   let through = 0

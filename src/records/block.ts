@@ -50,8 +50,7 @@ export function packBlock(block: string, entries: readonly Entry[]): Block {
 
 /**
  * A block's body as it is stored, as RFC 8878 has it. Whoever writes it does that, for a file its thread: node keeps some
- * 70 KB of each time that it compresses until old space is collected, and on the main thread that made webhooks wait for
- * a collection each 9 s instead of each 26.
+ * 70 KB of each time that it compresses until old space is collected, and on the main thread webhooks wait for that.
  */
 export function compress(body: string): Uint8Array {
   // At once: to have one of node's own threads do it takes seven times the CPU.

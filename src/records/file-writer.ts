@@ -81,7 +81,7 @@ function startThread(path: string): Worker {
   return new Worker(new URL(file, import.meta.url), {
     workerData: { path },
     execArgv: [],
-    // What it holds between two messages is next to nothing, yet by default it keeps 40 MiB more for it.
+    // What it holds for longer than a message is little, yet by default it keeps 40 MiB more for it.
     resourceLimits: { maxYoungGenerationSizeMb: 6 },
   })
 }

@@ -68,18 +68,19 @@ const NOTE_BYTES = 120
  * to it belongs into another.
  */
 export async function writeBatch(db: Kysely<RecordSchema>, { block, notes }: Batch): Promise<{ isTaken: boolean }> {
+  // Before others have to wait for this transaction: it takes as long as the rest.
+  const row = block && storedRow(block)
   return await inTransaction(db, async (trx) => {
     let added = 0
     let isTaken = true
-    if (block !== undefined) {
+    if (row !== undefined) {
       const before = await trx
         .selectFrom('delivery_blocks')
         .select(['sealed', 'size'])
-        .where('block', '=', block.block)
+        .where('block', '=', row.block)
         .executeTakeFirst()
       isTaken = Number(before?.sealed ?? 0) === 0
       if (isTaken) {
-        const row = storedRow(block)
         await trx
           .insertInto('delivery_blocks')
           .values(row)

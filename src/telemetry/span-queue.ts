@@ -33,7 +33,7 @@ export function createSpanQueue({
   readonly counters: Counters
   readonly alarms: Alarms
 }): SpanQueue {
-  const waiting: Span[] = []
+  let waiting: Span[] = []
   let sending: Promise<void> | undefined
   let cancelTimer: (() => void) | undefined
   let closed = false
@@ -55,7 +55,9 @@ export function createSpanQueue({
 
   async function sendBatches(): Promise<void> {
     do {
-      const batch = waiting.splice(0, BATCH_SPANS)
+      const batch = waiting.slice(0, BATCH_SPANS)
+      // A new list, as in `recorder.ts`.
+      waiting = waiting.slice(BATCH_SPANS)
       try {
         await exportSpans(batch)
         counters.count('spans_exported_total', {}, batch.length)

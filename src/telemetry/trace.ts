@@ -199,6 +199,7 @@ export function traceWebhook(
         isProven,
         isOneTooMany,
         waiting: undefined,
+        place: undefined,
       }
       if (!isOver) takeDown?.(happened)
       let results: readonly RegionResult[] = []

@@ -82,7 +82,7 @@ export interface Happened {
   /** Nobody's but the recorder's, while it waits to be written. */
   waiting?: Waiting | undefined
   /** Nobody's but the recorder's: into which block it was put last, and where in it. */
-  place?: { readonly block: string; readonly at: number }
+  place?: { readonly block: string; readonly at: number } | undefined
 }
 
 export interface Waiting {

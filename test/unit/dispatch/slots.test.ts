@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createSlots, type Priority } from '../../../src/dispatch/slots.ts'
+import { grownOld } from '../../support/grown-old.ts'
 
 const priorities = ['interactive', 'event', 'mailbox'] as const
 
@@ -242,4 +243,19 @@ describe('any order of events', () => {
       }),
     )
   })
+})
+
+it('lets go of who has had a turn in the next small collection, though somebody always waits', () => {
+  const come = `
+    const slots = make({ maxConcurrency: 1, maxQueue: 10 })
+    const waiter = () => ({ priority: 'interactive', onTurn() {}, onSentAway() {}, held: held() })
+    slots.take(waiter())
+    slots.take(waiter())
+    const come = (count) => {
+      for (let one = 0; one < count; one += 1) {
+        slots.take(waiter())
+        slots.release('interactive')
+      }
+    }`
+  expect(grownOld({ file: 'dispatch/slots.ts', make: 'createSlots', come })).toBeLessThan(10)
 })
