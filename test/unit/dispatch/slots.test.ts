@@ -251,6 +251,8 @@ it('lets go of who has had a turn in the next small collection, though somebody 
     const waiter = () => ({ priority: 'interactive', onTurn() {}, onSentAway() {}, held: held() })
     slots.take(waiter())
     slots.take(waiter())
+    // The one that waits grows old.
+    for (let round = 0; round < 3; round += 1) gc({ type: 'minor' })
     const come = (count) => {
       for (let one = 0; one < count; one += 1) {
         slots.take(waiter())
