@@ -81,7 +81,8 @@ function startThread(path: string): Worker {
   return new Worker(new URL(file, import.meta.url), {
     workerData: { path },
     execArgv: [],
-    // What it holds for longer than a message is little, yet by default it keeps 40 MiB more for it.
-    resourceLimits: { maxYoungGenerationSizeMb: 6 },
+    // What it holds for longer than a message is 7 MB, and a block in work some MB more. By default V8 lets it keep 40
+    // MiB of what is young, and 60 MB of what compressing leaves before it looks there; with these limits 20.
+    resourceLimits: { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 32 },
   })
 }
