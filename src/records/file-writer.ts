@@ -82,7 +82,7 @@ function startThread(path: string): Worker {
     workerData: { path },
     execArgv: [],
     // What it holds for longer than a message is 7 MB, and a block in work some MB more. By default V8 lets it keep 40
-    // MiB of what is young, and 60 MB of what compressing leaves before it looks there; with these limits 20.
+    // MiB of what is young, and 60 MB of what compressing leaves before it looks there; with these limits 26.
     resourceLimits: { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 32 },
   })
 }

@@ -13,7 +13,8 @@ import { entryOf, type Entry, type RecordBodies } from './story.ts'
 const FLUSH_MS = 200
 /**
  * A block is written again while it grows: until it holds so many webhooks, which is when it is written at once, or so
- * much of them, or until it is so old. To put a block into words takes some tenths of a millisecond, and webhooks wait for it.
+ * much of them, or until it is so old. To put a block into words takes some tenths of a millisecond, and webhooks wait
+ * for it.
  */
 const BLOCK_ENTRIES = 128
 const BLOCK_CHARACTERS = 256 * 1024
