@@ -7,7 +7,7 @@ import { packBlock } from './block.ts'
 import type { Note } from './notes.ts'
 import type { RecordWriter } from './record-store.ts'
 import type { NoteRow } from './record-tables.ts'
-import { entryOf, type Entry, type RecordBodies } from './story.ts'
+import { entryOf, showsBody, type Entry, type RecordBodies } from './story.ts'
 
 /** How often what has come is written, where it does not fill blocks by itself. */
 const FLUSH_MS = 200
@@ -99,11 +99,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   /** All of a body, until it is written: what is shown of it is found out then. What is not need not be held. */
   function hold(happened: Happened): void {
     bytes -= happened.waiting?.heldBytes ?? 0
-    const { webhook, failed, door } = happened
-    const { RECORD_BODIES: bodies } = settings()
-    const isShown = door.kind === 'webhook' && (bodies === 'all' || (bodies === 'failures' && failed))
-    const size = webhook?.body.length ?? 0
-    const isHeld = isShown && bytes + size <= MOST_WAITING_BYTES
+    const size = happened.webhook?.body.length ?? 0
+    const isHeld = showsBody(happened, settings().RECORD_BODIES) && bytes + size <= MOST_WAITING_BYTES
     if (!isHeld) happened.webhook = undefined
     const heldBytes = isHeld ? size : 0
     bytes += heldBytes
@@ -183,9 +180,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (one.waiting !== undefined) one.waiting.isRead = true
       for (const entry of entryFrom(one)) {
         const at = placeIn({ name: block.name, entries }, one) ?? entries.length
+        characters += charactersOf(entry) - charactersOf(entries[at])
         entries[at] = entry
         one.place = { block: block.name, at }
-        characters += entry.story.content?.body?.length ?? 0
       }
       read += one.waiting?.heldBytes ?? 0
       if (read < READ_BYTES) continue
@@ -287,6 +284,10 @@ function placeIn(
   { place, record }: Happened,
 ): number | undefined {
   return place?.block === name && entries[place.at]?.story.id === record.delivery ? place.at : undefined
+}
+
+function charactersOf(entry: Entry | undefined): number {
+  return entry?.story.content?.body?.length ?? 0
 }
 
 function wasRead({ waiting }: Happened): boolean {

@@ -141,10 +141,14 @@ function wayTo(to: Route | Integration): Way {
   return way
 }
 
+/** Of what is not, nobody need hold the body until it is written. */
+export function showsBody({ door, failed }: Pick<Happened, 'door' | 'failed'>, bodies: RecordBodies): boolean {
+  return door.kind === 'webhook' && (bodies === 'all' || (bodies === 'failures' && failed))
+}
+
 function storyOf(happened: Happened, { gateway, bodies }: { gateway: string; bodies: RecordBodies }): OwnStory {
   const { provider, door, receivedAt, webhook, request: asked, resolution, plan: chosen, record, failed } = happened
   const hintUse = resolution?.kind === 'routed' ? resolution.route.hint : undefined
-  const isShown = door.kind === 'webhook' && (bodies === 'all' || (bodies === 'failures' && failed))
   const type = asked === undefined ? null : short(clean(asked.type, happened))
   return {
     id: record.delivery,
@@ -175,7 +179,7 @@ function storyOf(happened: Happened, { gateway, bodies }: { gateway: string; bod
         ? null
         : { kind: chosen.kind, rule: provider.planRule(asked), regions: chosen.regions.map(({ name }) => name) },
     attempts: (record.regions ?? []).map((result) => attemptOf(result, 1)),
-    content: isShown && webhook !== undefined ? redacted(webhook, provider.disclosure) : null,
+    content: webhook !== undefined && showsBody(happened, bodies) ? redacted(webhook, provider.disclosure) : null,
   }
 }
 

@@ -214,6 +214,20 @@ describe('the recorder', () => {
     await recorder.stop()
   })
 
+  it('counts the body of one that is told again once', async () => {
+    const { recorder, happened, written, sent } = await setUp({ bodies: 'all' })
+    for (let time = 0; time < 2; time++) {
+      for (let id = 0; id < 10; id++) {
+        recorder.record(happened(id, { webhook: sent('x'.repeat(16_384)) }))
+        await recorder.flush()
+      }
+    }
+    recorder.record(happened(10))
+    await recorder.flush()
+    expect(written().map(({ length }) => length)).toEqual([11])
+    await recorder.stop()
+  })
+
   it('puts no more bodies into a block than that, and leaves room for webhooks between any two that it reads', async () => {
     const { recorder, happened, written, sent } = await setUp({ bodies: 'all' })
     let passed = 0
