@@ -31,7 +31,7 @@ const pointSchema = z.object({
 const verdictSchema = z.object({
   ratios: z.array(z.number()),
   median: z.number(),
-  verdict: z.enum(['holds', 'FAILS', 'not judged: behind']),
+  verdict: z.enum(['holds', 'FAILS', 'not judged: behind', 'not judged: overloaded']),
 })
 
 export const latencyResultsSchema = z.object({

@@ -8,7 +8,8 @@ export function machine(): Machine {
     cpu: cores[0]?.model ?? 'unknown',
     cores: cores.length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    // What a host appends to it is its own affair.
+    kernel: release().split('-', 1)[0]!,
     node: process.version,
     date: new Date().toISOString().slice(0, 10),
   }

@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { judgeLoad, type LoadRound } from '../../../bench/load-verdict.ts'
 
 const all = (ms: number) => ({ p50: ms, p99: ms, p999: ms, longest: ms })
-const round = (p99: number, { accepted = 1000, lag = 0.1 } = {}): LoadRound => ({
+const round = (p99: number, { accepted = 1000, lag = 0.1, waited = 0 } = {}): LoadRound => ({
   due: 1000,
   accepted,
   latencyMs: all(p99),
   lagMs: all(lag),
+  waited,
 })
 
 describe('latency under load', () => {
@@ -32,6 +33,13 @@ describe('latency under load', () => {
   ])('is not judged when the load generator fell behind with %s in a round', (_, one, other) => {
     const rounds = (lag: number): LoadRound[] => [round(1), round(1, { lag }), round(1)]
     expect(judgeLoad(rounds(one), rounds(other)).verdict).toBe('not judged: behind')
+  })
+
+  it('is not judged beside one that was given more than it can do', () => {
+    const rounds = [round(1), round(400, { waited: 501 }), round(1)]
+    expect(judgeLoad([round(1), round(1), round(1)], rounds).verdict).toBe('not judged: overloaded')
+    expect(judgeLoad(rounds, [round(1), round(1), round(1)]).verdict).toBe('holds')
+    expect(judgeLoad([round(1)], [round(1, { waited: 500 })]).verdict).toBe('holds')
   })
 
   it('fails where nothing was measured', () => {
