@@ -137,8 +137,7 @@ interface Task {
 
 /** What a webhook asks for, done the first time it comes: resolve → plan → dispatch → respond. */
 async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<Answer> {
-  const { provider, request, webhook } = task
-  const { idempotencyKey, cookies } = task
+  const { provider, request, webhook, idempotencyKey, cookies } = task
   const { traceparent } = trace
   const kept = {
     what: forwardable(webhook, { idempotencyKey, cookies, traceparent }, rooms.ids),
