@@ -3,13 +3,12 @@ import { createShortLivedMap } from '../short-lived-map.ts'
 import type { RecordWriter } from './record-store.ts'
 import type { Batch, Erasure, Limits } from './record-tables.ts'
 
-export type ToThread =
-  | { readonly kind: 'write'; readonly id: number; readonly batch: Batch }
-  | { readonly kind: 'sweep'; readonly id: number; readonly limits: Limits }
-  | { readonly kind: 'erase'; readonly id: number; readonly from: Erasure }
-  | { readonly kind: 'end' }
+type Call =
+  | { readonly kind: 'write'; readonly batch: Batch }
+  | { readonly kind: 'sweep'; readonly limits: Limits }
+  | { readonly kind: 'erase'; readonly from: Erasure }
 
-type Call = { kind: 'write'; batch: Batch } | { kind: 'sweep'; limits: Limits } | { kind: 'erase'; from: Erasure }
+export type ToThread = (Call & { readonly id: number }) | { readonly kind: 'end' }
 
 export type FromThread = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string })
 
