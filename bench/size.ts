@@ -1,5 +1,5 @@
 /*
- * What the length of a webhook costs: slash commands of 1 KiB to 1 MiB, the gateway beside the least that does its job,
+ * What the length of a webhook costs: slash commands of 1 KiB to 1 MiB, the gateway beside what does its job and nothing else,
  * in turns. Needs wrk and Linux's /proc.
  */
 import { aligned } from './aligned.ts'

@@ -1,4 +1,4 @@
-// The least that does the job at all: node:http in, signature and form, undici `request` out.
+// What does the job and nothing else: node:http in, signature and form, undici `request` out.
 import { askOne } from './ask.ts'
 import { readBody, serve } from './http.ts'
 import { sendByRequest } from './send-by-request.ts'

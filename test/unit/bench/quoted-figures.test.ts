@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { fellBehind } from '../../../bench/pace.ts'
 import { readPublished } from '../../../bench/published.ts'
 import { standings } from '../../../bench/ratio-results.ts'
 import { median } from '../../../bench/statistics.ts'
@@ -37,5 +38,25 @@ describe('the README', () => {
     expect(page('README.md').replaceAll(/\s+/g, ' ')).toContain(
       `the gateway takes ${median(bare.ratios).toFixed(1)} times`,
     )
+  })
+
+  it('says of rates at which the generator was in time how long 99 in a hundred take, as published', () => {
+    const text = page('README.md').replaceAll(/\s+/g, ' ')
+    const said = [
+      ...text.matchAll(/within (\d+(?:\.\d+)?) ms at ([\d,]+) a second, and a bare proxy's within (\d+(?:\.\d+)?)/g),
+    ]
+    const [gateway, bare] = latency!.series.map(({ points }) =>
+      points.filter(({ lagP99Ms }) => lagP99Ms !== null && !fellBehind(lagP99Ms)),
+    )
+    const told = ({ perSecond, p99Ms }: { perSecond: number; p99Ms: number }): string[] => [
+      (Math.round(perSecond / 100) * 100).toLocaleString('en'),
+      p99Ms.toFixed(p99Ms < 10 ? 1 : 0),
+    ]
+    const published = gateway!.flatMap((point) => {
+      const beside = bare!.find(({ perSecond }) => perSecond === point.perSecond)
+      return beside === undefined ? [] : [[...told(point), ...told(beside).slice(1)].join()]
+    })
+    expect(said.length).toBeGreaterThan(0)
+    for (const [, ours, rate, theirs] of said) expect(published).toContain([rate, ours, theirs].join())
   })
 })
