@@ -1,6 +1,6 @@
 /*
- * What the length of a webhook costs: slash commands of 1 KiB to 1 MiB, the gateway beside what does its job and nothing else,
- * in turns. Needs wrk and Linux's /proc.
+ * What the length of a webhook costs: slash commands of 1 KiB to 1 MiB, the gateway beside what does its job and nothing
+ * else, in turns. Needs wrk and Linux's /proc.
  */
 import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
