@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startCollector, type Collector } from '../support/collector.ts'
 import { openWorkplace, type ServeProcess, type Workplace } from '../support/command-line.ts'
-import { freePort, startFakeRegion, type FakeRegion } from '../support/fake-region.ts'
+import { startFakeRegion, type FakeRegion } from '../support/fake-region.ts'
 import { signToken } from '../support/page-token.ts'
+import { freePort } from '../support/ports.ts'
 import {
   appRateLimited,
   blockActions,

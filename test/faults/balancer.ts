@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { listenSomewhere } from './ports.ts'
+import { listenSomewhere } from '../support/ports.ts'
 
 export interface Balancer {
   readonly port: number

@@ -1,10 +1,10 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listenAt, listenSomewhere } from '../support/ports.ts'
 import { signSlack } from '../support/slack-signer.ts'
 import { SIGNING_SECRET } from '../support/test-gateway.ts'
 import type { Execution, Ledger } from './ledger.ts'
-import { listenAt, listenSomewhere } from './ports.ts'
 import { markOf } from './surfaces.ts'
 import type { RegionName } from './teams.ts'
 

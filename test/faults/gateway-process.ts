@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endWithUs } from '../support/end-with-us.ts'
-import { freePortBelow } from './ports.ts'
+import { freePort } from '../support/ports.ts'
 
 export const gatewayProgram = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -42,7 +42,7 @@ export async function createGatewayProcess({
   preload,
   within = [],
 }: GatewayOptions): Promise<GatewayProcess> {
-  const [port, adminPort] = [await freePortBelow(), await freePortBelow()]
+  const [port, adminPort] = [await freePort(), await freePort()]
   const { PATH, HOME } = process.env
   const log: string[] = []
   let child: ChildProcess | undefined

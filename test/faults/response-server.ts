@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { listenAt, listenSomewhere } from '../support/ports.ts'
 import type { Ledger } from './ledger.ts'
-import { listenAt, listenSomewhere } from './ports.ts'
 import { markOf } from './surfaces.ts'
 
 export type ResponseBehaviour =

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { PAGE_SECRET, signToken } from '../support/page-token.ts'
-import { freePort, startFakeRegion, type Answer } from '../support/fake-region.ts'
+import { startFakeRegion, type Answer } from '../support/fake-region.ts'
+import { freePort } from '../support/ports.ts'
 import { startSilo, type Silo, type SiloOptions } from '../support/silo.ts'
 import { FORM } from '../support/slack-payloads.ts'
 import { startTestGateway, workspace, type DirectoryContent, type TestReply } from '../support/test-gateway.ts'

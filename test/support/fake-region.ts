@@ -73,10 +73,3 @@ export async function startFakeRegion(answer: Answer = (res) => res.end()): Prom
       }),
   }
 }
-
-/** A port on which nobody listens: connections to it are refused. */
-export async function freePort(): Promise<number> {
-  const region = await startFakeRegion()
-  await region.close()
-  return region.port
-}

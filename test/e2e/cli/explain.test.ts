@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openWorkplace, type Workplace } from '../../support/command-line.ts'
+import { freePort } from '../../support/ports.ts'
 import { eventCallback, slashCommand } from '../../support/slack-payloads.ts'
 import { signSlack } from '../../support/slack-signer.ts'
 import { SIGNING_SECRET, send, workspace } from '../../support/test-gateway.ts'
@@ -30,15 +29,6 @@ beforeEach(async () => {
 })
 
 afterAll(() => place.close())
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 const explain = (...args: string[]) => place.cli(['explain', ...args], env)
 const EVENT = ['--body', 'event.json', '--path', '/extensions/slack/event/'] as const

@@ -2,8 +2,9 @@ import { createServer as createTcpServer, type AddressInfo, type Socket } from '
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createAnswerPoster } from '../../../src/delivery/post-answer.ts'
-import { freePort, startFakeRegion, type Answer } from '../../support/fake-region.ts'
+import { startFakeRegion, type Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { freePort } from '../../support/ports.ts'
 
 const opened: (() => Promise<void>)[] = []
 afterEach(async () => {

@@ -4,8 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/clock.ts'
 import { createRegionClient, type RegionCall, type RegionWatch } from '../../../src/dispatch/region-client.ts'
 import type { Region } from '../../../src/regions/regions.ts'
-import { freePort, startFakeRegion, type Answer } from '../../support/fake-region.ts'
+import { startFakeRegion, type Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { freePort } from '../../support/ports.ts'
 
 const opened: (() => Promise<void>)[] = []
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:net'
 
 /**
- * Below the ports that the system hands out for outgoing connections (32768 and up on Linux): one that is let go for a
- * while, as by a region that refuses connections, is not taken by somebody's connection in between.
+ * Below the ports that the system hands out by itself (32768 and up on Linux): one that is let go for a while, as by a
+ * region that refuses connections, is not taken in between by somebody's connection, or by a server of another test.
  */
 const [first, count] = [20_000, 12_000]
 /** Nor is it by another world of this run, while who had it is being started again. */
@@ -33,7 +33,8 @@ export function listenAt(server: Server, port: number): Promise<void> {
   })
 }
 
-export async function freePortBelow(): Promise<number> {
+/** A port on which nobody listens: connections to it are refused. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   const port = await listenSomewhere(server)
   await new Promise<void>((resolve) => server.close(() => resolve()))
