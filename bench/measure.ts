@@ -49,8 +49,9 @@ export async function measure(
 
 /**
  * Throws, without saying whose they are, unless answers are those of the regions, each of which has been asked once
- * (once for each time that it is named), and a forged request is refused where `verifies`. Regions and server tell the
- * length of what they say, so that nobody has to find the end of chunks that others are spared; `inChunks`: it cannot.
+ * (once for each time that it is named; what brings it no body does not count), and a forged request is refused where
+ * `verifies`. Regions and server tell the length of what they say, so that nobody has to find the end of chunks that
+ * others are spared; `inChunks`: it cannot.
  */
 export async function checkAnswers(
   url: string,

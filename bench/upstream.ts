@@ -1,31 +1,68 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { ANSWER } from './slack-command.ts'
 
 /*
  * A region that answers at once, or after so many milliseconds: what is measured is the way to it. `GET /asked` tells
- * how often it has been asked. Or so many of them, each with a port and a count of its own. Prints the ports in a line.
+ * how often it has been asked; a POST without a body is refused, and is none of those. Or so many of them, each with a
+ * port and a count of its own. Prints the ports in a line.
+ *
+ * It answers with the headers of Node's own server, and is none: that would take as much of the machine as what is
+ * measured, from the core that the load comes from.
  */
 const [delayMs = 0, regions = 1] = process.argv.slice(2).map(Number)
 
+/** Whoever keeps its connections open finds them open between two rounds too. */
+const KEEP_ALIVE_SECONDS = 600
+
 async function serveRegion(): Promise<number> {
   let asked = 0
-  const server = createServer((req, res) => {
-    if (req.method === 'GET') {
-      res.end(String(asked))
-      return
-    }
+
+  const answer = (socket: Socket, head: string): void => {
+    const isLast = /\r\nconnection: *close\r\n/i.test(head)
+    if (head.startsWith('GET ')) return say(socket, '200 OK', String(asked), isLast)
+    // Where it ends nobody knows, if it is one that does not tell its length.
+    if (bodyBytes(head) === 0) return say(socket, '400 Bad Request', 'no body, or none whose length is told', true)
     asked += 1
-    const answer = (): void => {
-      res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': ANSWER.length }).end(ANSWER)
-    }
-    req.resume().on('end', delayMs === 0 ? answer : () => setTimeout(answer, delayMs))
+    if (delayMs === 0) say(socket, '200 OK', ANSWER, isLast)
+    else setTimeout(() => say(socket, '200 OK', ANSWER, isLast), delayMs)
+  }
+
+  const server = createServer({ noDelay: true }, (socket) => {
+    /** Of the request that is coming in. Whoever asks waits for its answer before the next one. */
+    let [head, missingBytes] = ['', 0]
+    socket.on('data', (chunk) => {
+      if (missingBytes > 0) missingBytes -= chunk.length
+      else {
+        head += chunk.toString('latin1')
+        const end = head.indexOf('\r\n\r\n')
+        if (end === -1) return
+        missingBytes = bodyBytes(head) - (head.length - end - 4)
+      }
+      if (missingBytes > 0) return
+      answer(socket, head)
+      head = ''
+    })
+    // Reset by whoever is ended while it is asked.
+    socket.on('error', () => {})
   })
-  // Whoever keeps its connections open finds them open between two rounds too.
-  server.keepAliveTimeout = 600_000
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return (server.address() as AddressInfo).port
+}
+
+/** 0 where it does not say. */
+function bodyBytes(head: string): number {
+  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0)
+}
+
+function say(socket: Socket, status: string, text: string, isLast: boolean): void {
+  const connection = isLast ? 'close' : `keep-alive\r\nKeep-Alive: timeout=${KEEP_ALIVE_SECONDS}`
+  socket.write(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n` +
+      `Date: ${new Date().toUTCString()}\r\nConnection: ${connection}\r\n\r\n${text}`,
+    'latin1',
+  )
+  if (isLast) socket.end()
 }
 
 // It ends with whoever started it, however that comes about.

@@ -4,6 +4,7 @@ import { isSigned } from '../../../bench/contenders/verify.ts'
 import { checkAnswers } from '../../../bench/measure.ts'
 import { slackCommand } from '../../../bench/slack-command.ts'
 import { SECRET } from '../../../bench/slack-event.ts'
+import { openStage } from '../../../bench/stage.ts'
 import { loopbackServers } from './loopback.ts'
 
 const form = slackCommand(1)
@@ -21,15 +22,17 @@ describe('before a contender is timed', () => {
   /** Asks these regions, and answers. */
   const startContender = (
     regions: readonly string[],
-    { verifies = true, inChunks = false, answer = '{"text":"done"}' } = {},
+    { verifies = true, inChunks = false, answer = '{"text":"done"}', sendsBody = true } = {},
   ): Promise<string> =>
     serve((req, res) =>
       readBody(req, (body) => {
         if (verifies && !isSigned(SECRET, req.headers, body)) res.writeHead(401).end()
         else
-          void Promise.all(regions.map((region) => fetch(region, { method: 'POST' }))).then(() =>
-            (inChunks ? res.writeHead(200) : res).end(answer),
-          )
+          void Promise.all(
+            regions.map((region) =>
+              fetch(region, { method: 'POST', ...(sendsBody && { body: new Uint8Array(body) }) }),
+            ),
+          ).then(() => (inChunks ? res.writeHead(200) : res).end(answer))
       }),
     )
   const check = (url: string, regions: readonly string[], verifies = true): Promise<void> =>
@@ -60,6 +63,18 @@ describe('before a contender is timed', () => {
     const regions = [fastest, slow, slow]
     await expect(check(await startContender(regions), regions)).resolves.toBeUndefined()
     await expect(check(await startContender(regions), [fastest, slow])).rejects.toThrow('did not ask each')
+  })
+
+  it('must bring each of them the body', async () => {
+    const stage = openStage()
+    try {
+      const { urls } = await stage.startServer('upstream.ts', '0', '2')
+      await expect(check(await startContender(urls), urls)).resolves.toBeUndefined()
+      const contender = await startContender(urls, { sendsBody: false })
+      await expect(check(contender, urls)).rejects.toThrow('it did not ask each of its regions once')
+    } finally {
+      await stage.leave()
+    }
   })
 
   it('must tell the length of its answer unless it cannot, and so must its regions', async () => {
