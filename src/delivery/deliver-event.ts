@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Id, Organization } from '../directory/directory.ts'
-import { dispatch, type Plan } from '../dispatch/dispatch.ts'
+import { dispatch, type CallRegion, type Plan } from '../dispatch/dispatch.ts'
 import { isSuccess, type RegionResult } from '../dispatch/region-result.ts'
 import { SiloClientError } from '../errors.ts'
 import type { RoutedRegion } from '../resolve/route.ts'
@@ -104,12 +104,14 @@ export function deliverEvent(
       event.allWait === true || isAllHeld(region, held) || mustWait(region) ? [region] : [],
     ),
   )
-  const asked = planned.filter((region) => !waits.has(region))
+  const [first, ...others] = planned.filter((region) => !waits.has(region))
 
   const held = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
-  const all: Plan = { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: asked }
-  const { calls, outcome } = dispatch(all, (region) => call(region, () => held.has(region)), clock)
+  const ask: CallRegion = (region) => call(region, () => held.has(region))
+  const asked =
+    first && dispatch({ kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [first, ...others] }, ask, clock)
+  const calls = asked?.calls ?? []
   for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
   const unkept = new Map<RoutedRegion, RegionResult>()
   const safe = makeSafe()
@@ -119,7 +121,7 @@ export function deliverEvent(
   return { safe, settled }
 
   async function makeSafe(): Promise<Safe> {
-    if (asked.length > 0) await firstOf(outcome, clock, writeDownAt(event) - clock.monotonic())
+    if (asked !== undefined) await firstOf(asked.outcome, clock, writeDownAt(event) - clock.monotonic())
     const states = shares.map((share) => ({ ...share, state: stateNow(share.region) }))
     const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
     for (const region of takenBy) mailboxes.taken(addressOf(region))
@@ -216,8 +218,8 @@ export function deliverEvent(
   }
 
   async function resultOf(region: RoutedRegion): Promise<RegionResult> {
-    const asked = calls.find((running) => running.region === region)
-    if (asked !== undefined) return await asked.result
+    const called = calls.find((running) => running.region === region)
+    if (called !== undefined) return await called.result
     // What was to wait for it may not have been written down.
     await safe.catch(() => {})
     return unkept.get(region) ?? { kind: 'spooled', region: region.name, timing: timingNow() }

@@ -10,7 +10,7 @@ export type Plan =
   | {
       readonly kind: 'all'
       readonly wins: Wins
-      readonly regions: readonly RoutedRegion[]
+      readonly regions: readonly [RoutedRegion, ...RoutedRegion[]]
       readonly preferBodyForMs: number
     }
 

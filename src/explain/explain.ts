@@ -75,7 +75,7 @@ async function decisionOn(provider: Provider, request: RoutableRequest, parts: E
     resolution === undefined ? undefined : await parts.inspect(request.installation).catch(() => undefined)
   const route = resolution?.kind === 'routed' ? resolution.route : undefined
   const integration = route?.integration ?? (resolution?.kind === 'inactive' ? resolution.integration : undefined)
-  const planned = course.kind === 'planned' ? course.plan.regions : []
+  const planned: readonly RoutedRegion[] = course.kind === 'planned' ? course.plan.regions : []
   return {
     request: { surface: request.surface, type: request.type, promised: decision.promised.kind },
     installation: installationOf(request),

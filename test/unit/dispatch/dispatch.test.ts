@@ -39,12 +39,7 @@ describe('carrying out a plan', () => {
       return answers.get(name)?.promise ?? Promise.reject(new Error('unreachable'))
     }
     const clock = createManualClock()
-    const plan = {
-      kind: 'all' as const,
-      wins: 'reply' as const,
-      regions: [routed('us'), routed('eu')],
-      preferBodyForMs: 250,
-    }
+    const plan: Plan = { kind: 'all', wins: 'reply', regions: [routed('us'), routed('eu')], preferBodyForMs: 250 }
     const dispatched = dispatch(plan, call, clock)
     expect(asked).toEqual(['us', 'eu'])
     answers.get('eu')?.resolve(answered('eu'))
