@@ -41,32 +41,44 @@ export const latencyResultsSchema = z.object({
   series: z.array(
     z.object({
       what: z.string(),
-      /** Answered in a second at the most, in each round. */
+      /** The highest constant rate that it kept up with, in each round. */
       saturation: z.array(z.number()),
       points: z.array(pointSchema),
     }),
   ),
-  /** The bare one at the judged share of what it can do itself. */
-  bareOwn: pointSchema.extend({ what: z.string() }),
-  /** The gateway's p99 as a multiple of the bare one's, at that share of saturation. */
-  judged: z.object({ share: z.number(), atMost: z.number(), ownRates: verdictSchema, sameRate: verdictSchema }),
+  /**
+   * The gateway's p99 at a share of its saturation as a multiple of the bare one's, at that share of its own, or at the
+   * same rate; and what that is of.
+   */
+  judged: z.object({
+    share: z.number(),
+    atMost: z.number(),
+    ownRates: verdictSchema,
+    sameRate: verdictSchema,
+    gateway: pointSchema,
+    bareOwn: pointSchema,
+    bareSame: pointSchema,
+  }),
 })
 
 /** Latency against a constant arrival rate, a line for each server. */
 export type LatencyResults = z.infer<typeof latencyResultsSchema>
 export type LatencyPoint = z.infer<typeof pointSchema>
 
-export type Round = OpenLoopReport & { readonly cpuMicros: number; readonly othersShare: number }
+export type Round = OpenLoopReport & {
+  readonly sentPerSecond: number
+  readonly cpuMicros: number
+  readonly othersShare: number
+}
 
 export interface Step {
   readonly what: string
-  readonly perSecond: number
   readonly rounds: Round[]
 }
 
 export interface Climb {
   readonly what: string
-  /** Answered in a second, in each round. */
+  /** The highest constant rate that it kept up with, in each round. */
   readonly saturation: readonly number[]
   readonly steps: readonly Step[]
 }
@@ -75,8 +87,16 @@ export interface Climbs {
   readonly gateway: Climb
   /** At the gateway's rates. */
   readonly bare: Climb
-  /** The bare one at the judged share of what it can do itself. */
+  readonly trial: Trial
+}
+
+/** At the share of saturation that is judged, as each round found it. */
+export interface Trial {
+  readonly gateway: Step
+  /** At that share of what the bare one can do. */
   readonly bareOwn: Step
+  /** As often as the gateway. */
+  readonly bareSame: Step
 }
 
 export interface Judged {
@@ -88,7 +108,7 @@ export interface Judged {
 
 /** What is published of a run: whatever is told of it elsewhere stands in here. */
 export function latencyResults(
-  { gateway, bare, bareOwn }: Climbs,
+  { gateway, bare, trial }: Climbs,
   judged: Judged,
   how: { readonly machine: Machine; readonly rounds: number; readonly seconds: number },
 ): LatencyResults {
@@ -99,14 +119,20 @@ export function latencyResults(
       saturation: [...saturation],
       points: steps.map(pointOf),
     })),
-    bareOwn: { what: bareOwn.what, ...pointOf(bareOwn) },
-    judged: { ...judged, ownRates: verdictOf(judged.ownRates), sameRate: verdictOf(judged.sameRate) },
+    judged: {
+      ...judged,
+      ownRates: verdictOf(judged.ownRates),
+      sameRate: verdictOf(judged.sameRate),
+      gateway: pointOf(trial.gateway),
+      bareOwn: pointOf(trial.bareOwn),
+      bareSame: pointOf(trial.bareSame),
+    },
   }
 }
 
-function pointOf({ perSecond, rounds }: Step): LatencyPoint {
+function pointOf({ rounds }: Step): LatencyPoint {
   return {
-    perSecond,
+    perSecond: median(rounds.map(({ sentPerSecond }) => sentPerSecond)),
     p50Ms: median(rounds.map(({ latencyMs }) => latencyMs.p50)),
     p99Ms: median(rounds.map(({ latencyMs }) => latencyMs.p99)),
     cpuMicros: ifFinite(median(rounds.map(({ cpuMicros }) => cpuMicros))),

@@ -1,15 +1,12 @@
 import { fellBehind, type Percentiles } from './pace.ts'
+import { keptUp, type Asked } from './saturation.ts'
 import { median, ratios, verdict } from './statistics.ts'
 
 export const MOST_P99_RATIO = 1.3
 
-export interface LoadRound {
-  readonly due: number
-  readonly accepted: number
+export interface LoadRound extends Asked {
   readonly latencyMs: Percentiles
   readonly lagMs: Percentiles
-  /** Those that no connection was free for when they were due. */
-  readonly waited: number
 }
 
 export interface LoadVerdict {
@@ -20,8 +17,8 @@ export interface LoadVerdict {
 
 /**
  * A p99 says nothing of a server that has left some without a good answer, be it the one or the other; nor where the
- * load generator fell behind, for then it is of both; nor beside another that was given more than it can do: what it is
- * beside that one is no merit.
+ * load generator fell behind, for then it is of both; nor beside another that did not keep up: what it is beside that one
+ * is no merit.
  */
 export function judgeLoad(one: readonly LoadRound[], other: readonly LoadRound[]): LoadVerdict {
   const p99 = (rounds: readonly LoadRound[]): number[] => rounds.map(({ latencyMs }) => latencyMs.p99)
@@ -29,6 +26,6 @@ export function judgeLoad(one: readonly LoadRound[], other: readonly LoadRound[]
   const rounds = [...one, ...other]
   if (rounds.some(({ due, accepted }) => accepted !== due)) return { ratios: multiples, verdict: 'FAILS' }
   if (rounds.some(({ lagMs }) => fellBehind(lagMs.p99))) return { ratios: multiples, verdict: 'not judged: behind' }
-  if (other.some(({ due, waited }) => waited > due / 2)) return { ratios: multiples, verdict: 'not judged: overloaded' }
+  if (!other.every(keptUp)) return { ratios: multiples, verdict: 'not judged: overloaded' }
   return { ratios: multiples, verdict: verdict(median(multiples), MOST_P99_RATIO) }
 }

@@ -1,7 +1,8 @@
 /*
  * How long an answer takes at a constant arrival rate, whatever became of those before: the gateway beside the least
- * that does its job. First it is found how much each of them can do at all, then both climb to 95 % of what the gateway
- * can, in turns. Needs wrk, taskset, two cores and Linux's /proc.
+ * that does its job. In each round it is found how much both can do, and they are judged at a share of it, for the
+ * machine is another one a minute later; then both climb to 95 % of what the gateway can, in turns. Needs wrk, taskset,
+ * two cores and Linux's /proc.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { aligned } from './aligned.ts'
@@ -14,6 +15,7 @@ import {
   type Judged,
   type Round,
   type Step,
+  type Trial,
 } from './latency-results.ts'
 import { machine } from './machine.ts'
 import { judgeLoad, MOST_P99_RATIO, type LoadVerdict } from './load-verdict.ts'
@@ -24,6 +26,7 @@ import { familyCpuMs, watchOthers } from './process-account.ts'
 import { CORES, pin, requireTwoCores } from './pin.ts'
 import { publish, readPublished } from './published.ts'
 import { inTurn, roundsAsked, UsageError, type Rounds } from './rounds.ts'
+import { highestRate, keptUp } from './saturation.ts'
 import { ANSWER, slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
 import { openStage, type RunningServer, type Stage } from './stage.ts'
@@ -35,8 +38,13 @@ import { requireWrk } from './wrk.ts'
 const SHARES = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
 const JUDGED_SHARE = 0.7
 
-/** To find out what they can do: each connection sends the next as soon as it has its answer. */
+/**
+ * Each connection sends the next as soon as it has its answer, so that there is always some work and never much: more
+ * than can be done at a constant rate.
+ */
 const SATURATING_CONNECTIONS = 32
+/** At each rate that is tried. */
+const TRIED_SECONDS = 2
 const LOAD = {
   form: 'command',
   answer: ANSWER,
@@ -98,71 +106,81 @@ async function run(stage: Stage, { rounds, seconds, warmUpSeconds }: Rounds): Pr
     await naming(name, checkAnswers(url, { regions: [region], form: newForms(1)[0]!, verifies: true }))
   }
 
-  const saturate = async (name: keyof typeof servers, forSeconds: number): Promise<number> => {
+  type Name = keyof typeof servers
+  const saturate = async (name: Name, forSeconds: number): Promise<number> => {
     const load = { forms: newForms(FORMS_A_SECOND * forSeconds), connections: SATURATING_CONNECTIONS }
     const asking = measure(servers[name], { ...load, seconds: forSeconds, regions: [region] })
     return (await naming(name, asking)).perSecond
   }
-  const names = ['gateway', 'bare'] as const
-  for (const name of names) await saturate(name, warmUpSeconds)
-  const saturation = { gateway: [] as number[], bare: [] as number[] }
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of inTurn(names, round)) {
-      saturation[name].push(await saturate(name, seconds))
-    }
+  const mostOf = async (name: Name): Promise<number> => {
+    const most = await highestRate(await saturate(name, TRIED_SECONDS), async (perSecond) => {
+      const asking = { url: servers[name].url, perSecond, seconds: TRIED_SECONDS, ...LOAD }
+      return keptUp({ sentPerSecond: perSecond, ...(await slack.ask(asking)) })
+    })
+    if (most === 0) throw new Error(`${name}: it keeps up with no constant rate at all`)
+    return most
   }
-
-  const take = async ({ pid, url }: RunningServer, { perSecond, rounds: results }: Step): Promise<void> => {
+  const ask = async (name: Name, { rounds: results }: Step, sentPerSecond: number): Promise<void> => {
+    const { pid, url } = servers[name]
     const before = familyCpuMs(pid)
     const othersShare = watchOthers([process.pid])
-    const report = await slack.ask({ url, perSecond, seconds, ...LOAD })
+    const report = await slack.ask({ url, perSecond: sentPerSecond, seconds, ...LOAD })
     const others = othersShare()
     await pause(CALM_MS)
     const cpuMicros = ((familyCpuMs(pid) - before) * 1000) / report.accepted
-    results.push({ ...report, cpuMicros, othersShare: others })
+    results.push({ ...report, sentPerSecond, cpuMicros, othersShare: others })
   }
-  const stepOf = (what: string, most: readonly number[], share: number): Step => ({
-    what: `${what} ${nameOf(share)}`,
-    perSecond: Math.round(share * median(most)),
-    rounds: [],
-  })
-  const steps = {
-    gateway: SHARES.map((share) => stepOf('silo-gateway,', saturation.gateway, share)),
-    bare: SHARES.map((share) => stepOf("bare, the gateway's", saturation.gateway, share)),
+
+  const names = ['gateway', 'bare'] as const
+  for (const name of names) await saturate(name, warmUpSeconds)
+  const saturation = { gateway: [] as number[], bare: [] as number[] }
+  const trial: Trial = {
+    gateway: stepOf('silo-gateway, judged', JUDGED_SHARE),
+    bareOwn: stepOf('bare, judged, its own', JUDGED_SHARE),
+    bareSame: stepOf("bare, judged, the gateway's", JUDGED_SHARE),
   }
-  const bareOwn = stepOf('bare, its own', saturation.bare, JUDGED_SHARE)
   for (let round = 0; round < rounds; round += 1) {
-    for (const [at, step] of steps.gateway.entries()) {
-      const turns: [RunningServer, Step][] = [
-        [servers.gateway, step],
-        [servers.bare, steps.bare[at]!],
-      ]
-      if (step === judgedOf(steps.gateway)) turns.push([servers.bare, bareOwn])
-      for (const turn of inTurn(turns, round)) await take(...turn)
+    for (const name of inTurn(names, round)) saturation[name].push(await mostOf(name))
+    const [gatewayRate, bareRate] = names.map((name) => Math.round(JUDGED_SHARE * saturation[name].at(-1)!))
+    const turns: [Name, Step, number][] = [
+      ['gateway', trial.gateway, gatewayRate!],
+      ['bare', trial.bareOwn, bareRate!],
+      ['bare', trial.bareSame, gatewayRate!],
+    ]
+    for (const turn of inTurn(turns, round)) await ask(...turn)
+  }
+
+  const steps = {
+    gateway: SHARES.map((share) => stepOf('silo-gateway,', share)),
+    bare: SHARES.map((share) => stepOf("bare, the gateway's", share)),
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [at, share] of SHARES.entries()) {
+      const rate = Math.round(share * median(saturation.gateway))
+      for (const name of inTurn(names, round)) await ask(name, steps[name][at]!, rate)
     }
   }
   return {
     gateway: { what: 'silo-gateway', saturation: saturation.gateway, steps: steps.gateway },
     bare: { what: 'bare node:http + undici request', saturation: saturation.bare, steps: steps.bare },
-    bareOwn,
+    trial,
   }
+}
+
+function stepOf(what: string, share: number): Step {
+  return { what: `${what} ${nameOf(share)}`, rounds: [] }
 }
 
 function nameOf(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-function judgedOf(steps: readonly Step[]): Step {
-  return steps[SHARES.indexOf(JUDGED_SHARE)]!
-}
-
-function judge({ gateway, bare, bareOwn }: Climbs): Judged {
-  const own = judgedOf(gateway.steps).rounds
+function judge({ trial: { gateway, bareOwn, bareSame } }: Climbs): Judged {
   return {
     share: JUDGED_SHARE,
     atMost: MOST_P99_RATIO,
-    ownRates: judgeLoad(own, bareOwn.rounds),
-    sameRate: judgeLoad(own, judgedOf(bare.steps).rounds),
+    ownRates: judgeLoad(gateway.rounds, bareOwn.rounds),
+    sameRate: judgeLoad(gateway.rounds, bareSame.rounds),
   }
 }
 
@@ -174,16 +192,16 @@ function summary({ share, atMost, ownRates, sameRate }: Judged): string {
   ].join('\n')
 }
 
-function table({ gateway, bare, bareOwn }: Climbs): string {
+function table({ gateway, bare, trial }: Climbs): string {
   const latencies = ['p50 ms', 'p99 ms', 'p99.9 ms']
   const head = ['', 'sent/s', 'answered/s', ...latencies, 'CPU µs', 'no good answer', 'waited', 'own lag p99 ms']
-  const steps = [...gateway.steps, ...bare.steps, bareOwn]
-  const rows = steps.map(({ what, perSecond, rounds }) => {
+  const steps = [trial.gateway, trial.bareOwn, trial.bareSame, ...gateway.steps, ...bare.steps]
+  const rows = steps.map(({ what, rounds }) => {
     const of = (figure: (round: Round) => number, digits: number): string => spread(rounds.map(figure), digits)
     const lagMs = greatestLagMs(rounds)
     return [
       what,
-      String(perSecond),
+      median(rounds.map(({ sentPerSecond }) => sentPerSecond)).toFixed(0),
       median(rounds.map((round) => round.perSecond)).toFixed(0),
       of(({ latencyMs }) => latencyMs.p50, 2),
       of(({ latencyMs }) => latencyMs.p99, 2),
@@ -194,7 +212,7 @@ function table({ gateway, bare, bareOwn }: Climbs): string {
       `${lagMs.toFixed(2)}${fellBehind(lagMs) ? ' behind' : ''}`,
     ]
   })
-  const most = [gateway, bare].map(({ what, saturation }) => `${what}: ${spread(saturation, 0)} a second at the most`)
+  const most = [gateway, bare].map(({ what, saturation }) => `${what} keeps up with ${spread(saturation, 0)} a second`)
   const others = othersHad(steps.flatMap(({ rounds }) => rounds))
   const lines = [...most, '', aligned([head, ...rows]), others]
   const isBehind = rows.some((row) => row.at(-1)?.endsWith('behind'))

@@ -1,6 +1,6 @@
 /*
  * Whether it matters how large the directory is: commands of workspaces drawn at random from those that are active, with
- * 10 to 1,000,000 integrations in the directory, in turns. Needs wrk and Linux's /proc.
+ * 10 to 1,000,000 integrations in the directory, each beside the smallest. Needs wrk and Linux's /proc.
  */
 import { systemClock } from '../src/clock.ts'
 import { openDirectory } from '../src/directory/store.ts'
@@ -38,6 +38,8 @@ interface Scaled {
   readonly integrations: number
   readonly active: number
   readonly rounds: Round[]
+  /** The smallest's, right before or after each of them: a minute later the machine is another one. */
+  readonly beside: Round[]
   residentMiB: number
 }
 
@@ -49,10 +51,7 @@ export async function benchScale(args: readonly string[]): Promise<void> {
     const scaled = await run(stage, asked.quick ? QUICK_SIZES : SIZES, asked)
     tellTable(table(scaled), asked)
     if (asked.quick) tellTable('1,000,000 integrations are left out: only the whole bench has them', asked)
-    tellFigures(
-      { machine: machine(), ...asked, scaled: scaled.map((each) => ({ ...each, ...judged(each, scaled) })) },
-      asked,
-    )
+    tellFigures({ machine: machine(), ...asked, scaled: scaled.map((each) => ({ ...each, ...judged(each) })) }, asked)
   } finally {
     await stage.leave()
   }
@@ -82,7 +81,7 @@ async function run(
         const load = { forms, connections: CONNECTIONS, seconds: forSeconds, regions: [region] }
         return naming(what, measure(gateway, load))
       }
-      const scaled: Scaled = { integrations, active, rounds: [], residentMiB: Number.NaN }
+      const scaled: Scaled = { integrations, active, rounds: [], beside: [], residentMiB: Number.NaN }
       const teams = activeTeams(integrations, active)
       const oneByOne = (at: number): string => teams[at % teams.length]!
       const atRandom = (): string => teams[Math.floor(Math.random() * teams.length)]!
@@ -95,12 +94,17 @@ async function run(
     }
   }
   for (const { warmUp } of entrants) await warmUp(warmUpSeconds)
+  const [smallest, ...others] = entrants
   for (let round = 0; round < rounds; round += 1) {
-    for (const { warmUp, flood, scaled, gateway } of inTurn(entrants, round)) {
-      // What it remembers has grown old while the others had their turns.
-      await warmUp(seconds)
-      scaled.rounds.push(await flood())
-      scaled.residentMiB = residentMiB(gateway.pid)
+    for (const other of inTurn(others, round)) {
+      for (const { warmUp, flood, scaled, gateway } of inTurn([smallest!, other], round)) {
+        // What it remembers has grown old while the others had their turns.
+        await warmUp(seconds)
+        const result = await flood()
+        scaled.rounds.push(result)
+        if (scaled === smallest!.scaled) other.scaled.beside.push(result)
+        scaled.residentMiB = residentMiB(gateway.pid)
+      }
     }
   }
   return entrants.map(({ scaled }) => scaled)
@@ -128,16 +132,16 @@ function activeTeams(integrations: number, active: number): string[] {
   })
 }
 
-function cpuOf({ rounds }: Scaled): number[] {
+function cpuOf(rounds: readonly Round[]): number[] {
   return rounds.map(({ cpuMicros }) => cpuMicros)
 }
 
-/** Beside the smallest directory, which is the first. */
-function judged(each: Scaled, [base]: readonly Scaled[]) {
-  const multiples = base === undefined || each === base ? [] : ratios(cpuOf(each), cpuOf(base))
-  const isJudged = multiples.length > 0 && each.active < MORE_THAN_CACHED
+/** Beside the smallest directory, which has nothing beside itself. */
+function judged({ rounds, beside, active }: Scaled) {
+  const multiples = beside.length === 0 ? [] : ratios(cpuOf(rounds), cpuOf(beside))
+  const isJudged = multiples.length > 0 && active < MORE_THAN_CACHED
   return {
-    cpuMicros: median(cpuOf(each)),
+    cpuMicros: median(cpuOf(rounds)),
     ratios: multiples,
     ...(isJudged && { judged: judge(multiples, MOST_RATIO) }),
   }
@@ -147,11 +151,11 @@ function table(scaled: readonly Scaled[]): string {
   const least = `÷ ${scaled[0]!.integrations}`
   const head = ['integrations', 'active', 'CPU µs/request', least, 'at most', '', 'requests/s', 'MiB']
   const rows = scaled.map((each) => {
-    const { ratios: multiples, judged: judgement } = judged(each, scaled)
+    const { ratios: multiples, judged: judgement } = judged(each)
     return [
       each.integrations.toLocaleString('en'),
       each.active.toLocaleString('en'),
-      spread(cpuOf(each), 1),
+      spread(cpuOf(each.rounds), 1),
       multiples.length === 0 ? '' : spread(multiples, 2),
       judgement?.atMost.toFixed(2) ?? '',
       judgement?.verdict ?? '',

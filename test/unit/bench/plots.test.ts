@@ -30,8 +30,15 @@ const latency: LatencyResults = {
     { what: 'silo-gateway', saturation: [5000], points: [point(1000, 0.5, 2), point(4000, 1, 80, 1)] },
     { what: 'bare', saturation: [10_000], points: [point(2000, 0.3, 1)] },
   ],
-  bareOwn: { what: 'bare', ...point(7000, 0.5, 2) },
-  judged: { share: 0.7, atMost: 1.3, ownRates: ratio, sameRate: ratio },
+  judged: {
+    share: 0.7,
+    atMost: 1.3,
+    ownRates: ratio,
+    sameRate: ratio,
+    gateway: point(3500, 1, 4),
+    bareOwn: point(7000, 0.5, 2),
+    bareSame: point(3500, 0.5, 2),
+  },
 }
 
 describe('a picture', () => {
