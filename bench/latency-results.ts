@@ -8,6 +8,7 @@ import { median } from './statistics.ts'
 const cpuSchema = z.number().nullable()
 
 const roundSchema = z.object({
+  sentPerSecond: z.number(),
   p50Ms: z.number(),
   p99Ms: z.number(),
   cpuMicros: cpuSchema,
@@ -16,6 +17,7 @@ const roundSchema = z.object({
 })
 
 const pointSchema = z.object({
+  /** Sent, as in each of its rounds. */
   perSecond: z.number(),
   p50Ms: z.number(),
   p99Ms: z.number(),
@@ -43,21 +45,23 @@ export const latencyResultsSchema = z.object({
       what: z.string(),
       /** The highest constant rate that it kept up with, in each round. */
       saturation: z.array(z.number()),
+      /** In so many of them the load generator was late where the server did not keep up: it may do more. */
+      saturationBehind: z.number(),
       points: z.array(pointSchema),
     }),
   ),
   /**
    * The gateway's p99 at a share of its saturation as a multiple of the bare one's, at that share of its own, or at the
-   * same rate; and what that is of.
+   * same rate; and what that is of: each round at what it found.
    */
   judged: z.object({
     share: z.number(),
     atMost: z.number(),
     ownRates: verdictSchema,
     sameRate: verdictSchema,
-    gateway: pointSchema,
-    bareOwn: pointSchema,
-    bareSame: pointSchema,
+    gateway: z.array(roundSchema),
+    bareOwn: z.array(roundSchema),
+    bareSame: z.array(roundSchema),
   }),
 })
 
@@ -80,6 +84,7 @@ export interface Climb {
   readonly what: string
   /** The highest constant rate that it kept up with, in each round. */
   readonly saturation: readonly number[]
+  readonly saturationBehind: number
   readonly steps: readonly Step[]
 }
 
@@ -114,8 +119,8 @@ export function latencyResults(
 ): LatencyResults {
   return {
     ...how,
-    series: [gateway, bare].map(({ what, saturation, steps }) => ({
-      what,
+    series: [gateway, bare].map(({ steps, saturation, ...climb }) => ({
+      ...climb,
       saturation: [...saturation],
       points: steps.map(pointOf),
     })),
@@ -123,14 +128,15 @@ export function latencyResults(
       ...judged,
       ownRates: verdictOf(judged.ownRates),
       sameRate: verdictOf(judged.sameRate),
-      gateway: pointOf(trial.gateway),
-      bareOwn: pointOf(trial.bareOwn),
-      bareSame: pointOf(trial.bareSame),
+      gateway: roundsOf(trial.gateway),
+      bareOwn: roundsOf(trial.bareOwn),
+      bareSame: roundsOf(trial.bareSame),
     },
   }
 }
 
-function pointOf({ rounds }: Step): LatencyPoint {
+function pointOf(step: Step): LatencyPoint {
+  const { rounds } = step
   return {
     perSecond: median(rounds.map(({ sentPerSecond }) => sentPerSecond)),
     p50Ms: median(rounds.map(({ latencyMs }) => latencyMs.p50)),
@@ -138,13 +144,18 @@ function pointOf({ rounds }: Step): LatencyPoint {
     cpuMicros: ifFinite(median(rounds.map(({ cpuMicros }) => cpuMicros))),
     lagP99Ms: ifFinite(greatestLagMs(rounds)),
     notAnswered: notAnswered(rounds),
-    rounds: rounds.map(({ latencyMs, cpuMicros, othersShare }) => ({
-      p50Ms: latencyMs.p50,
-      p99Ms: latencyMs.p99,
-      cpuMicros: ifFinite(cpuMicros),
-      othersShare,
-    })),
+    rounds: roundsOf(step),
   }
+}
+
+function roundsOf({ rounds }: Step): LatencyPoint['rounds'] {
+  return rounds.map(({ sentPerSecond, latencyMs, cpuMicros, othersShare }) => ({
+    sentPerSecond,
+    p50Ms: latencyMs.p50,
+    p99Ms: latencyMs.p99,
+    cpuMicros: ifFinite(cpuMicros),
+    othersShare,
+  }))
 }
 
 function verdictOf({ ratios, verdict }: LoadVerdict) {

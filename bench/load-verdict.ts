@@ -1,10 +1,10 @@
 import { fellBehind, type Percentiles } from './pace.ts'
-import { keptUp, type Asked } from './saturation.ts'
+import { keptUp, type ConstantRate } from './saturation.ts'
 import { median, ratios, verdict } from './statistics.ts'
 
 export const MOST_P99_RATIO = 1.3
 
-export interface LoadRound extends Asked {
+export interface LoadRound extends ConstantRate {
   readonly latencyMs: Percentiles
   readonly lagMs: Percentiles
 }

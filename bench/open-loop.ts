@@ -34,6 +34,8 @@ export interface OpenLoad {
 export interface OpenLoopReport {
   /** So many were to be sent; where the server does not keep up at all, not each of them was. */
   readonly due: number
+  /** Those that are in the figures: not what was sent while connections were made. */
+  readonly counted: number
   /** Answered 200, with the good answer. */
   readonly accepted: number
   /** How else they ended, and how often. */
@@ -181,6 +183,7 @@ export async function sendOpenLoop(load: OpenLoad): Promise<OpenLoopReport> {
   await metronome.terminate()
   return {
     due: total,
+    counted,
     accepted,
     failures,
     perSecond: (answered * 1000) / (lastAt - startAt),

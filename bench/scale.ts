@@ -19,8 +19,9 @@ import { judge, median, othersHad, ratios, spread } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
-const SIZES = [10, 1000, 100_000, 1_000_000]
-const QUICK_SIZES = [10, 1000, 100_000]
+/** The second beside the first shows what comes of equals: how far apart two gateways are by chance. */
+const SIZES = [10, 10, 1000, 100_000, 1_000_000]
+const QUICK_SIZES = [10, 10, 1000, 100_000]
 /** Of how many workspaces commands come: of few, so that nothing but the directory's size differs, and of many. */
 const ACTIVE = [10, 10_000]
 /** More than the gateway keeps in memory (CACHE_ENTRIES): what many of these cost is the database's, and not judged. */

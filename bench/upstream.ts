@@ -7,13 +7,14 @@ import { ANSWER } from './slack-command.ts'
  * how often it has been asked; a POST without a body is refused, and is none of those. Or so many of them, each with a
  * port and a count of its own. Prints the ports in a line.
  *
- * It answers with the headers of Node's own server, and is none: that would take as much of the machine as what is
- * measured, from the core that the load comes from.
+ * It answers with the headers of Node's own server, and is none: that takes 19 µs of CPU a command instead of 12
+ * (medians of five rounds in turn), and with constant rates the load comes from the same core.
  */
 const [delayMs = 0, regions = 1] = process.argv.slice(2).map(Number)
 
 /** Whoever keeps its connections open finds them open between two rounds too. */
 const KEEP_ALIVE_SECONDS = 600
+const END_OF_HEAD = '\r\n\r\n'
 
 async function serveRegion(): Promise<number> {
   let asked = 0
@@ -21,8 +22,11 @@ async function serveRegion(): Promise<number> {
   const answer = (socket: Socket, head: string): void => {
     const isLast = /\r\nconnection: *close\r\n/i.test(head)
     if (head.startsWith('GET ')) return say(socket, '200 OK', String(asked), isLast)
-    // Where it ends nobody knows, if it is one that does not tell its length.
-    if (bodyBytes(head) === 0) return say(socket, '400 Bad Request', 'no body, or none whose length is told', true)
+    if (bodyBytes(head) === 0) {
+      // Where it ends nobody knows, if it is one that does not tell its length.
+      socket.removeAllListeners('data').resume()
+      return say(socket, '400 Bad Request', 'no body, or none whose length is told', true)
+    }
     asked += 1
     if (delayMs === 0) say(socket, '200 OK', ANSWER, isLast)
     else setTimeout(() => say(socket, '200 OK', ANSWER, isLast), delayMs)
@@ -35,13 +39,16 @@ async function serveRegion(): Promise<number> {
       if (missingBytes > 0) missingBytes -= chunk.length
       else {
         head += chunk.toString('latin1')
-        const end = head.indexOf('\r\n\r\n')
+        const end = head.indexOf(END_OF_HEAD)
         if (end === -1) return
-        missingBytes = bodyBytes(head) - (head.length - end - 4)
+        const hereBytes = head.length - end - END_OF_HEAD.length
+        head = head.slice(0, end + END_OF_HEAD.length)
+        missingBytes = bodyBytes(head) - hereBytes
       }
       if (missingBytes > 0) return
-      answer(socket, head)
+      const whole = head
       head = ''
+      answer(socket, whole)
     })
     // Reset by whoever is ended while it is asked.
     socket.on('error', () => {})
@@ -59,7 +66,7 @@ function say(socket: Socket, status: string, text: string, isLast: boolean): voi
   const connection = isLast ? 'close' : `keep-alive\r\nKeep-Alive: timeout=${KEEP_ALIVE_SECONDS}`
   socket.write(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n` +
-      `Date: ${new Date().toUTCString()}\r\nConnection: ${connection}\r\n\r\n${text}`,
+      `Date: ${new Date().toUTCString()}\r\nConnection: ${connection}${END_OF_HEAD}${text}`,
     'latin1',
   )
   if (isLast) socket.end()

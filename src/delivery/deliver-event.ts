@@ -109,9 +109,9 @@ export function deliverEvent(
   const held = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
   const ask: CallRegion = (region) => call(region, () => held.has(region))
-  const asked =
+  const dispatched =
     first && dispatch({ kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [first, ...others] }, ask, clock)
-  const calls = asked?.calls ?? []
+  const calls = dispatched?.calls ?? []
   for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
   const unkept = new Map<RoutedRegion, RegionResult>()
   const safe = makeSafe()
@@ -121,7 +121,7 @@ export function deliverEvent(
   return { safe, settled }
 
   async function makeSafe(): Promise<Safe> {
-    if (asked !== undefined) await firstOf(asked.outcome, clock, writeDownAt(event) - clock.monotonic())
+    if (dispatched !== undefined) await firstOf(dispatched.outcome, clock, writeDownAt(event) - clock.monotonic())
     const states = shares.map((share) => ({ ...share, state: stateNow(share.region) }))
     const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
     for (const region of takenBy) mailboxes.taken(addressOf(region))
@@ -218,8 +218,8 @@ export function deliverEvent(
   }
 
   async function resultOf(region: RoutedRegion): Promise<RegionResult> {
-    const called = calls.find((running) => running.region === region)
-    if (called !== undefined) return await called.result
+    const asked = calls.find((running) => running.region === region)
+    if (asked !== undefined) return await asked.result
     // What was to wait for it may not have been written down.
     await safe.catch(() => {})
     return unkept.get(region) ?? { kind: 'spooled', region: region.name, timing: timingNow() }

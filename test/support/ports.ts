@@ -5,13 +5,15 @@ import { createServer, type Server } from 'node:net'
  * region that refuses connections, is not taken in between by somebody's connection, or by a server of another test.
  */
 const [first, count] = [20_000, 12_000]
-/** Nor is it by another world of this run, while who had it is being started again. */
+/** Test files that run beside each other have a thousand each. */
+const mine = first + ((1000 * Number(process.env['VITEST_POOL_ID'] ?? 0)) % count)
+/** Nor is one handed out twice, while who had it is being started again. */
 const handedOut = new Set<number>()
 
 /** Takes a port of loopback that nobody listens on. */
 export async function listenSomewhere(server: Server, random: () => number = Math.random): Promise<number> {
   for (let tries = 1; ; tries++) {
-    const port = first + Math.floor(random() * count)
+    const port = mine + Math.floor(random() * 1000)
     if (handedOut.has(port)) continue
     try {
       await listenAt(server, port)

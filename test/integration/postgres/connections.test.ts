@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CompiledQuery, sql, type Kysely } from 'kysely'
@@ -10,6 +8,7 @@ import type { Connections } from '../../../src/database/connections.ts'
 import { openPostgres } from '../../../src/database/postgres-connections.ts'
 import { openDirectory } from '../../../src/directory/store.ts'
 import { createGateway } from '../../../src/gateway.ts'
+import { freePort } from '../../support/ports.ts'
 import { startPostgres, testsPostgres, type PostgresServer } from '../../support/postgres-server.ts'
 
 interface Schema {
@@ -166,17 +165,8 @@ describe.skipIf(!testsPostgres())('connections to PostgreSQL', () => {
 })
 
 describe('a PostgreSQL that cannot be reached', () => {
-  async function closedPort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    server.close()
-    await once(server, 'close')
-    return typeof address === 'object' && address !== null ? address.port : 0
-  }
-
   it('is named by host, port and database, without the password', async () => {
-    const port = await closedPort()
+    const port = await freePort()
     const url = `postgres://gateway:geheim@127.0.0.1:${port}/directory`
     const opened = openDirectory({ kind: 'postgres', url, poolMax: 2, statementTimeoutMs: 500 }, { clock: systemClock })
     const error: unknown = await opened.catch((reason: unknown) => reason)
@@ -187,7 +177,7 @@ describe('a PostgreSQL that cannot be reached', () => {
   })
 
   it('keeps the gateway from starting', async () => {
-    const port = await closedPort()
+    const port = await freePort()
     const folder = await mkdtemp(join(tmpdir(), 'regions-'))
     const regionsFile = join(folder, 'regions.yaml')
     await writeFile(regionsFile, 'version: 1\nregions: [{ name: eu, address: http://127.0.0.1:9 }]\n')

@@ -10,6 +10,7 @@ const all = (ms: number) => ({ p50: ms, p99: ms, p999: ms, longest: ms })
 const round = (p50: number, p99: number, cpuMicros: number, sentPerSecond = 50): Round => ({
   sentPerSecond,
   due: 100,
+  counted: 100,
   accepted: 100,
   failures: {},
   perSecond: 100,
@@ -22,8 +23,13 @@ const round = (p50: number, p99: number, cpuMicros: number, sentPerSecond = 50):
 const rounds = [round(1, 15, 130), round(0.5, 5, 128), round(2, 51, 120)]
 const mute = { ...round(9, 9, Number.POSITIVE_INFINITY), accepted: 0, lagMs: all(Number.NaN) }
 const climbs: Climbs = {
-  gateway: { what: 'silo-gateway', saturation: [110, 100, 120], steps: [{ what: '50 %', rounds }] },
-  bare: { what: 'bare', saturation: [200, 190, 210], steps: [{ what: '50 %', rounds: [mute] }] },
+  gateway: {
+    what: 'silo-gateway',
+    saturation: [110, 100, 120],
+    saturationBehind: 0,
+    steps: [{ what: '50 %', rounds }],
+  },
+  bare: { what: 'bare', saturation: [200, 190, 210], saturationBehind: 2, steps: [{ what: '50 %', rounds: [mute] }] },
   trial: {
     gateway: { what: '70 %', rounds: [round(1, 3, 100, 60), round(1, 2, 100, 80), round(1, 5, 100, 70)] },
     bareOwn: { what: 'its own 70 %', rounds: [round(1, 2, 60, 140)] },
@@ -50,9 +56,9 @@ describe('what is published of latencies under load', () => {
         lagP99Ms: 0.1,
         notAnswered: 0,
         rounds: [
-          { p50Ms: 1, p99Ms: 15, cpuMicros: 130, othersShare: 0.01 },
-          { p50Ms: 0.5, p99Ms: 5, cpuMicros: 128, othersShare: 0.01 },
-          { p50Ms: 2, p99Ms: 51, cpuMicros: 120, othersShare: 0.01 },
+          { sentPerSecond: 50, p50Ms: 1, p99Ms: 15, cpuMicros: 130, othersShare: 0.01 },
+          { sentPerSecond: 50, p50Ms: 0.5, p99Ms: 5, cpuMicros: 128, othersShare: 0.01 },
+          { sentPerSecond: 50, p50Ms: 2, p99Ms: 51, cpuMicros: 120, othersShare: 0.01 },
         ],
       },
     ])
@@ -71,9 +77,13 @@ describe('what is published of latencies under load', () => {
       atMost: 1.3,
       ownRates: { ratios: [1.1, 1.5, 1.2], median: 1.2, verdict: 'holds' },
       sameRate: { ratios: [2, 3, 4], median: 3, verdict: 'not judged: behind' },
-      gateway: { perSecond: 70, p99Ms: 3 },
-      bareOwn: { perSecond: 140, p99Ms: 2 },
-      bareSame: { perSecond: 70, p99Ms: 1 },
+      gateway: [
+        { sentPerSecond: 60, p99Ms: 3 },
+        { sentPerSecond: 80, p99Ms: 2 },
+        { sentPerSecond: 70, p99Ms: 5 },
+      ],
+      bareOwn: [{ sentPerSecond: 140, p99Ms: 2 }],
+      bareSame: [{ sentPerSecond: 70, p99Ms: 1 }],
     })
   })
 

@@ -6,6 +6,7 @@ const round = (p99: number, { accepted = 1000, lag = 0.1, waited = 0 } = {}): Lo
   sentPerSecond: 100,
   perSecond: 100,
   due: 1000,
+  counted: 1000,
   accepted,
   latencyMs: all(p99),
   lagMs: all(lag),

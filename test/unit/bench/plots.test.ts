@@ -18,7 +18,7 @@ const ratios = resultsOf(
 )
 const point = (perSecond: number, p50Ms: number, p99Ms: number, lagP99Ms: number | null = 0.1): LatencyPoint => {
   const cpuMicros = 100
-  const rounds = [{ p50Ms, p99Ms, cpuMicros, othersShare: 0 }]
+  const rounds = [{ sentPerSecond: perSecond, p50Ms, p99Ms, cpuMicros, othersShare: 0 }]
   return { perSecond, p50Ms, p99Ms, lagP99Ms, cpuMicros, notAnswered: 0, rounds }
 }
 const ratio: LatencyResults['judged']['ownRates'] = { ratios: [2], median: 2, verdict: 'FAILS' }
@@ -27,17 +27,22 @@ const latency: LatencyResults = {
   rounds: 5,
   seconds: 5,
   series: [
-    { what: 'silo-gateway', saturation: [5000], points: [point(1000, 0.5, 2), point(4000, 1, 80, 1)] },
-    { what: 'bare', saturation: [10_000], points: [point(2000, 0.3, 1)] },
+    {
+      what: 'silo-gateway',
+      saturation: [5000],
+      saturationBehind: 0,
+      points: [point(1000, 0.5, 2), point(4000, 1, 80, 1)],
+    },
+    { what: 'bare', saturation: [10_000], saturationBehind: 1, points: [point(2000, 0.3, 1)] },
   ],
   judged: {
     share: 0.7,
     atMost: 1.3,
     ownRates: ratio,
     sameRate: ratio,
-    gateway: point(3500, 1, 4),
-    bareOwn: point(7000, 0.5, 2),
-    bareSame: point(3500, 0.5, 2),
+    gateway: point(3500, 1, 4).rounds,
+    bareOwn: point(7000, 0.5, 2).rounds,
+    bareSame: point(3500, 0.5, 2).rounds,
   },
 }
 
@@ -103,7 +108,7 @@ describe('the picture of latency against load', () => {
   ])('leaves out the points at which the load generator %s, and says so', (_, lagP99Ms) => {
     const late = point(8000, 500, 5000, lagP99Ms)
     const of = (points: LatencyPoint[]): string =>
-      drawLatency({ ...latency, series: [{ what: 'silo-gateway', saturation: [9000], points }] })
+      drawLatency({ ...latency, series: [{ what: 'silo-gateway', saturation: [9000], saturationBehind: 0, points }] })
     const drawn = of([point(1000, 0.5, 2), late])
     expect(drawn.match(/<circle /g)).toHaveLength(2)
     expect(drawn).not.toContain('>10000 ms<')
