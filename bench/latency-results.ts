@@ -31,9 +31,12 @@ const pointSchema = z.object({
 })
 
 const verdictSchema = z.object({
-  ratios: z.array(z.number()),
-  median: z.number(),
-  verdict: z.enum(['holds', 'FAILS', 'not judged: behind', 'not judged: overloaded']),
+  rounds: z.array(
+    z.object({ ratio: z.number(), leftOut: z.enum(['generator behind', 'other overloaded']).nullable() }),
+  ),
+  /** Of the rounds that are not left out; null where all are. */
+  median: z.number().nullable(),
+  verdict: z.enum(['holds', 'FAILS', 'not judged']),
 })
 
 export const latencyResultsSchema = z.object({
@@ -158,8 +161,8 @@ function roundsOf({ rounds }: Step): LatencyPoint['rounds'] {
   }))
 }
 
-function verdictOf({ ratios, verdict }: LoadVerdict) {
-  return { ratios: [...ratios], median: median(ratios), verdict }
+function verdictOf({ rounds, median: middle, verdict }: LoadVerdict) {
+  return { rounds: [...rounds], median: ifFinite(middle), verdict }
 }
 
 export function greatestLagMs(rounds: readonly Round[]): number {

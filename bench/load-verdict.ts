@@ -10,22 +10,35 @@ export interface LoadRound extends ConstantRate {
 }
 
 export interface LoadVerdict {
-  /** One server's p99 as a multiple of the other's, round by round. */
-  readonly ratios: readonly number[]
-  readonly verdict: 'holds' | 'FAILS' | 'not judged: behind' | 'not judged: overloaded'
+  readonly rounds: readonly RoundVerdict[]
+  /** Of the rounds that are not left out; NaN where all are. */
+  readonly median: number
+  readonly verdict: 'holds' | 'FAILS' | 'not judged'
+}
+
+export interface RoundVerdict {
+  /** One server's p99 as a multiple of the other's. */
+  readonly ratio: number
+  readonly leftOut: 'generator behind' | 'other overloaded' | null
 }
 
 /**
- * A p99 says nothing of a server that has left some without a good answer, be it the one or the other; nor where the
- * load generator fell behind, for then it is of both; nor beside another that did not keep up: what it is beside that one
- * is no merit.
+ * A p99 says nothing of a server that has left some without a good answer, be it the one or the other. Rounds in which
+ * the load generator fell behind are left out, for their p99s are of it as well; and those in which the other did not
+ * keep up: what the one is beside that is no merit. More than half of them must be left.
  */
 export function judgeLoad(one: readonly LoadRound[], other: readonly LoadRound[]): LoadVerdict {
   const p99 = (rounds: readonly LoadRound[]): number[] => rounds.map(({ latencyMs }) => latencyMs.p99)
-  const multiples = ratios(p99(one), p99(other))
-  const rounds = [...one, ...other]
-  if (rounds.some(({ due, accepted }) => accepted !== due)) return { ratios: multiples, verdict: 'FAILS' }
-  if (rounds.some(({ lagMs }) => fellBehind(lagMs.p99))) return { ratios: multiples, verdict: 'not judged: behind' }
-  if (!other.every(keptUp)) return { ratios: multiples, verdict: 'not judged: overloaded' }
-  return { ratios: multiples, verdict: verdict(median(multiples), MOST_P99_RATIO) }
+  const rounds = ratios(p99(one), p99(other)).map((ratio, at) => ({ ratio, leftOut: whyLeftOut(one[at]!, other[at]!) }))
+  const counting = rounds.filter(({ leftOut }) => leftOut === null)
+  const middle = median(counting.map(({ ratio }) => ratio))
+  const told = (how: LoadVerdict['verdict']): LoadVerdict => ({ rounds, median: middle, verdict: how })
+  if ([...one, ...other].some(({ due, accepted }) => accepted !== due)) return told('FAILS')
+  if (rounds.length > 0 && counting.length <= rounds.length / 2) return told('not judged')
+  return told(verdict(middle, MOST_P99_RATIO))
+}
+
+function whyLeftOut(one: LoadRound, other: LoadRound): RoundVerdict['leftOut'] {
+  if (fellBehind(one.lagMs.p99) || fellBehind(other.lagMs.p99)) return 'generator behind'
+  return keptUp(other) ? null : 'other overloaded'
 }

@@ -223,7 +223,20 @@ function judge({ trial: { gateway, bareOwn, bareSame } }: Climbs): Judged {
 }
 
 function summary({ share, atMost, ownRates, sameRate }: Judged): string {
-  const row = (what: string, { ratios, verdict }: LoadVerdict): string[] => [`  ${what}`, spread(ratios, 2), verdict]
+  const row = (what: string, { rounds, verdict }: LoadVerdict): string[] => {
+    const left = rounds.filter(({ leftOut }) => leftOut === null)
+    const reasons = [...new Set(rounds.flatMap(({ leftOut }) => leftOut ?? []))].join(', ')
+    const missing =
+      reasons === '' ? '' : `without ${rounds.length - left.length} of ${rounds.length} rounds: ${reasons}`
+    const figure =
+      left.length === 0
+        ? 'n/a'
+        : spread(
+            left.map(({ ratio }) => ratio),
+            2,
+          )
+    return [`  ${what}`, figure, verdict, missing]
+  }
   return [
     `p99 at ${nameOf(share)} of saturation as a multiple of the bare one's, at most ${atMost}:`,
     aligned([row(`each at ${nameOf(share)} of its own`, ownRates), row("both at the gateway's", sameRate)]),

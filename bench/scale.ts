@@ -1,6 +1,7 @@
 /*
  * Whether it matters how large the directory is: commands of workspaces drawn at random from those that are active, with
- * 10 to 1,000,000 integrations in the directory, each beside the smallest. Needs wrk and Linux's /proc.
+ * 10 to 1,000,000 integrations in the directory, each beside the smallest. Each round has gateways of its own: two that
+ * are the same differ by up to a tenth for as long as they live. Needs wrk and Linux's /proc.
  */
 import { systemClock } from '../src/clock.ts'
 import { openDirectory } from '../src/directory/store.ts'
@@ -13,8 +14,8 @@ import { checkAnswers, measure, naming } from './measure.ts'
 import { residentMiB } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
-import { slackCommand, type SlackForm } from './slack-command.ts'
-import { openStage, type ServingGateway, type Stage } from './stage.ts'
+import { slackCommand } from './slack-command.ts'
+import { openStage, type GatewayEnv, type RunningServer, type ServingGateway, type Stage } from './stage.ts'
 import { judge, median, othersHad, ratios, spread } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
@@ -24,7 +25,10 @@ const SIZES = [10, 10, 1000, 100_000, 1_000_000]
 const QUICK_SIZES = [10, 10, 1000, 100_000]
 /** Of how many workspaces commands come: of few, so that nothing but the directory's size differs, and of many. */
 const ACTIVE = [10, 10_000]
-/** More than the gateway keeps in memory (CACHE_ENTRIES): what many of these cost is the database's, and not judged. */
+/**
+ * More than the gateway keeps in memory (CACHE_ENTRIES): what many of these cost is the database's, and not judged. It is
+ * the last that a gateway is asked, whose heap is another one afterwards.
+ */
 const MORE_THAN_CACHED = 200_000
 const MOST_RATIO = 1.1
 
@@ -35,6 +39,13 @@ const FORMS_A_SECOND = 16_000
 const REGIONS = 8
 const DISABLED_EACH = 50
 
+/** A directory, and what is asked of gateways that have it. */
+interface Place {
+  readonly env: GatewayEnv
+  readonly integrations: number
+  readonly rows: readonly Scaled[]
+}
+
 interface Scaled {
   readonly integrations: number
   readonly active: number
@@ -42,6 +53,11 @@ interface Scaled {
   /** The smallest's, right before or after each of them: a minute later the machine is another one. */
   readonly beside: Round[]
   residentMiB: number
+}
+
+interface Entrant {
+  readonly gateway: ServingGateway
+  readonly scaled: Scaled
 }
 
 export async function benchScale(args: readonly string[]): Promise<void> {
@@ -58,63 +74,71 @@ export async function benchScale(args: readonly string[]): Promise<void> {
   }
 }
 
-async function run(
-  stage: Stage,
-  sizes: readonly number[],
-  { rounds, seconds, warmUpSeconds }: Rounds,
-): Promise<Scaled[]> {
+async function run(stage: Stage, sizes: readonly number[], asked: Rounds): Promise<Scaled[]> {
   const region = (await stage.startServer('upstream.ts')).url
-  let formsMade = 0
-  const newForms = (count: number, teamOf: (at: number) => string): SlackForm[] =>
-    Array.from({ length: count }, (_, at) => slackCommand((formsMade += 1), { team: teamOf(at) }))
-
-  const entrants = []
+  const places: Place[] = []
   for (const integrations of sizes) {
-    const gateway = await startWith(stage, { region, integrations })
-    const form = newForms(1, () => externalId(1))[0]!
-    const what = `The gateway of ${integrations} integrations`
-    await naming(what, checkAnswers(gateway.url, { regions: [region], form, verifies: true }))
     const actives = new Set(ACTIVE.map((each) => Math.min(each, integrations)))
     if (integrations > MORE_THAN_CACHED) actives.add(MORE_THAN_CACHED)
-    for (const active of actives) {
-      const flood = (forSeconds: number, teamOf: (at: number) => string): Promise<Round> => {
-        const forms = newForms(FORMS_A_SECOND * forSeconds, teamOf)
-        const load = { forms, connections: CONNECTIONS, seconds: forSeconds, regions: [region] }
-        return naming(what, measure(gateway, load))
-      }
-      const scaled: Scaled = { integrations, active, rounds: [], beside: [], residentMiB: Number.NaN }
-      const teams = activeTeams(integrations, active)
-      const oneByOne = (at: number): string => teams[at % teams.length]!
-      const atRandom = (): string => teams[Math.floor(Math.random() * teams.length)]!
-      entrants.push({
-        gateway,
-        scaled,
-        warmUp: (forSeconds: number) => flood(forSeconds, oneByOne),
-        flood: () => flood(seconds, atRandom),
-      })
-    }
+    const rows = [...actives].map((active) => ({
+      integrations,
+      active,
+      rounds: [],
+      beside: [],
+      residentMiB: Number.NaN,
+    }))
+    places.push({ env: await furnishFor(stage, { region, integrations }), integrations, rows })
   }
-  for (const { warmUp } of entrants) await warmUp(warmUpSeconds)
-  const [smallest, ...others] = entrants
-  for (let round = 0; round < rounds; round += 1) {
-    for (const other of inTurn(others, round)) {
-      for (const { warmUp, flood, scaled, gateway } of inTurn([smallest!, other], round)) {
-        // What it remembers has grown old while the others had their turns.
-        await warmUp(seconds)
-        const result = await flood()
-        scaled.rounds.push(result)
-        if (scaled === smallest!.scaled) other.scaled.beside.push(result)
-        scaled.residentMiB = residentMiB(gateway.pid)
+
+  let formsMade = 0
+  const flood = (gateway: RunningServer, seconds: number, teamOf: (at: number) => string): Promise<Round> => {
+    const forms = Array.from({ length: FORMS_A_SECOND * seconds }, (_, at) =>
+      slackCommand((formsMade += 1), { team: teamOf(at) }),
+    )
+    return measure(gateway, { forms, connections: CONNECTIONS, seconds, regions: [region] })
+  }
+  const open = async ({ env, integrations, rows }: Place): Promise<Entrant[]> => {
+    const gateway = await stage.serve(env)
+    const form = slackCommand((formsMade += 1), { team: externalId(1) })
+    await checkAnswers(gateway.url, { regions: [region], form, verifies: true })
+    const teams = activeTeams(integrations, rows[0]!.active)
+    await flood(gateway, asked.warmUpSeconds, (at) => teams[at % teams.length]!)
+    return rows.map((scaled) => ({ gateway, scaled }))
+  }
+  const play = async ({ gateway, scaled }: Entrant): Promise<Round> => {
+    const teams = activeTeams(scaled.integrations, scaled.active)
+    // What it remembers has grown old while the others had their turns.
+    await flood(gateway, asked.seconds, (at) => teams[at % teams.length]!)
+    const result = await flood(gateway, asked.seconds, () => teams[Math.floor(Math.random() * teams.length)]!)
+    scaled.rounds.push(result)
+    scaled.residentMiB = residentMiB(gateway.pid)
+    return result
+  }
+
+  for (let round = 0; round < asked.rounds; round += 1) {
+    const entrants: Entrant[] = []
+    for (const place of places) {
+      entrants.push(...(await naming(`The gateway of ${place.integrations} integrations`, open(place))))
+    }
+    const [smallest, ...others] = entrants as [Entrant, ...Entrant[]]
+    const inOrder = inTurn(others, round).toSorted(
+      (one, other) => Number(isJudged(other.scaled)) - Number(isJudged(one.scaled)),
+    )
+    for (const other of inOrder) {
+      for (const one of inTurn([smallest, other], round)) {
+        const result = await naming(`The gateway of ${one.scaled.integrations} integrations`, play(one))
+        if (one === smallest) other.scaled.beside.push(result)
       }
     }
+    for (const gateway of new Set(entrants.map((entrant) => entrant.gateway))) await gateway.stop()
   }
-  return entrants.map(({ scaled }) => scaled)
+  return places.flatMap(({ rows }) => rows)
 }
 
-async function startWith(
+async function furnishFor(
   stage: Stage,
   { region, integrations }: { region: string; integrations: number },
-): Promise<ServingGateway> {
+): Promise<GatewayEnv> {
   const regions = Array.from({ length: REGIONS }, (_, at) => ({ name: `region-${at}`, address: region }))
   const empty = { integrations: [], organizations: [], organization_integrations: [] }
   const env = await furnishWith(stage, regions, empty)
@@ -122,7 +146,7 @@ async function startWith(
   const store = await openDirectory({ kind: 'sqlite', path }, { clock: systemClock })
   await fill(store, integrations)
   await store.close()
-  return await stage.serve(env)
+  return env
 }
 
 /** So many of them, from all over the directory. */
@@ -133,18 +157,22 @@ function activeTeams(integrations: number, active: number): string[] {
   })
 }
 
+function isJudged({ active }: Scaled): boolean {
+  return active < MORE_THAN_CACHED
+}
+
 function cpuOf(rounds: readonly Round[]): number[] {
   return rounds.map(({ cpuMicros }) => cpuMicros)
 }
 
 /** Beside the smallest directory, which has nothing beside itself. */
-function judged({ rounds, beside, active }: Scaled) {
+function judged(scaled: Scaled) {
+  const { rounds, beside } = scaled
   const multiples = beside.length === 0 ? [] : ratios(cpuOf(rounds), cpuOf(beside))
-  const isJudged = multiples.length > 0 && active < MORE_THAN_CACHED
   return {
     cpuMicros: median(cpuOf(rounds)),
     ratios: multiples,
-    ...(isJudged && { judged: judge(multiples, MOST_RATIO) }),
+    ...(multiples.length > 0 && isJudged(scaled) && { judged: judge(multiples, MOST_RATIO) }),
   }
 }
 

@@ -39,8 +39,8 @@ const climbs: Climbs = {
 const judged: Judged = {
   share: 0.7,
   atMost: 1.3,
-  ownRates: { ratios: [1.1, 1.5, 1.2], verdict: 'holds' },
-  sameRate: { ratios: [2, 3, 4], verdict: 'not judged: behind' },
+  ownRates: { rounds: [{ ratio: 1.2, leftOut: null }], median: 1.2, verdict: 'holds' },
+  sameRate: { rounds: [{ ratio: 2, leftOut: 'generator behind' }], median: Number.NaN, verdict: 'not judged' },
 }
 const { machine } = resultsOf()
 const latency = latencyResults(climbs, judged, { machine, rounds: 3, seconds: 4 })
@@ -75,8 +75,8 @@ describe('what is published of latencies under load', () => {
     expect(latency.judged).toMatchObject({
       share: 0.7,
       atMost: 1.3,
-      ownRates: { ratios: [1.1, 1.5, 1.2], median: 1.2, verdict: 'holds' },
-      sameRate: { ratios: [2, 3, 4], median: 3, verdict: 'not judged: behind' },
+      ownRates: { rounds: [{ ratio: 1.2, leftOut: null }], median: 1.2, verdict: 'holds' },
+      sameRate: { rounds: [{ ratio: 2, leftOut: 'generator behind' }], median: null, verdict: 'not judged' },
       gateway: [
         { sentPerSecond: 60, p99Ms: 3 },
         { sentPerSecond: 80, p99Ms: 2 },

@@ -21,7 +21,11 @@ const point = (perSecond: number, p50Ms: number, p99Ms: number, lagP99Ms: number
   const rounds = [{ sentPerSecond: perSecond, p50Ms, p99Ms, cpuMicros, othersShare: 0 }]
   return { perSecond, p50Ms, p99Ms, lagP99Ms, cpuMicros, notAnswered: 0, rounds }
 }
-const ratio: LatencyResults['judged']['ownRates'] = { ratios: [2], median: 2, verdict: 'FAILS' }
+const ratio: LatencyResults['judged']['ownRates'] = {
+  rounds: [{ ratio: 2, leftOut: null }],
+  median: 2,
+  verdict: 'FAILS',
+}
 const latency: LatencyResults = {
   machine: ratios.machine,
   rounds: 5,
