@@ -107,8 +107,13 @@ async function run(stage: Stage, sizes: readonly number[], asked: Rounds): Promi
   }
   const play = async ({ gateway, scaled }: Entrant): Promise<Round> => {
     const teams = activeTeams(scaled.integrations, scaled.active)
-    // What it remembers has grown old while the others had their turns.
-    await flood(gateway, asked.seconds, (at) => teams[at % teams.length]!)
+    // What it remembers has grown old while the others had their turns: each is asked again, or the rest of them would be
+    // read within what is measured. More than it remembers are not all asked: they are read whatever was asked before.
+    let done = 0
+    do {
+      const from = done
+      done += (await flood(gateway, asked.seconds, (at) => teams[(from + at) % teams.length]!)).requests
+    } while (isJudged(scaled) && done < teams.length)
     const result = await flood(gateway, asked.seconds, () => teams[Math.floor(Math.random() * teams.length)]!)
     scaled.rounds.push(result)
     scaled.residentMiB = residentMiB(gateway.pid)
