@@ -1,7 +1,7 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { bloomOf } from './bloom.ts'
 import type { Entry, OwnStory, Way } from './story.ts'
-import { wordsOf } from './words.ts'
+import { wordsOf, wordsOfWay } from './words.ts'
 
 /** Webhooks that are stored together: a row for each would cost more than to answer it. */
 export interface Block {
@@ -29,23 +29,40 @@ interface Body {
 
 /** A block without entries has no `first` and no `last`. */
 export function packBlock(block: string, entries: readonly Entry[]): Block {
-  const ways = new Map<Way, number>()
-  const body: Body = {
-    entries: entries.map(({ way, installation, dedupKey, story }) => {
-      const at = ways.get(way) ?? ways.size
-      ways.set(way, at)
-      return [at, installation, dedupKey, story]
-    }),
-    ways: [...ways.keys()],
-  }
+  const places = new Map<Way, number>()
+  const rows: Body['entries'] = entries.map(({ way, installation, dedupKey, story }) => {
+    const at = places.get(way) ?? places.size
+    places.set(way, at)
+    return [at, installation, dedupKey, story]
+  })
+  const ways = Array.from(places.keys(), packWay)
   const deliveries = entries.map(({ story }) => story.id).toSorted()
   return {
     block,
     first: deliveries[0] ?? '',
     last: deliveries.at(-1) ?? '',
-    words: bloomOf(wordsOf(entries)),
-    body: JSON.stringify(body),
+    words: bloomOf([...wordsOf(entries), ...ways.flatMap(({ words }) => words)]),
+    body: `{"entries":${JSON.stringify(rows)},"ways":[${ways.map(({ json }) => json).join(',')}]}`,
   }
+}
+
+interface PackedWay {
+  readonly json: string
+  readonly words: readonly string[]
+}
+
+/**
+ * Of thousands of workspaces nearly each webhook in a block goes another way, and what makes one up lies all over the
+ * memory, in no cache any more. What is kept of it lies together.
+ */
+const packedWays = new WeakMap<Way, PackedWay>()
+
+function packWay(way: Way): PackedWay {
+  const before = packedWays.get(way)
+  if (before !== undefined) return before
+  const packed = { json: JSON.stringify(way), words: wordsOfWay(way) }
+  packedWays.set(way, packed)
+  return packed
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Entry } from './story.ts'
+import type { Entry, Way } from './story.ts'
 
 /** Which records are wanted; all that is given has to be so. */
 export interface RecordFilter {
@@ -25,11 +25,13 @@ export interface RecordFilter {
 type Value = string | number | boolean | null
 
 type Single = readonly [name: keyof RecordFilter, of: (entry: Entry) => Value]
+type Several<Of> = readonly [name: keyof RecordFilter, of: (of: Of) => readonly Value[]]
 
-/** What of an entry has to be what a filter says in the field of that name. These it shares with next to no other. */
+/** What of an entry has to be what a filter says in the field of that name. These it shares with few others, if any. */
 const own: readonly Single[] = [
   ['delivery', ({ story }) => story.id],
   ['dedupKey', ({ dedupKey }) => dedupKey],
+  ['installation', ({ installation }) => installation],
 ]
 
 /** The same of what it shares with most others. */
@@ -39,19 +41,23 @@ const shared: readonly Single[] = [
   ['outcome', ({ story }) => story.outcome],
   ['status', ({ story }) => story.status],
   ['failed', ({ story }) => story.failed],
-  ['installation', ({ installation }) => installation],
-  ['integration', ({ way }) => way.integration?.id ?? null],
 ]
 
 const singles = [...own, ...shared]
 
 /** One of these has to be. */
-const severals: readonly (readonly [name: keyof RecordFilter, of: (entry: Entry) => readonly Value[]])[] = [
-  ['region', ({ story }) => story.plan?.regions ?? []],
-  ['organization', ({ way }) => way.organizations.map(({ id }) => id)],
+const severals: readonly Several<Entry>[] = [['region', ({ story }) => story.plan?.regions ?? []]]
+
+/** The same of the way that it went. */
+const ofWays: readonly Several<Way>[] = [
+  ['integration', ({ integration }) => (integration === null ? [] : [integration.id])],
+  ['organization', ({ organizations }) => organizations.map(({ id }) => id)],
 ]
 
-/** What any of the entries is found by, as the words of a block; those of a request that was sent again stand there again. */
+/**
+ * What any of the entries is found by, but for their ways, as the words of a block; those of a request that was sent again
+ * stand there again.
+ */
 export function wordsOf(entries: readonly Entry[]): string[] {
   const words: string[] = []
   // A set would find that they differ, for more than all else here costs.
@@ -78,9 +84,14 @@ export function wordsOf(entries: readonly Entry[]): string[] {
   return words
 }
 
+/** What all entries that go this way are found by. */
+export function wordsOfWay(way: Way): string[] {
+  return ofWays.flatMap(([name, of]) => of(way).map((value) => wordFor(name, value)))
+}
+
 /** The words that a block has to hold for one of its entries to be wanted. */
 export function wordsFor(filter: RecordFilter): string[] {
-  return [...singles, ...severals].flatMap(([name]) => {
+  return [...singles, ...severals, ...ofWays].flatMap(([name]) => {
     const wanted = filter[name]
     return wanted === undefined ? [] : [wordFor(name, wanted)]
   })
@@ -88,14 +99,18 @@ export function wordsFor(filter: RecordFilter): string[] {
 
 export function isWanted(entry: Entry, filter: RecordFilter): boolean {
   const { from = -Infinity, until = Infinity, text } = filter
-  const { story, installation } = entry
+  const { story, installation, way } = entry
   const receivedAt = Date.parse(story.received_at)
   if (receivedAt < from || receivedAt >= until) return false
   if (singles.some(([name, of]) => filter[name] !== undefined && filter[name] !== of(entry))) return false
-  if (severals.some(([name, of]) => filter[name] !== undefined && !of(entry).includes(filter[name]))) return false
+  if (!hasEach(severals, entry, filter) || !hasEach(ofWays, way, filter)) return false
   if (text === undefined) return true
   const searched = [story.id, story.surface, story.type, installation, story.outcome, ...(story.plan?.regions ?? [])]
   return searched.some((one) => one?.toLowerCase().includes(text.toLowerCase()))
+}
+
+function hasEach<Of>(severals: readonly Several<Of>[], what: Of, filter: RecordFilter): boolean {
+  return severals.every(([name, of]) => filter[name] === undefined || of(what).includes(filter[name]))
 }
 
 /** Part of what is stored: blocks that are written are asked by later releases. */
