@@ -22,11 +22,8 @@ async function serveRegion(): Promise<number> {
   const answer = (socket: Socket, head: string): void => {
     const isLast = /\r\nconnection: *close\r\n/i.test(head)
     if (head.startsWith('GET ')) return say(socket, '200 OK', String(asked), isLast)
-    if (bodyBytes(head) === 0) {
-      // Where it ends nobody knows, if it is one that does not tell its length.
-      socket.removeAllListeners('data').resume()
-      return say(socket, '400 Bad Request', 'no body, or none whose length is told', true)
-    }
+    // The last answer: where it ends nobody knows, if it is one that does not tell its length.
+    if (bodyBytes(head) === 0) return say(socket, '400 Bad Request', 'no body, or none whose length is told', true)
     asked += 1
     if (delayMs === 0) say(socket, '200 OK', ANSWER, isLast)
     else setTimeout(() => say(socket, '200 OK', ANSWER, isLast), delayMs)
@@ -50,7 +47,7 @@ async function serveRegion(): Promise<number> {
       head = ''
       answer(socket, whole)
     })
-    // Reset by whoever is ended while it is asked.
+    // Reset by whoever is ended while it is asked; or sent more after the last answer, which nothing can be said to.
     socket.on('error', () => {})
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
