@@ -35,34 +35,30 @@ export function packBlock(block: string, entries: readonly Entry[]): Block {
     places.set(way, at)
     return [at, installation, dedupKey, story]
   })
-  const ways = Array.from(places.keys(), packWay)
+  const ways = [...places.keys()]
   const deliveries = entries.map(({ story }) => story.id).toSorted()
   return {
     block,
     first: deliveries[0] ?? '',
     last: deliveries.at(-1) ?? '',
-    words: bloomOf([...wordsOf(entries), ...ways.flatMap(({ words }) => words)]),
-    body: `{"entries":${JSON.stringify(rows)},"ways":[${ways.map(({ json }) => json).join(',')}]}`,
+    words: bloomOf([...wordsOf(entries), ...ways.flatMap(wordsOfWay)]),
+    body: `{"entries":${JSON.stringify(rows)},"ways":[${ways.map(jsonOf).join(',')}]}`,
   }
 }
 
-interface PackedWay {
-  readonly json: string
-  readonly words: readonly string[]
-}
-
 /**
- * Of thousands of workspaces nearly each webhook in a block goes another way, and what makes one up lies all over the
- * memory, in no cache any more. What is kept of it lies together.
+ * For as long as the way itself is: until the directory is read again, or one webhook where that named whom it is for. Of
+ * thousands of workspaces nearly each webhook in a block goes another way, and what makes one up lies all over the memory,
+ * in no cache any more.
  */
-const packedWays = new WeakMap<Way, PackedWay>()
+const known = new WeakMap<Way, string>()
 
-function packWay(way: Way): PackedWay {
-  const before = packedWays.get(way)
+function jsonOf(way: Way): string {
+  const before = known.get(way)
   if (before !== undefined) return before
-  const packed = { json: JSON.stringify(way), words: wordsOfWay(way) }
-  packedWays.set(way, packed)
-  return packed
+  const json = JSON.stringify(way)
+  known.set(way, json)
+  return json
 }
 
 /**

@@ -27,7 +27,10 @@ type Value = string | number | boolean | null
 type Single = readonly [name: keyof RecordFilter, of: (entry: Entry) => Value]
 type Several<Of> = readonly [name: keyof RecordFilter, of: (of: Of) => readonly Value[]]
 
-/** What of an entry has to be what a filter says in the field of that name. These it shares with few others, if any. */
+/**
+ * What of an entry has to be what a filter says in the field of that name. These it shares with next to no other; an
+ * installation with few, unless there are few workspaces, of which each block then has it many times.
+ */
 const own: readonly Single[] = [
   ['delivery', ({ story }) => story.id],
   ['dedupKey', ({ dedupKey }) => dedupKey],
