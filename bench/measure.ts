@@ -36,7 +36,8 @@ export async function measure(
     const timesNow = times - before.asked[region]!
     // Those that were on their way when wrk stopped have been sent on, and not been answered.
     if (timesNow >= requests && timesNow <= requests + load.connections) continue
-    throw new Error(`it answered ${requests} times, and asked region ${region} ${timesNow} times for it`)
+    const why = timesNow < requests ? ': it lost some, or answers faster than there are new webhooks for it' : ''
+    throw new Error(`it answered ${requests} times, and asked region ${region} ${timesNow} times for it${why}`)
   }
   return {
     ...report,

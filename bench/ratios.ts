@@ -50,7 +50,11 @@ export async function benchRatios(args: readonly string[]): Promise<void> {
   const races = RACES.filter(({ regions }) => asked.regions === undefined || String(regions) === asked.regions)
     .map((race) => ({ ...race, contenders: race.contenders.filter(named(asked.only)) }))
     .filter(({ contenders }) => contenders.length > 0)
-  if (races.length === 0) throw new UsageError(`Nobody is to be asked: --regions is 1 or 3, --only of ${everyName()}`)
+  const isNobody = (beginning: string): boolean =>
+    !races.some(({ contenders }) => contenders.some(({ name }) => name.startsWith(beginning)))
+  if (races.length === 0 || asked.only?.split(',').some(isNobody)) {
+    throw new UsageError(`Nobody is to be asked: --regions is 1 or 3, --only of ${everyName()}`)
+  }
   if (asked.plot) requirePublishable(asked)
   requireWrk()
   if (asked.plot) requireEverybody()

@@ -66,9 +66,13 @@ export async function benchScale(args: readonly string[]): Promise<void> {
   const stage = openStage()
   try {
     const scaled = await run(stage, asked.quick ? QUICK_SIZES : SIZES, asked)
-    tellTable(table(scaled), asked)
+    const twin = scaled[1]!
+    tellTable(table(scaled, twin), asked)
     if (asked.quick) tellTable('1,000,000 integrations are left out: only the whole bench has them', asked)
-    tellFigures({ machine: machine(), ...asked, scaled: scaled.map((each) => ({ ...each, ...judged(each) })) }, asked)
+    tellFigures(
+      { machine: machine(), ...asked, scaled: scaled.map((each) => ({ ...each, ...judged(each, twin) })) },
+      asked,
+    )
   } finally {
     await stage.leave()
   }
@@ -170,22 +174,34 @@ function cpuOf(rounds: readonly Round[]): number[] {
   return rounds.map(({ cpuMicros }) => cpuMicros)
 }
 
-/** Beside the smallest directory, which has nothing beside itself. */
-function judged(scaled: Scaled) {
-  const { rounds, beside } = scaled
-  const multiples = beside.length === 0 ? [] : ratios(cpuOf(rounds), cpuOf(beside))
+/**
+ * Beside the smallest directory, which has nothing beside itself. `twin` is another one of that size: where that differs by
+ * more than a row may, chance does as much, and nobody can tell.
+ */
+function judged(scaled: Scaled, twin: Scaled) {
+  const { rounds } = scaled
+  const multiples = multiplesOf(scaled)
+  const equals = median(multiplesOf(twin))
+  const canTell = equals <= MOST_RATIO && equals >= 1 / MOST_RATIO
+  const judgement = judge(multiples, MOST_RATIO)
   return {
     cpuMicros: median(cpuOf(rounds)),
     ratios: multiples,
-    ...(multiples.length > 0 && isJudged(scaled) && { judged: judge(multiples, MOST_RATIO) }),
+    ...(multiples.length > 0 &&
+      scaled !== twin &&
+      isJudged(scaled) && { judged: canTell ? judgement : { ...judgement, verdict: 'not judged' } }),
   }
 }
 
-function table(scaled: readonly Scaled[]): string {
+function multiplesOf({ rounds, beside }: Scaled): number[] {
+  return beside.length === 0 ? [] : ratios(cpuOf(rounds), cpuOf(beside))
+}
+
+function table(scaled: readonly Scaled[], twin: Scaled): string {
   const least = `÷ ${scaled[0]!.integrations}`
   const head = ['integrations', 'active', 'CPU µs/request', least, 'at most', '', 'requests/s', 'MiB']
   const rows = scaled.map((each) => {
-    const { ratios: multiples, judged: judgement } = judged(each)
+    const { ratios: multiples, judged: judgement } = judged(each, twin)
     return [
       each.integrations.toLocaleString('en'),
       each.active.toLocaleString('en'),

@@ -12,7 +12,7 @@ import type { RegionOrder, RegionReport } from './counting-region.ts'
 import { machine } from './machine.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { cpuMs, residentMiB, watchOthers } from './process-account.ts'
-import { positiveInteger } from './rounds.ts'
+import { positiveInteger, UsageError } from './rounds.ts'
 import { EVENTS_PATH, eventBody, MAILBOXES, SECRET, slackHeaders, teamOf } from './slack-event.ts'
 import {
   databaseIn,
@@ -44,6 +44,8 @@ const ARRIVING_PER_SECOND = 3000
 const PATIENCE_MS = 30_000
 
 const OTHERS = '  of the machine used by others, %'
+
+const PARTS = ['spool', 'drain', 'memory', 'front-door']
 
 interface Sizes {
   readonly rounds: number
@@ -124,6 +126,8 @@ export async function benchSpool(args: readonly string[]): Promise<void> {
     waiting: values.quick ? 100_000 : 1_000_000,
   }
   const parts = values.only ?? ['spool', 'drain', 'memory']
+  const unknown = parts.find((part) => !PARTS.includes(part))
+  if (unknown !== undefined) throw new UsageError(`--only is one of ${PARTS.join(', ')}, not ${unknown}`)
 
   const stage = openStage(
     values.profile === undefined ? {} : { nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] },

@@ -47,7 +47,11 @@ describe.skipIf(!installed)('a server that is timed', () => {
   })
 
   it.each([
-    ['answers without having asked', { times: 0 }, /^it answered \d+ times, and asked region 0 0 times for it$/],
+    [
+      'answers without having asked',
+      { times: 0 },
+      /^it answered \d+ times, and asked region 0 0 times for it: it lost some, or answers faster /,
+    ],
     ['asks twice', { times: 2 }, /^it answered \d+ times, and asked region 0 \d+ times for it$/],
     ['answers with an error', { status: 500 }, /^of its \d+ answers some were errors: {"status":\d+}$/],
   ])('has no figures when it %s', async (_, how, says) => {

@@ -23,18 +23,17 @@ describe('latency under load', () => {
     expect(judgeLoad([round(1.31)], [round(1)]).verdict).toBe('FAILS')
   })
 
-  it.each([
-    ['the one', 999, 1000],
-    ['the other', 1000, 999],
-  ])('fails when %s has not given a good answer to all in a round, however fast the others came', (_, one, other) => {
-    const rounds = (accepted: number): LoadRound[] => [round(1), round(1, { accepted }), round(1)]
-    expect(judgeLoad(rounds(one), rounds(other)).verdict).toBe('FAILS')
+  it('fails when the one has not given a good answer to all in a round, however fast the others came', () => {
+    expect(judgeLoad([round(1), round(1, { accepted: 999 }), round(1)], [round(1), round(1), round(1)]).verdict).toBe(
+      'FAILS',
+    )
   })
 
   it.each([
     ['the generator fell behind with the one', { lag: 1.1 }, {}, 'generator behind'],
     ['the generator fell behind with the other', {}, { lag: 1.1 }, 'generator behind'],
     ['the other did not keep up', {}, { waited: 11 }, 'other overloaded'],
+    ['the other has not given a good answer to all', {}, { accepted: 999 }, 'other overloaded'],
   ])('is judged without rounds in which %s', (_, one, other, leftOut) => {
     const of = (p99: number, how: object): LoadRound[] => [round(p99, how), round(1), round(1)]
     expect(judgeLoad(of(1, one), of(9, other))).toEqual({

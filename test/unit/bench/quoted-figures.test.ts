@@ -9,9 +9,11 @@ import { median } from '../../../bench/statistics.ts'
 const { ratios, latency } = readPublished()
 const all = ratios!.fields.flatMap(standings)
 const page = (name: string): string => readFileSync(join(import.meta.dirname, '../../..', name), 'utf8')
-/** A row's last three cells, however wide. */
-const row = (figure: string, atMost: string, verdict: string): RegExp =>
-  new RegExp(`\\| +${figure}\\D[^|]*\\| +${atMost} +\\| +${verdict} +\\|`)
+/** A row that begins so, and its last three cells, however wide. */
+const row = (label: string, figure: string, atMost: string, verdict: string): RegExp => {
+  const [begins, says, limit] = [label, figure, atMost].map((text) => text.replaceAll('.', String.raw`\.`))
+  return new RegExp(`\\| ${begins}[^|]*\\| +${says}\\D[^|]*\\| +${limit} +\\| +${verdict} +\\|`)
+}
 
 describe('where the gateway stands, as bench/README.md says it', () => {
   const judged = all.flatMap(({ what, judged: of }) =>
@@ -22,14 +24,23 @@ describe('where the gateway stands, as bench/README.md says it', () => {
     expect(judged).toHaveLength(3)
   })
 
-  it.each(judged)('is $figure times $what, as published', ({ figure, atMost, verdict }) => {
-    expect(page('bench/README.md')).toMatch(row(figure, atMost, verdict))
+  const labels: Readonly<Record<string, string>> = {
+    'bare node:http + undici request': 'one region ÷ bare `request`, CPU',
+    'http-proxy-middleware + express': 'one region ÷ `http-proxy-middleware`, CPU',
+    'nginx with two mirrors': 'three regions ÷ nginx with two mirrors, CPU',
+  }
+
+  it.each(judged)('is $figure times $what, as published', ({ what, figure, atMost, verdict }) => {
+    expect(page('bench/README.md')).toMatch(row(labels[what]!, figure, atMost, verdict))
   })
 
-  it.each(['sameRate', 'ownRates'] as const)('has so many times the bare one’s p99 (%s), as published', (rates) => {
+  it.each([
+    ['ownRates', "p99 ÷ bare `request`'s, each at 70 %"],
+    ['sameRate', 'the same, the bare one as often as the gateway'],
+  ] as const)('has so many times the bare one’s p99 (%s), as published', (rates, label) => {
     const { atMost, [rates]: judgement } = latency!.judged
     const figure = judgement.median?.toFixed(2) ?? 'n/a'
-    expect(page('bench/README.md')).toMatch(row(figure, atMost.toFixed(2), judgement.verdict))
+    expect(page('bench/README.md')).toMatch(row(label, figure, atMost.toFixed(2), judgement.verdict))
   })
 })
 
