@@ -14,9 +14,10 @@ import { checkAnswers, measure, naming } from './measure.ts'
 import { residentMiB } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
+import { judgeScale } from './scale-verdict.ts'
 import { slackCommand } from './slack-command.ts'
 import { openStage, type GatewayEnv, type RunningServer, type ServingGateway, type Stage } from './stage.ts'
-import { judge, median, othersHad, ratios, spread } from './statistics.ts'
+import { median, othersHad, ratios, spread } from './statistics.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
@@ -30,7 +31,6 @@ const ACTIVE = [10, 10_000]
  * the last that a gateway is asked, whose heap is another one afterwards.
  */
 const MORE_THAN_CACHED = 200_000
-const MOST_RATIO = 1.1
 
 const CONNECTIONS = 32
 /** The gateway knows those that come again: more of them than it could take. */
@@ -174,22 +174,14 @@ function cpuOf(rounds: readonly Round[]): number[] {
   return rounds.map(({ cpuMicros }) => cpuMicros)
 }
 
-/**
- * Beside the smallest directory, which has nothing beside itself. `twin` is another one of that size: where that differs by
- * more than a row may, chance does as much, and nobody can tell.
- */
+/** The smallest has nothing beside itself; `twin` is another one of its size. */
 function judged(scaled: Scaled, twin: Scaled) {
-  const { rounds } = scaled
   const multiples = multiplesOf(scaled)
-  const equals = median(multiplesOf(twin))
-  const canTell = equals <= MOST_RATIO && equals >= 1 / MOST_RATIO
-  const judgement = judge(multiples, MOST_RATIO)
+  const isTold = multiples.length > 0 && scaled !== twin && isJudged(scaled)
   return {
-    cpuMicros: median(cpuOf(rounds)),
+    cpuMicros: median(cpuOf(scaled.rounds)),
     ratios: multiples,
-    ...(multiples.length > 0 &&
-      scaled !== twin &&
-      isJudged(scaled) && { judged: canTell ? judgement : { ...judgement, verdict: 'not judged' } }),
+    ...(isTold && { judged: judgeScale(multiples, multiplesOf(twin)) }),
   }
 }
 
