@@ -1,5 +1,10 @@
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
+import type { DirectoryStore } from '../src/directory/store.ts'
 
 /** How many of each there are: workspaces of an ordinary size have two organizations. */
 export interface DirectorySize {
@@ -28,6 +33,19 @@ export function* directoryLines({ integrations, organizations, links }: Director
 /** The external id of the workspace with this number. */
 export function externalId(id: number): string {
   return `T${String(id).padStart(9, '0')}`
+}
+
+/** So many of each, as an import leaves them. */
+export async function fill(store: DirectoryStore, integrations: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-bench-'))
+  try {
+    const file = join(folder, 'directory.ndjson')
+    const lines = directoryLines({ integrations, organizations: integrations, links: integrations })
+    await writeFile(file, Readable.from(lines.map((line) => `${line}\n`)))
+    await store.importFile(file, { author: 'bench' })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 }
 
 /** `node bench/directory-file.ts 1000000 > directory.ndjson`: so many integrations, twice as many of everything else. */

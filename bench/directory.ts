@@ -2,10 +2,7 @@
  * What it costs to know where a workspace's customers live: from memory, and from the database when it is asked for the
  * first time; what an import takes; and how often a fleet that is warm asks at all.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { availableParallelism, totalmem } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Client } from 'pg'
@@ -17,7 +14,7 @@ import { createCounters } from '../src/telemetry/counters.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { createManualClock } from '../test/support/manual-clock.ts'
 import { startPostgres, testsPostgres } from '../test/support/postgres-server.ts'
-import { directoryLines, externalId } from './directory-file.ts'
+import { externalId, fill } from './directory-file.ts'
 import { machine } from './machine.ts'
 import { percentilesOf } from './pace.ts'
 import { positiveInteger } from './rounds.ts'
@@ -246,19 +243,6 @@ async function generate(url: string, integrations: number): Promise<void> {
     await client.query('checkpoint')
   } finally {
     await client.end()
-  }
-}
-
-/** So many of each, as an import leaves them. */
-export async function fill(store: DirectoryStore, integrations: number): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'silo-gateway-bench-'))
-  try {
-    const file = join(folder, 'directory.ndjson')
-    const lines = directoryLines({ integrations, organizations: integrations, links: integrations })
-    await writeFile(file, Readable.from(lines.map((line) => `${line}\n`)))
-    await store.importFile(file, { author: 'bench' })
-  } finally {
-    await rm(folder, { recursive: true })
   }
 }
 

@@ -8,7 +8,7 @@ import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { answersOf, judgeAnswers, wasLate, type Answers, type AnswersJudged } from './fanout-verdict.ts'
 import { machine } from './machine.ts'
-import { checkAnswers, measure, naming } from './measure.ts'
+import { checkAnswers, CONNECTIONS, FORMS_A_SECOND, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
@@ -23,11 +23,8 @@ import { requireWrk } from './wrk.ts'
 const REGIONS = [1, 2, 3, 8, 32]
 const TARGETS = { addedMicros: 35, regionsOfAddedMicros: 8 }
 
-const CONNECTIONS = 32
 /** All regions together; of a thousand calls at once, a gateway that is not warm yet ends some after wrk's 2 s. */
 const CALLS_AT_ONCE = 256
-/** The gateway knows those that come again: more of them than it could take. */
-const FORMS_A_SECOND = 16_000
 /** With eight regions fewer clicks come in a second, and some of what they go through was compiled after 25 s. */
 const WARM_UP_TIMES = 3
 /** How much later than the fastest region the others answer: waiting for one of them would show. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { LoadVerdict } from './load-verdict.ts'
+import { machineSchema, type Machine } from './machine.ts'
 import type { OpenLoopReport } from './open-loop.ts'
-import { machineSchema, type Machine } from './ratio-results.ts'
 import { median } from './statistics.ts'
 
 /** Of the server and its children, for each request; null: it answered none, and JSON has no infinity. */

@@ -20,7 +20,7 @@ import {
 } from './latency-results.ts'
 import { machine } from './machine.ts'
 import { judgeLoad, MOST_P99_RATIO, type LoadVerdict } from './load-verdict.ts'
-import { checkAnswers, measure, naming } from './measure.ts'
+import { checkAnswers, CONNECTIONS, measure, naming } from './measure.ts'
 import type { OpenLoad, OpenLoopReport } from './open-loop.ts'
 import { fellBehind } from './pace.ts'
 import { familyCpuMs, watchOthers } from './process-account.ts'
@@ -39,11 +39,6 @@ import { requireWrk } from './wrk.ts'
 const SHARES = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
 const JUDGED_SHARE = 0.7
 
-/**
- * Each of them sends the next as soon as it has its answer, so that there is always some work and never much: most often
- * more than can be done at a constant rate.
- */
-const FLOODING_CONNECTIONS = 32
 /** At each rate that is tried. */
 const TRIED_SECONDS = 2
 const LOAD = {
@@ -101,7 +96,7 @@ const NAMES = ['gateway', 'bare'] as const
 type Name = (typeof NAMES)[number]
 
 interface Scene {
-  /** As fast as it answers. Resolves with how many that were in a second. */
+  /** As fast as it answers, most often faster than at any constant rate. Resolves with how many that were in a second. */
   readonly flood: (name: Name, seconds: number) => Promise<number>
   /** At a constant rate. */
   readonly ask: (name: Name, perSecond: number, seconds: number) => Promise<Round>
@@ -125,7 +120,7 @@ async function setUp(stage: Stage): Promise<Scene> {
   }
   return {
     async flood(name, seconds) {
-      const load = { forms: newForms(FORMS_A_SECOND * seconds), connections: FLOODING_CONNECTIONS }
+      const load = { forms: newForms(FORMS_A_SECOND * seconds), connections: CONNECTIONS }
       return (await naming(name, measure(servers[name], { ...load, seconds, regions: [region] }))).perSecond
     },
     async ask(name, sentPerSecond, seconds) {

@@ -1,5 +1,16 @@
 import { cpus, release, totalmem } from 'node:os'
-import type { Machine } from './ratio-results.ts'
+import { z } from 'zod'
+
+export const machineSchema = z.object({
+  cpu: z.string(),
+  cores: z.number(),
+  memoryGiB: z.number(),
+  kernel: z.string(),
+  node: z.string(),
+  date: z.string(),
+})
+
+export type Machine = z.infer<typeof machineSchema>
 
 /** Where figures were taken: they mean nothing elsewhere. */
 export function machine(): Machine {

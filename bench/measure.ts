@@ -5,6 +5,14 @@ import { ANSWER, type SlackForm } from './slack-command.ts'
 import type { RunningServer } from './stage.ts'
 import { runWrk, type WrkOptions } from './wrk.ts'
 
+/**
+ * As many ask at once where nothing else is said. Each sends the next as soon as it has its answer, so that there is
+ * always some work and never much.
+ */
+export const CONNECTIONS = 32
+/** More than the gateway could take: it knows those that come again. Who takes more is sent them again. */
+export const FORMS_A_SECOND = 16_000
+
 /** A mirror has it a moment after the caller has the answer. */
 const PATIENCE_MS = 2000
 

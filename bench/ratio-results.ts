@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { machineSchema } from './machine.ts'
 import { judge, median, ratios, type Judged } from './statistics.ts'
 
 const roundSchema = z.object({
@@ -29,15 +30,6 @@ const fieldSchema = z.object({
   absent: z.array(z.object({ what: z.string(), why: z.string() })),
 })
 
-export const machineSchema = z.object({
-  cpu: z.string(),
-  cores: z.number(),
-  memoryGiB: z.number(),
-  kernel: z.string(),
-  node: z.string(),
-  date: z.string(),
-})
-
 export const ratioResultsSchema = z.object({
   machine: machineSchema,
   rounds: z.number(),
@@ -50,7 +42,6 @@ export const ratioResultsSchema = z.object({
 export type Round = z.infer<typeof roundSchema>
 /** Those who have done the same job in turns. */
 export type Field = z.infer<typeof fieldSchema>
-export type Machine = z.infer<typeof machineSchema>
 export type RatioResults = z.infer<typeof ratioResultsSchema>
 
 export const GATEWAY = 'gateway'

@@ -5,7 +5,7 @@
  */
 import { ONE_REGION, THREE_REGIONS, type Contender } from './contenders/contenders.ts'
 import { machine } from './machine.ts'
-import { checkAnswers, measure } from './measure.ts'
+import { checkAnswers, CONNECTIONS, FORMS_A_SECOND, measure } from './measure.ts'
 import { publish, readPublished } from './published.ts'
 import { GATEWAY, summarized, type Field, type RatioResults, type Round } from './ratio-results.ts'
 import { ratioTable } from './ratio-table.ts'
@@ -15,9 +15,6 @@ import { openStage, type RunningServer, type Stage } from './stage.ts'
 import { tellFigures, tellTable } from './told.ts'
 import { requireWrk } from './wrk.ts'
 
-const CONNECTIONS = 32
-/** More than the gateway could take: it knows those that come again. Who takes more is sent them again. */
-const FORMS_A_SECOND = 16_000
 /** At the least. */
 const PUBLISHED = { rounds: 7, seconds: 3 }
 

@@ -7,10 +7,9 @@ import { systemClock } from '../src/clock.ts'
 import { openDirectory } from '../src/directory/store.ts'
 import { aligned } from './aligned.ts'
 import { furnishWith } from './contenders/gateway.ts'
-import { externalId } from './directory-file.ts'
-import { fill } from './directory.ts'
+import { externalId, fill } from './directory-file.ts'
 import { machine } from './machine.ts'
-import { checkAnswers, measure, naming } from './measure.ts'
+import { checkAnswers, CONNECTIONS, FORMS_A_SECOND, measure, naming } from './measure.ts'
 import { residentMiB } from './process-account.ts'
 import type { Round } from './ratio-results.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
@@ -32,9 +31,6 @@ const ACTIVE = [10, 10_000]
  */
 const MORE_THAN_CACHED = 200_000
 
-const CONNECTIONS = 32
-/** The gateway knows those that come again: more of them than it could take. */
-const FORMS_A_SECOND = 16_000
 /** Those of `directory-file.ts`. */
 const REGIONS = 8
 const DISABLED_EACH = 50

@@ -6,7 +6,7 @@ import { aligned } from './aligned.ts'
 import { startGateway } from './contenders/gateway.ts'
 import { machine } from './machine.ts'
 import { inTurn, roundsAsked, type Rounds } from './rounds.ts'
-import { checkAnswers, measure, naming } from './measure.ts'
+import { checkAnswers, FORMS_A_SECOND, measure, naming } from './measure.ts'
 import type { Round } from './ratio-results.ts'
 import { slackCommand, type SlackForm } from './slack-command.ts'
 import { SECRET } from './slack-event.ts'
@@ -20,8 +20,7 @@ const SIZES = [1, 4, 16, 64, 256, 1024].map((kib) => kib * KIB)
 
 /** Enough to keep a server busy; of more, long commands would only wait for one another. */
 const CONNECTIONS = 8
-/** More than the gateway could take, which knows those that come again; but making long ones takes time. */
-const MOST_FORMS_A_SECOND = 16_000
+/** Making long ones takes time. */
 const MOST_BYTES_A_SECOND = 600 * KIB * KIB
 
 interface Sized {
@@ -58,7 +57,7 @@ async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> 
   }
   const floodBoth = async (size: Sized, round: number): Promise<void> => {
     const { bytes } = size
-    const perSecond = Math.min(MOST_FORMS_A_SECOND, Math.ceil(MOST_BYTES_A_SECOND / bytes))
+    const perSecond = Math.min(FORMS_A_SECOND, Math.ceil(MOST_BYTES_A_SECOND / bytes))
     const both = [
       { name: 'gateway', server: gateway, results: size.gateway },
       { name: 'bare', server: bare, results: size.bare },
