@@ -55,7 +55,7 @@ export const latencyResultsSchema = z.object({
   ),
   /**
    * The gateway's p99 at a share of its saturation as a multiple of the bare one's, at that share of its own, or at the
-   * same rate; and what that is of: each round at what it found.
+   * same rate; and what that is of: several times in each round, at what was found in it.
    */
   judged: z.object({
     share: z.number(),
