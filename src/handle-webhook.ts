@@ -89,7 +89,8 @@ export async function handleWebhook(arrival: Arrival, rooms: Rooms, trace: Webho
   // Waited for although it is there at once: node tells of a request before it has read what came with its head, and a
   // turn later the body is here. Else each would be listened for, with a timer.
   const admission = await admit(arrival)
-  const reading = arrival.readBody(admission.signed ? rooms.maxBodyBytes : UNSIGNED_BODY_BYTES)
+  const { maxBodyBytes } = rooms
+  const reading = arrival.readBody(admission.signed ? maxBodyBytes : Math.min(UNSIGNED_BODY_BYTES, maxBodyBytes))
   const webhook = received(arrival, reading instanceof Promise ? await reading : reading)
   trace.received(webhook, admission)
   if (door.kind === 'control_page') {

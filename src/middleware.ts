@@ -69,14 +69,16 @@ async function answer(
   { turn, handOver }: { turn?: Promise<void> | undefined; handOver?: (error: SiloClientError) => void },
 ): Promise<void> {
   const { clock, ids } = gateway
-  const startedAt = firstByteOf(req) ?? clock.monotonic()
+  const headTrickledFrom = firstByteOf(req)
+  const startedAt = headTrickledFrom ?? clock.monotonic()
+  const deadline = startedAt + provider.budgetMs
+  const overdue = headTrickledFrom !== undefined && clock.monotonic() >= deadline
   // Both may have changed when its turn comes: what came before the end is answered, and a connection that is gone does
   // not say any more whose it was.
   const isTooLate = gateway.closing()
   const peer = peerOf(req, settings.TRUSTED_PROXIES, settings.IDENTITY_HEADER)
   if (turn !== undefined) await turn
   const receivedAt = Math.round(clock.now() - (clock.monotonic() - startedAt))
-  const deadline = startedAt + provider.budgetMs
   const delivery = ids.delivery(receivedAt)
   const arrival: Arrival = {
     provider,
@@ -93,7 +95,7 @@ async function answer(
     receivedAt,
     startedAt,
     deadline,
-    readBody: (limit) => readBody(req, res, { limit, deadline, clock }),
+    readBody: (limit) => readBody(req, res, { limit, deadline, overdue, clock }),
   }
   // Asked for when the answer leaves: a drain that began meanwhile must not leave the connection open.
   const own = () => ownHeaders(gateway, arrival.requestId)

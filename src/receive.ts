@@ -26,12 +26,18 @@ export function refuseEncodedBody(headers: IncomingMessage['headers']): void {
 
 /**
  * The body's raw bytes, at most `limit` of them, complete by `deadline` (monotonic milliseconds); at once where it is
- * here. Throws or rejects with a `Refusal` (`body_too_large`, `body_timeout`, `raw_body_consumed`) or `CallerGone`.
+ * here. `overdue`: its head was not complete by then, so neither was the body, whatever is here now. Throws or rejects
+ * with a `Refusal` (`body_too_large`, `body_timeout`, `raw_body_consumed`) or `CallerGone`.
  */
 export function readBody(
   req: IncomingMessage,
   res: ServerResponse,
-  { limit, deadline, clock }: { limit: number; deadline: number; clock: Clock },
+  {
+    limit,
+    deadline,
+    overdue = false,
+    clock,
+  }: { limit: number; deadline: number; overdue?: boolean | undefined; clock: Clock },
 ): Buffer | Promise<Buffer> {
   const parsed = alreadyRead(req)
   if (parsed !== undefined) {
@@ -40,6 +46,7 @@ export function readBody(
   }
   const announced = Number(req.headers['content-length'] ?? 0)
   if (announced > limit) throw tooLarge(limit)
+  if (overdue) throw timedOut()
   if (notYetToldToContinue.delete(req)) res.writeContinue()
   // It came with its head, as nearly every one does: nothing is left to wait for. Node says that it is complete only
   // after whatever its last byte has set going.
@@ -77,9 +84,7 @@ export function readBody(
       resolve(joined(chunks))
     }
     const onGone = (): void => fail(gone())
-    const cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () =>
-      fail(new Refusal('body_timeout', 'The body did not arrive within the time there is to answer.', { close: true })),
-    )
+    const cancelTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () => fail(timedOut()))
     req.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
   })
 }
@@ -97,6 +102,10 @@ function joined(chunks: readonly Buffer[]): Buffer {
 
 function tooLarge(limit: number): Refusal {
   return new Refusal('body_too_large', `At most ${limit} bytes are read of this request.`, { close: true })
+}
+
+function timedOut(): Refusal {
+  return new Refusal('body_timeout', 'The body did not arrive within the time there is to answer.', { close: true })
 }
 
 function gone(): CallerGone {

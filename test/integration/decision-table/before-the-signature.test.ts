@@ -1,6 +1,6 @@
 import { request as httpRequest, type ClientRequest } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { expectProblem } from '../../support/expect-problem.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { startSilo, type Silo } from '../../support/silo.ts'
@@ -176,6 +176,15 @@ describe('row 2: a body that is too long', () => {
   it.each(webhookPaths)('unsigned and 4 KiB long is 401: %s', async (path) => {
     const { reply } = await silo.deliver(path, { contentType: FORM, body: 'x'.repeat(KIB_4) }, { secret: null })
     expectProblem(reply, 401, 'invalid_signature')
+  })
+
+  it('unsigned and over a limit that is less than 4 KiB is 413', async () => {
+    const small = await startSilo({ clock, regions: { us: {} }, env: { MAX_BODY_BYTES: '100' } })
+    onTestFinished(() => small.close())
+    const ask = (length: number) =>
+      small.deliver('/slack/events', { contentType: FORM, body: 'x'.repeat(length) }, { secret: null })
+    expectProblem((await ask(100)).reply, 401, 'invalid_signature')
+    expectProblem((await ask(101)).reply, 413, 'body_too_large')
   })
 
   it.each([

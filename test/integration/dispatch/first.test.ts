@@ -354,4 +354,22 @@ describe('the deadline', () => {
     }
     caller.socket.destroy()
   })
+
+  it('is over where a head takes all of it: 408, though the body has come by then', async () => {
+    const clock = createManualClock()
+    const { port, server, regions } = await silos({ eu: says(200) }, { clock, env: { SLACK_BUDGET_MS: '1200' } })
+    const arrives = once(server, 'connection') as Promise<[Socket]>
+    const caller = rawClient(port)
+    const [socket] = await arrives
+    const begins = once(socket, 'data')
+    caller.write(`POST ${OPTIONS} HTTP/1.1\r\nHost: gateway\r\n`)
+    await begins
+    clock.advance(1200)
+    const signature = signSlack({ secret: SIGNING_SECRET, body: suggestion.body, now: clock.now() })
+    const headers = { 'content-type': suggestion.contentType, 'content-length': suggestion.body.length, ...signature }
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    caller.write(`${head.join('')}\r\n${suggestion.body}`)
+    expect(await caller.closed).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close\r\n[^]*"code":"body_timeout"/i)
+    expect(regions.eu.requests).toEqual([])
+  })
 })
