@@ -81,6 +81,20 @@ const failed = 'Something went wrong'
 const purposes = ['link-identity', 'unlink-identity', 'link-team', 'unlink-team']
 
 describe('link-identity', () => {
+  it('shows an error page while the database cannot be asked: 503, and the log says why', async () => {
+    const gateway = await silo()
+    const path = pathOf('link-identity')
+    const shown = await gateway.get(path, { 'X-Forwarded-User': user })
+    await gateway.gateway.store.close()
+    expectPage(await gateway.get(path, { 'X-Forwarded-User': user }), 503, failed)
+    const form = `form_key=${formKeyIn(shown)}`
+    expectPage(await post(gateway, path, form, { 'X-Forwarded-User': user }), 503, failed)
+    expect(gateway.logs.filter(({ message }) => message === 'An identity page could not ask the database')).toEqual([
+      { level: 'error', message: expect.any(String), fields: { err: expect.any(Error) } },
+      expect.anything(),
+    ])
+  })
+
   it('asks on GET: who, which workspace, which Slack user; and stores nothing yet', async () => {
     const gateway = await silo()
     const reply = await gateway.get(pathOf('link-identity'), { 'X-Forwarded-User': user })

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { IdentityStore } from '../../directory/identities.ts'
 import { catalogue, Refusal, SiloClientError } from '../../errors.ts'
 import type { Identified, ReceivedWebhook, Reply } from '../../provider.ts'
+import type { Log } from '../../telemetry/log.ts'
 import type { PageAdmission } from './admit.ts'
 import type { PageDoor } from './doors.ts'
 import { decodeUtf8, parseForm } from './form.ts'
@@ -16,6 +17,7 @@ export interface PageParts {
   readonly secret: string
   readonly clock: Clock
   readonly identities: IdentityStore
+  readonly log: Log
 }
 
 /** The request for a page that a region answers. */
@@ -43,17 +45,23 @@ export function identifyPage(
 
 /**
  * The identity pages: GET asks the person who is signed in, POST stores or removes the link between them and the Slack
- * user of the token. Throws `invalid_page_token` for a link or a form that is not good (any more), `not_signed_in`.
+ * user of the token. Throws `invalid_page_token` for a link or a form that is not good (any more), `not_signed_in`, and
+ * a `SiloClientError` where the store cannot be asked.
  */
 export async function answerIdentityPage(
   { door, claims: { integrationId, externalUserId } }: PageAdmission,
   webhook: ReceivedWebhook,
-  { provider, secret, identities }: PageParts,
+  { provider, secret, identities, log }: PageParts,
 ): Promise<Reply> {
   if (externalUserId === undefined) throw invalidToken()
   const { user } = webhook.peer
   if (user === undefined) throw new Refusal('not_signed_in', 'Sign in first, then open the link from Slack again.')
-  const workspace = await identities.integrationName(provider, integrationId)
+  const fromStore = async <Result>(asking: Promise<Result>): Promise<Result> =>
+    await asking.catch((cause: unknown) => {
+      log.error({ err: cause }, 'An identity page could not ask the database')
+      throw new SiloClientError([], { cause })
+    })
+  const workspace = await fromStore(identities.integrationName(provider, integrationId))
   if (workspace === undefined) throw invalidToken()
 
   const facts = html`<dl>
@@ -88,8 +96,8 @@ export async function answerIdentityPage(
 
   refuseForeignForm(webhook, formKey)
   const identity = { integrationId, externalUserId, user }
-  const outcome = unlinking ? afterUnlinking(await identities.unlink(identity)) : linked
-  if (!unlinking) await identities.link(identity)
+  const outcome = unlinking ? afterUnlinking(await fromStore(identities.unlink(identity))) : linked
+  if (!unlinking) await fromStore(identities.link(identity))
   return htmlPage({
     status: 200,
     ...outcome,
