@@ -60,6 +60,8 @@ export async function answerInTime(
     if (first.kind === 'fault' || first.outcome.kind === 'lost') return { kind: 'late' }
     // Whoever took it over from here, if this process went away, would say something as well.
     await Promise.race([late.forgive(what), untilDeadline])
+    // Nothing is owed any more: what is still asked ends with the deadline, as it does without a debt.
+    decided ??= false
     return first
   }
 }

@@ -18,7 +18,7 @@ import { HELD_SPOOL_BYTES, mailboxesBefore } from './home.ts'
 import { judge, type Judgement } from './judge.ts'
 import { pack, type Kept } from './kept.ts'
 import { progressAfterFirst } from './conclude.ts'
-import type { MailboxWorker } from './mailboxes.ts'
+import type { HeldRow, MailboxWorker } from './mailboxes.ts'
 import { writeDownAt } from './write-ahead.ts'
 
 /** Where the time was used up before there was anything to write, a commit still gets this long. */
@@ -202,14 +202,14 @@ export function deliverEvent(
       const stored = appended[at]
       if (row.state.kind !== 'held' || stored?.kind !== 'stored') continue
       held.add(region)
-      void settleWhenEnded(region, stored.id)
+      void settleWhenEnded(region, { id: stored.id, delivery: row.delivery })
     }
     const full = rows.filter((_, at) => appended[at]?.kind === 'full').map(({ region }) => region)
     if (full.length > 0) throw notStored([...new Set(full)], 'spool_full', undefined)
   }
 
   /** Never rejects. */
-  async function settleWhenEnded(region: RoutedRegion, row: number): Promise<void> {
+  async function settleWhenEnded(region: RoutedRegion, row: HeldRow): Promise<void> {
     const judgement = await resultOf(region).then(
       (result) => judge(result, clock.now()),
       () => FAULT,

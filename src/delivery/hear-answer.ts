@@ -76,8 +76,11 @@ export function hearAnswer(
     }
     if (isSuccess(result)) {
       success.abort()
-      const says = result.reply.body.length > 0 ? asking.lateMessage(result.reply) : undefined
-      if (says !== undefined) message.resolve({ kind: 'message', message: says })
+      // The first that says something has said it, also where nothing can be made of it: nobody else is heard then.
+      if (result.reply.body.length > 0) {
+        const says = asking.lateMessage(result.reply)
+        message.resolve(says === undefined ? { kind: 'nothing_to_say' } : { kind: 'message', message: says })
+      }
     }
     return result
   }

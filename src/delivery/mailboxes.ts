@@ -29,6 +29,12 @@ export interface MailboxParts
   readonly holdsMore: () => boolean
 }
 
+/** A row whose first attempt is under way. */
+export interface HeldRow {
+  readonly id: number
+  readonly delivery: string
+}
+
 /**
  * The mailboxes as this process knows them, and the worker that empties them: one delivery at a time from each, the
  * regions side by side. Only what a mailbox is like is kept in memory; what waits in it is in the spool.
@@ -39,7 +45,7 @@ export interface MailboxWorker {
   /** Stores rows, and sees to it that they are delivered. Rejects like the spool's `append`. */
   append(rows: readonly NewRow[], options: { giveUpAt: number }): Promise<Appended[]>
   /** Ends the first attempt that holds a row. Never rejects: while the store is away it is tried again. */
-  settleHeld(address: MailboxAddress, row: number, judgement: Judgement): Promise<void>
+  settleHeld(address: MailboxAddress, row: HeldRow, judgement: Judgement): Promise<void>
   /** A region took a delivery of this mailbox at once: its refusals are not in a row any more. */
   taken(address: MailboxAddress): void
   /** For a region's client. */
@@ -86,14 +92,14 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
   /** Those that have ended and are being written down. */
   const settling = new Set<Promise<void>>()
 
-  async function settleFirst(address: MailboxAddress, row: number, judgement: Judgement): Promise<void> {
+  async function settleFirst(address: MailboxAddress, row: HeldRow, judgement: Judgement): Promise<void> {
     const box = boxAt(address)
     const conclusion = concludeFirst(judgement, { refusals: box.refusals, random, now: clock.now() })
     const { settlement, course } = conclusion
-    noteConclusion(box, conclusion, { counters, alarms })
+    noteConclusion(box, row.delivery, conclusion, { counters, alarms, onDead: parts.onDead })
     for (;;) {
       try {
-        await spool.settle({ kind: 'held', row }, settlement)
+        await spool.settle({ kind: 'held', row: row.id }, settlement)
         break
       } catch (error) {
         alarms.storeAway(error)
@@ -223,6 +229,8 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     look: () => turns.look(),
 
     async start() {
+      // What has waited for too long while nobody was here is not sent first; where that fails the next line tells.
+      await sweep(parts).catch(() => {})
       await inStep.lookAtAll()
       everySecond()
       everyMinute()

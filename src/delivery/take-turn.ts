@@ -108,12 +108,16 @@ export async function takeTurn(box: Box, parts: TurnParts): Promise<TurnEnd> {
 /** What every attempt changes, a first one as well. */
 export function noteConclusion(
   box: Box,
+  delivery: string,
   { told, settlement, refusals, course }: Conclusion,
-  { counters, alarms }: Pick<TurnParts, 'counters' | 'alarms'>,
+  { counters, alarms, onDead }: Pick<TurnParts, 'counters' | 'alarms' | 'onDead'>,
 ): void {
   const { region } = box.lane
   counters.count('deferred_deliveries_total', { region, result: told })
-  if (settlement?.kind === 'dead') counters.count('dead_letters_total', { region, reason: settlement.reason })
+  if (settlement?.kind === 'dead') {
+    counters.count('dead_letters_total', { region, reason: settlement.reason })
+    onDead(delivery, region, settlement.reason)
+  }
   box.refusals = refusals
   if (course.kind === 'pause') alarms.paused(box, course.reason)
 }
@@ -128,8 +132,7 @@ function concludeFor(box: Box, row: WaitingRow, attempted: Attempted, parts: Tur
   const failingMs = Math.max(row.failingMs, Math.round(now - (known?.failingSince ?? now)))
   const conclusion = conclude(attempted, row, { refusals, failingMs, random, now: clock.now() })
   const { told, settlement, course } = conclusion
-  noteConclusion(box, conclusion, parts)
-  if (settlement?.kind === 'dead') parts.onDead(row.delivery, lane.region, settlement.reason)
+  noteConclusion(box, row.delivery, conclusion, parts)
   box.head = undefined
   if (course.kind === 'rest') {
     const progress = settlement?.kind === 'again' ? settlement : { ...row, failingMs }

@@ -144,6 +144,16 @@ describe('the record of a delivery', () => {
     expect(await delivery(await send(eventCallback()))).toMatchObject({ dead: [{ region: 'us', reason: 'http_422' }] })
   })
 
+  it('says that it is a dead letter where the region has refused it after it was answered', async () => {
+    const held: ServerResponse[] = []
+    const { send, delivery, clock, regions } = await setUp({ us: says(200), eu: (res) => held.push(res) })
+    const id = await send(eventCallback({ event: { type: 'app_uninstalled' } }))
+    await regions.eu?.nextRequest()
+    held[0]?.writeHead(422).end()
+    await until(clock, async () => (await delivery(id)).dead.length > 0)
+    expect(await delivery(id)).toMatchObject({ dead: [{ region: 'eu', reason: 'http_422' }] })
+  })
+
   it('says that it is a dead letter since it has waited for too long', async () => {
     const asksForPatience: Answer = (res) => res.writeHead(503, { 'retry-after': '300' }).end()
     const { send, delivery, clock } = await setUp({ us: asksForPatience }, { SPOOL_MAX_AGE_HOURS: '1' })

@@ -64,13 +64,20 @@ function begin() {
   const calls = [{ region, result: new Promise<RegionResult>(() => {}) }]
   const dispatched = { calls, outcome: outcome.promise, settled: new Promise<never>(() => {}) }
   const times = { startedAt: clock.monotonic(), deadline: clock.monotonic() + BUDGET_MS }
-  answerInTime(what, () => dispatched, times, { late, clock }).then(
+  let goesOn = (): boolean => true
+  const ask = (asked: () => boolean) => {
+    goesOn = asked
+    return dispatched
+  }
+  answerInTime(what, ask, times, { late, clock }).then(
     ({ inTime }) => steps.push(inTime.kind),
     () => steps.push('rejected'),
   )
   return {
     steps,
     pending: () => clock.pending(),
+    /** What a call that is still running is told at the deadline. */
+    goesOn: () => goesOn(),
     async at(ms: number, happens: 'won' | 'lost' | 'fault' | 'written' | 'not written' | 'taken back' | 'nothing') {
       clock.advance(ms - clock.monotonic())
       await nextTurn()
@@ -94,6 +101,14 @@ describe('an answer that comes while it is being written down that one is owed',
     await webhook.at(2470, 'taken back')
     expect(webhook.steps).toEqual(['owe', 'take back', 'decided'])
     expect(webhook.pending()).toBe(0)
+  })
+
+  it('is the last for which anybody is asked beyond the deadline: what is still under way ends there', async () => {
+    const webhook = begin()
+    await webhook.at(2450, 'won')
+    await webhook.at(2460, 'written')
+    await webhook.at(2470, 'taken back')
+    expect(webhook.goesOn()).toBe(false)
   })
 
   it('is given at the deadline where the store does not take it back by then', async () => {

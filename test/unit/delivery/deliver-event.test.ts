@@ -91,7 +91,7 @@ describe('a fault of our own in a first attempt', () => {
     await nextTurn()
     const address = { kind: 'region', provider: 'slack', integration: '1', region: 'eu' }
     const judgement = { kind: 'transient', reason: 'internal_error', why: 'unreachable', retryAfterMs: undefined }
-    expect(event.settlements).toEqual([{ address, row: 1, judgement }])
+    expect(event.settlements).toEqual([{ address, row: { id: 1, delivery: 'd1' }, judgement }])
   })
 
   it('is told to whoever waits for the end of it, and to nobody where nobody does', async () => {

@@ -140,6 +140,13 @@ describe('following the calls of a webhook', () => {
     expect(texts(world)).toEqual(['done'])
   })
 
+  it('hears nobody after the first that says something, though nothing can be made of it', async () => {
+    const world = createWorld({ regions: { eu: once(ok('unspeakable')), us: once(ok('done', 2000)) } })
+    await follow(world)
+    await world.run(2000)
+    expect(texts(world)).toEqual([])
+  })
+
   it.each([
     ['an empty 2xx', ok('')],
     ['a 2xx of which the provider makes nothing', ok('unspeakable')],

@@ -90,6 +90,16 @@ function start(
   }
 }
 
+it('what has grown too old while nobody was here is a dead letter, and not sent first', async () => {
+  const { clock, spool, worker, tried, settled } = start(() => delivered)
+  await spool.append([waitingRow('d1', homeOf('1'))], { giveUpAt: clock.monotonic() + 1000 })
+  clock.advance(easy.maxAgeMs() + 1)
+  await worker.start()
+  await settled()
+  expect(tried).toEqual([])
+  expect(await spool.deadLetters({}, { limit: 10 })).toMatchObject([{ delivery: 'd1', reason: 'too_old' }])
+})
+
 describe('what waits for a region that nothing is sent to', () => {
   it.each(['down', 'open'] as const)('follows its organization to where that has moved (%s)', async (state) => {
     let hasMoved = false
