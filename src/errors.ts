@@ -26,6 +26,7 @@ export const catalogue = {
   rate_limited: { status: 429, stage: 'resolve', title: 'This installation has sent too much' },
   shed: { status: 429, stage: 'resolve', title: 'Events are not taken for now' },
   silo_client_error: { status: 502, stage: 'dispatch', title: 'No region could answer' },
+  starting: { status: 503, stage: 'admin', title: 'The gateway is starting' },
   unauthorized: { status: 401, stage: 'admin', title: 'The admin API needs its token' },
   foreign_host: { status: 403, stage: 'admin', title: 'This host name is not the admin listener' },
   foreign_origin: { status: 403, stage: 'admin', title: 'Another origin may not use the admin API' },

@@ -70,6 +70,8 @@ export interface OpenDoor {
 export interface Gateway {
   /** What was read at the last reload that was valid. */
   configuration(): Configuration
+  /** The files it was read from and, where the last reload was not valid, those that this one named. */
+  configurationFiles(): readonly string[]
   /** The regions with the states that are in effect: as configured, or as the fleet was told. */
   topology(): Topology
   readonly steering: Steering
@@ -321,6 +323,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   return {
     configuration: () => live.now().configuration,
+    configurationFiles: () => live.files(),
     topology,
     steering,
     regionClient: (name) => live.now().clients.byName.get(name),

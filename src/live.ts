@@ -56,6 +56,8 @@ export interface LiveParts {
 /** What is in effect now. */
 export interface Live {
   now(): InEffect
+  /** Those of what is in effect and, where the last reading had faults, of that one: to mend any is a change. */
+  files(): readonly string[]
   /**
    * Puts the configuration as it is by now into effect. Returns its faults, and with any of them changes nothing. Never
    * throws.
@@ -74,11 +76,16 @@ export function createLive(first: Configuration, parts: LiveParts): Live {
   /** Clients that a reload has replaced, until they are closed. */
   const retiring = new Set<Promise<void>>()
   let live = build(first, undefined, parts)
+  let { files } = first
 
   function swap(): readonly string[] {
     try {
       const again = read()
-      if (!again.ok) return again.faults
+      if (!again.ok) {
+        files = [...new Set([...live.configuration.files, ...again.files])]
+        return again.faults
+      }
+      files = again.configuration.files
       const before = live.clients.byName
       live = build(again.configuration, live, parts)
       retire([...before].flatMap(([name, client]) => (live.clients.byName.get(name) === client ? [] : [client])))
@@ -110,6 +117,7 @@ export function createLive(first: Configuration, parts: LiveParts): Live {
 
   return {
     now: () => live,
+    files: () => files,
     reload() {
       const faults = swap()
       if (faults.length > 0) {

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
-import { createAdminListener, type AdminOptions } from './admin/admin-listener.ts'
+import { createAdminListener, createStartingListener, type AdminOptions } from './admin/admin-listener.ts'
+import type { Settings } from './config/environment.ts'
 import type { Gateway } from './gateway.ts'
 import { createPublicListener } from './public-listener.ts'
 
@@ -17,22 +18,47 @@ export interface Serving {
 
 /**
  * What is left of `DRAIN_TIMEOUT_MS` to give back what is owed, so that the next instance need not wait until the lease
- * of this one lapses; at most a tenth of it.
+ * of this one lapses; at most a tenth of what there is to answer what is in flight.
  */
 const GIVE_BACK_MS = 500
 
-/** Opens the public and the admin listener. Rejects when a port cannot be had; then nothing stays open. */
-export async function serve(gateway: Gateway, adminOptions: AdminOptions = {}): Promise<Serving> {
+/**
+ * Opens the admin listener: alive, and not ready before a gateway is served. Rejects when its port cannot be had; then
+ * nothing stays open.
+ */
+export async function openAdminListener({
+  ADMIN_PORT,
+  ADMIN_HOST,
+}: Pick<Settings, 'ADMIN_PORT' | 'ADMIN_HOST'>): Promise<Server> {
+  const admin = createStartingListener()
+  await listen(admin, ADMIN_PORT, ADMIN_HOST).catch(namedAs('ADMIN_HOST and ADMIN_PORT'))
+  return admin
+}
+
+/**
+ * Opens the public listener and has the admin listener, which may be open already, tell of the gateway. Rejects when a
+ * port cannot be had; then nothing stays open.
+ */
+export async function serve(gateway: Gateway, adminOptions: AdminOptions = {}, opened?: Server): Promise<Serving> {
   const { clock } = gateway
   const { settings } = gateway.configuration()
-  const admin = createAdminListener(gateway, adminOptions)
   const front = createPublicListener(gateway)
-  try {
-    await listen(admin, settings.ADMIN_PORT, settings.ADMIN_HOST).catch(namedAs('ADMIN_HOST and ADMIN_PORT'))
-    await listen(front, settings.PORT, settings.HOST).catch(namedAs('HOST and PORT'))
-  } catch (error) {
-    await Promise.all([close(admin), close(front), gateway.close()])
+  const admin = await openBoth().catch(async (error: unknown) => {
+    await gateway.close()
     throw error
+  })
+  // Not before: who hears that it is ready sends it something.
+  createAdminListener(gateway, adminOptions, admin)
+
+  async function openBoth(): Promise<Server> {
+    const admin = opened ?? (await openAdminListener(settings))
+    try {
+      await listen(front, settings.PORT, settings.HOST).catch(namedAs('HOST and PORT'))
+      return admin
+    } catch (error) {
+      await close(admin)
+      throw error
+    }
   }
 
   return {
@@ -42,7 +68,7 @@ export async function serve(gateway: Gateway, adminOptions: AdminOptions = {}): 
       gateway.startDraining()
       const { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS } = gateway.configuration().settings
       return new Promise<boolean>((resolve, reject) => {
-        const patienceMs = DRAIN_TIMEOUT_MS - Math.min(GIVE_BACK_MS, DRAIN_TIMEOUT_MS / 10)
+        const patienceMs = DRAIN_TIMEOUT_MS - Math.min(GIVE_BACK_MS, (DRAIN_TIMEOUT_MS - DRAIN_DELAY_MS) / 10)
         const cutShort = clock.after(patienceMs, () => {
           cancelDelay()
           void cut().then(() => resolve(false), reject)

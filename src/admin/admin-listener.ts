@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import express, { type NextFunction, type Request, type Response } from 'express'
+import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import { Refusal } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { CallerGone } from '../receive.ts'
@@ -17,20 +17,35 @@ export interface AdminOptions extends RoutesOptions {
 }
 
 /**
- * The operator's listener: health and metrics, which need no token and are served under any name, since a probe and a
- * scraper have neither, and which tell of nobody's data; and the admin API, which is let in by `admit`.
+ * The operator's listener before there is a gateway: alive, and not ready. A schema that is brought up to date may take
+ * minutes, and whoever ends what does not answer is to let it.
  */
-export function createAdminListener(gateway: Gateway, options: AdminOptions = {}): Server {
+export function createStartingListener(): Server {
+  const app = healthApp(() => safe)
+  app.get('/health/ready', (_req, res) => {
+    res.status(503).json({ status: 'starting' })
+  })
+  app.use((_req, res) => {
+    const headers = { 'Retry-After': '1' }
+    sendReply(res, problemReply(new Refusal('starting', 'This gateway is starting; ask again.', { headers })), [])
+  })
+  // As at the public listener: one that drips its headers holds a socket.
+  return createServer({ headersTimeout: 10_000, connectionsCheckingInterval: 1000 }, app)
+}
+
+/**
+ * The operator's listener: health and metrics, which need no token and are served under any name, since a probe and a
+ * scraper have neither, and which tell of nobody's data; and the admin API, which is let in by `admit`. Takes over from
+ * the `server` that has been there since the start.
+ */
+export function createAdminListener(
+  gateway: Gateway,
+  options: AdminOptions = {},
+  server: Server = createStartingListener(),
+): Server {
   const { clock } = gateway
   const routes = adminRoutes(gateway, options)
-  const app = express().disable('x-powered-by').disable('etag').enable('case sensitive routing')
-  app.use((_req, res, next) => {
-    res.setHeaders(new Map([...safe, ['X-Request-Id', gateway.ids.delivery(clock.now())]]))
-    next()
-  })
-  app.get('/health/live', (_req, res) => {
-    res.json({ status: 'live' })
-  })
+  const app = healthApp(() => [...safe, ['X-Request-Id', gateway.ids.delivery(clock.now())]])
   app.get('/health/ready', async (_req, res) => {
     const ready = await gateway.ready()
     res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : gateway.draining() ? 'draining' : 'unready' })
@@ -83,8 +98,20 @@ export function createAdminListener(gateway: Gateway, options: AdminOptions = {}
     else sendReply(res, reply, [])
   }
 
-  // As at the public listener: one that drips its headers holds a socket.
-  return createServer({ headersTimeout: 10_000, connectionsCheckingInterval: 1000 }, app)
+  return server.removeAllListeners('request').on('request', app)
+}
+
+/** What there is of it from the first moment on. */
+function healthApp(headers: () => Iterable<readonly [string, string]>): Express {
+  const app = express().disable('x-powered-by').disable('etag').enable('case sensitive routing')
+  app.use((_req, res, next) => {
+    res.setHeaders(new Map(headers()))
+    next()
+  })
+  app.get('/health/live', (_req, res) => {
+    res.json({ status: 'live' })
+  })
+  return app
 }
 
 /** What an answer may be used for: by whoever asked, now, and as what it says it is. */

@@ -35,7 +35,8 @@ async function withInstalled(reading: ConfigurationReading): Promise<Configurati
     await loadExporter()
     return reading
   } catch (error) {
-    if (error instanceof ConfigurationError) return { ok: false, faults: error.faults }
+    if (error instanceof ConfigurationError)
+      return { ok: false, faults: error.faults, files: reading.configuration.files }
     throw error
   }
 }

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { describeConfiguration } from '../config/configuration.ts'
+import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
 import { coreVariables } from '../config/environment.ts'
 import { ConfigurationError, requireVariables } from '../config/required.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
-import { serve, type Serving } from '../serve.ts'
+import { providers } from '../providers/index.ts'
+import { openAdminListener, serve, type Serving } from '../serve.ts'
 import type { Signals } from './signals.ts'
 import { tuneCollector } from './tune-collector.ts'
 
@@ -42,9 +43,13 @@ export async function serveCommand(signals: Signals): Promise<number> {
   }
 }
 
+/** Where it rejects the process ends, and with it what is open. */
 async function start(): Promise<{ gateway: Gateway; serving: Serving }> {
+  const reading = readConfiguration({ definitions: providers })
+  if (!reading.ok) throw new ConfigurationError(reading.faults)
+  const admin = await openAdminListener(reading.configuration.settings)
   const gateway = await createGateway()
-  return { gateway, serving: await serve(gateway) }
+  return { gateway, serving: await serve(gateway, {}, admin) }
 }
 
 /**
@@ -70,16 +75,16 @@ function refuseOtherModes(): void {
 
 /** Reloads when told to and when a file of the configuration changes; which files those are may change with it. */
 function reloaderFor(gateway: Gateway): { now: () => void; stop: () => void } {
-  let { files } = gateway.configuration()
+  let files = gateway.configurationFiles()
   const now = (): void => {
     gateway.reload()
-    const { files: read } = gateway.configuration()
+    const read = gateway.configurationFiles()
     // Watching anew begins with how a file is by then: a change since it was read would go unnoticed.
     if (isDeepStrictEqual(read, files)) return
     files = read
     stopWatching()
-    stopWatching = watchFiles(files, now)
+    stopWatching = watchFiles(files, now, gateway.clock)
   }
-  let stopWatching = watchFiles(files, now)
+  let stopWatching = watchFiles(files, now, gateway.clock)
   return { now, stop: () => stopWatching() }
 }

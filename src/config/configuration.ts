@@ -25,7 +25,8 @@ export interface Configuration {
 
 export type ConfigurationReading =
   | { readonly ok: true; readonly configuration: Configuration }
-  | { readonly ok: false; readonly faults: readonly string[] }
+  /** With its files, as far as they are named: whoever mends one of them wants it to be read again. */
+  | { readonly ok: false; readonly faults: readonly string[]; readonly files: readonly string[] }
 
 /**
  * Reads the environment and the files it names. Faults are complete and ready to print, one line each: `NAME message`
@@ -49,7 +50,9 @@ export function readConfiguration(source: {
   const regions = readRegionsFile(definitions, env, readFile, keys.ok ? keys.values.REGION_SIGNING_KEYS : undefined)
 
   const faults = [core, ...environments, regions].flatMap((reading) => (reading?.ok === false ? reading.faults : []))
-  if (!core.ok || regions?.ok !== true || faults.length > 0) return { ok: false, faults: faults.map(onOneLine) }
+  if (!core.ok || regions?.ok !== true || faults.length > 0) {
+    return { ok: false, faults: faults.map(onOneLine), files: [...files] }
+  }
   return {
     ok: true,
     configuration: Object.freeze({

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { serve, type Serving } from '../../src/serve.ts'
+import { openAdminListener, serve, type Serving } from '../../src/serve.ts'
 import type { Answer } from '../support/fake-region.ts'
 import { createManualClock } from '../support/manual-clock.ts'
 import { signSlack } from '../support/slack-signer.ts'
@@ -65,6 +65,20 @@ const gone = (socket: Socket): Promise<unknown> =>
     socket.resume()
     socket.once('close', resolve)
   })
+
+describe('an admin listener that is open before there is a gateway', () => {
+  it('says that it starts until the public listener is open', async () => {
+    const admin = await openAdminListener({ ADMIN_HOST: '127.0.0.1', ADMIN_PORT: 0 })
+    const { port } = admin.address() as AddressInfo
+    const ask = (path: string) => send(port, { method: 'GET', path, headers: {} })
+    expect(await ask('/health/ready')).toMatchObject({ status: 503, text: '{"status":"starting"}' })
+    const { gateway } = await silos({ us: (res) => res.end() }, { env: { HOST: '127.0.0.1', PORT: '0' } })
+    expect((await ask('/health/ready')).status).toBe(503)
+    const served = await serve(gateway, {}, admin)
+    expect(await ask('/health/ready')).toMatchObject({ status: 200, text: '{"status":"ready"}' })
+    await served.drain()
+  })
+})
 
 describe('a drain', () => {
   it('turns ready to 503 at once, while live and the webhooks go on for DRAIN_DELAY_MS', async () => {
@@ -164,6 +178,19 @@ describe('a drain', () => {
     slow.write('\r\n')
     await closed
     expect(Buffer.concat(heard).toString()).toMatch(/^HTTP\/1\.1 404 .*Connection: close\r\n/s)
+    await expect(drained).resolves.toBe(true)
+  })
+
+  it('is not cut before DRAIN_DELAY_MS is over, however little is left by then', async () => {
+    const env = { DRAIN_DELAY_MS: '5000', DRAIN_TIMEOUT_MS: '5010' }
+    const { clock, drain, options, regions, held } = await serving(env)
+    const drained = drain()
+    clock.advance(4999)
+    const reply = options()
+    await regions.us.nextRequest()
+    clock.advance(1)
+    held[0]?.end('in time')
+    expect(await reply).toMatchObject({ status: 200, text: 'in time' })
     await expect(drained).resolves.toBe(true)
   })
 

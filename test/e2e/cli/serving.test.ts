@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { open, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { openWorkplace, type ServeProcess, type StartedProcess, type Workplace } from '../../support/command-line.ts'
@@ -141,6 +142,32 @@ describe('page-token', () => {
   })
 })
 
+describe('while it starts', () => {
+  it('is alive and not ready, and stops when it is told to, exit 0', async () => {
+    // A database that takes the connection and says nothing.
+    const taken: Socket[] = []
+    const mute = createServer((socket) => void taken.push(socket.on('error', () => {})))
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      mute.close()
+      for (const socket of taken) socket.destroy()
+    })
+    const database = `postgres://127.0.0.1:${(mute.address() as AddressInfo).port}/silo`
+    const adminPort = await freePort()
+    const gateway = place.startServe({ DATABASE_URL: database, ADMIN_PORT: String(adminPort) })
+    const ask = (path: string) => get(adminPort, path)
+    const ready = await until(
+      () => ask('/health/ready').catch(() => undefined),
+      (answer) => answer !== undefined,
+    )
+    expect([ready?.status, ready?.json()]).toEqual([503, { status: 'starting' }])
+    expect((await ask('/health/live')).status).toBe(200)
+    expect((await ask('/metrics')).json()).toMatchObject({ status: 503, code: 'starting' })
+    gateway.signal('SIGTERM')
+    expect(await gateway.ended).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+})
+
 describe('healthcheck', () => {
   it('exits 1 with one line when nobody listens', async () => {
     const { exitCode, stdout, stderr } = await place.cli(['healthcheck'], { ADMIN_PORT: String(await freePort()) })
@@ -245,6 +272,17 @@ describe('a changed configuration', () => {
     await gateway.logged('The configuration was reloaded')
     expect((await command(gateway)).text).toBe('from the other address')
     await other.close()
+  })
+
+  it('is in effect once a file is there that it named before', async () => {
+    const gateway = await place.serve()
+    const authority = join(place.folder, 'authority.pem')
+    await rm(authority, { force: true })
+    const withTls = regionsYaml(region).replace(' }', `, tls: { ca_file: '${authority}' } }`)
+    await place.write('regions.yaml', withTls.replace('http:', 'https:'))
+    await gateway.logged('The changed configuration is not valid; the old one stays')
+    await writeFile(authority, rootCertificates[0] ?? '')
+    expect(await gateway.logged('The configuration was reloaded')).toMatchObject({ regions: ['us'] })
   })
 
   it('is in effect once its file has changed, that of a secret too', async () => {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import { watchFiles } from '../../../src/config/watch-files.ts'
 
 let folder: string
@@ -41,7 +42,7 @@ describe('a file that is watched', () => {
     const path = join(folder, 'secret')
     await writeFile(path, 'same')
     let noticed = 0
-    stop = watchFiles([path], () => (noticed += 1))
+    stop = watchFiles([path], () => (noticed += 1), systemClock)
     // When the first look is taken nobody is told, so the change is made again and again.
     let version = 0
     const changed = async () => {
@@ -51,12 +52,32 @@ describe('a file that is watched', () => {
     await expect.poll(changed, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
   })
 
+  it('is not noticed for not being there, but once it is', async () => {
+    const [path, other] = [join(folder, 'secret'), join(folder, 'other')]
+    await writeFile(other, 'same')
+    const noticed = { path: 0, other: 0 }
+    const stops = [
+      watchFiles([path], () => (noticed.path += 1), systemClock),
+      watchFiles([other], () => (noticed.other += 1), systemClock),
+    ]
+    stop = () => stops.forEach((each) => each())
+    let version = 0
+    const otherChanged = async () => {
+      await writeFile(other, `content ${version++}`)
+      return noticed.other
+    }
+    await expect.poll(otherChanged, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
+    expect(noticed.path).toBe(0)
+    await writeFile(path, 'here')
+    await expect.poll(() => noticed.path, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
+  })
+
   it('is noticed when a link far above it is swapped', async () => {
     await mountVersion(0)
     const path = join(folder, 'secret')
     await symlink(join('..data', 'secret'), path)
     let noticed = 0
-    stop = watchFiles([path], () => (noticed += 1))
+    stop = watchFiles([path], () => (noticed += 1), systemClock)
     let version = 1
     const changed = async () => {
       await mountVersion(version++)
