@@ -158,6 +158,14 @@ export default {
       to: { path: '^src/(?:main\\.ts$|cli/)' },
     },
     {
+      name: 'serve-alone-opens-a-gateway',
+      comment:
+        'One that is opened delivers what waits, and tells users of what a crash has left: no command does so on the side.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '^src/cli/serve\\.ts$' },
+      to: { path: '^src/gateway\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'console-in-a-browser',
       comment: 'The page is what it draws with, and itself: what else it knows, it asks the admin API for.',
       severity: 'error',

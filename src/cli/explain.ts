@@ -13,9 +13,9 @@ import { providers } from '../providers/index.ts'
 import { steered } from '../steering/region-overrides.ts'
 import { createSteering } from '../steering/steering.ts'
 import { createAlarms } from '../telemetry/alarm.ts'
-import { createCounters } from '../telemetry/counters.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { ExitCode, Process } from './process.ts'
+import { providersAlone } from './providers-alone.ts'
 import { isOnAnotherDatabase } from './server.ts'
 import { withDirectory } from './stores.ts'
 
@@ -110,18 +110,8 @@ async function explainAlone(asked: ExplainIn): Promise<Explanation> {
   const steering = createSteering({ store: store.steering, clock, alarms, onRegions: () => {} })
   try {
     await steering.start()
-    const parts = {
-      clock,
-      alarms,
-      log: silentLog,
-      counters: createCounters(),
-      identities: store.identities,
-      listSecret: () => ({ lastUsedAt: 0 }),
-    }
     return await explain(asked, {
-      providers: configuration.providers.map(({ definition, environment, rules }) =>
-        definition.create({ environment, rules }, parts),
-      ),
+      providers: providersAlone(configuration, store.identities),
       directory: unremembered(store),
       inspect: (key) => store.inspect(key),
       file,

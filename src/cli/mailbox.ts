@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { systemClock } from '../clock.ts'
 import type { DeadLetter, DeadLetterFilter, MailboxAddress, Mailboxes } from '../spool/spool.ts'
-import { withMailboxChanges } from './change-mailboxes.ts'
+import { withMailboxChanges, type MailboxChanges } from './change-mailboxes.ts'
 import { deadLetterLines, mailboxLines } from './mailbox-lines.ts'
 import type { ExitCode, Process } from './process.ts'
 import { withSpool } from './stores.ts'
@@ -84,23 +84,33 @@ export async function replayDeadLetters(
   })
 }
 
-export async function pauseMailbox(io: Process, id: number, { reason }: { reason: string }): Promise<ExitCode> {
-  return await changeMailbox(io, id, 'pause', reason)
+export async function pauseMailbox(
+  io: Process,
+  id: number,
+  { reason, json }: { reason: string; json?: true },
+): Promise<ExitCode> {
+  const pause = (mailboxes: MailboxChanges) => mailboxes.pause(id, reason)
+  return await changeMailbox(io, id, pause, json ? { id, paused: reason } : `Mailbox ${id} is paused.`)
 }
 
-export async function resumeMailbox(io: Process, id: number): Promise<ExitCode> {
-  return await changeMailbox(io, id, 'resume')
+export async function resumeMailbox(io: Process, id: number, { json }: { json?: true }): Promise<ExitCode> {
+  const resume = (mailboxes: MailboxChanges) => mailboxes.resume(id)
+  return await changeMailbox(io, id, resume, json ? { id, paused: null } : `Mailbox ${id} goes on.`)
 }
 
-async function changeMailbox(io: Process, id: number, ...change: ['pause', string] | ['resume']): Promise<ExitCode> {
+/** `change` resolves to whether there is such a mailbox. */
+async function changeMailbox(
+  io: Process,
+  id: number,
+  change: (mailboxes: MailboxChanges) => Promise<boolean>,
+  said: string | object,
+): Promise<ExitCode> {
   return await withMailboxChanges<ExitCode>(io, async (mailboxes) => {
-    const [verb, reason] = change
-    const isThere = verb === 'pause' ? await mailboxes.pause(id, reason) : await mailboxes.resume(id)
-    if (!isThere) {
+    if (!(await change(mailboxes))) {
       io.stderr.write(`There is no mailbox ${id}: mailbox list shows those there are.\n`)
       return 1
     }
-    io.stdout.write(verb === 'pause' ? `Mailbox ${id} is paused.\n` : `Mailbox ${id} goes on.\n`)
+    io.stdout.write(`${typeof said === 'string' ? said : JSON.stringify(said)}\n`)
     return 0
   })
 }

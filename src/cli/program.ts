@@ -175,7 +175,8 @@ async function runCommand(argv: readonly string[], io: Process, isTold: (error: 
     .description('let what is in a mailbox wait, and what comes, until it is resumed')
     .argument('<id>', 'as "mailbox list" shows it', rowId)
     .option('--reason <text>', 'why, for whoever looks at the list', 'by hand')
-    .action(async (mailboxId: number, options: { reason: string }) => {
+    .option('--json', 'one JSON object: {"id", "paused"}')
+    .action(async (mailboxId: number, options: { reason: string; json?: true }) => {
       const { pauseMailbox } = await import('./mailbox.ts')
       exitCode = await pauseMailbox(io, mailboxId, options)
     })
@@ -183,9 +184,10 @@ async function runCommand(argv: readonly string[], io: Process, isTold: (error: 
     .command('resume')
     .description('deliver again what waits in a mailbox that is paused')
     .argument('<id>', 'as "mailbox list" shows it', rowId)
-    .action(async (mailboxId: number) => {
+    .option('--json', 'one JSON object: {"id", "paused"}')
+    .action(async (mailboxId: number, options: { json?: true }) => {
       const { resumeMailbox } = await import('./mailbox.ts')
-      exitCode = await resumeMailbox(io, mailboxId)
+      exitCode = await resumeMailbox(io, mailboxId, options)
     })
 
   program

@@ -189,6 +189,12 @@ describe('mailbox pause and resume', () => {
     expect(await listed()).toMatchObject([{ paused: null }])
   })
 
+  it('--json tells the same to a program', async () => {
+    await leave([forRegion('1', 'eu'), waiting])
+    expect(await cli('pause', '1', '--reason', 'moving', '--json')).toEqual(done('{"id":1,"paused":"moving"}\n'))
+    expect(await cli('resume', '1', '--json')).toEqual(done('{"id":1,"paused":null}\n'))
+  })
+
   it('says that it was done by hand where no reason is given', async () => {
     await leave([forRegion('1', 'eu'), waiting])
     await cli('pause', '1')
