@@ -52,7 +52,7 @@ const LOAD = {
   settleSeconds: 1,
 } as const
 /** The gateway knows those that come again: more of them than it, or even the bare one, could take. */
-const FORMS_A_SECOND = 30_000
+const NEW_FORMS_A_SECOND = 30_000
 /** Until what is left over from a step is done: its records, a collection. It belongs to what the step cost. */
 const CALM_MS = 300
 
@@ -122,7 +122,7 @@ async function setUp(stage: Stage): Promise<Scene> {
   }
   return {
     async flood(name, seconds) {
-      const load = { forms: newForms(FORMS_A_SECOND * seconds), connections: CONNECTIONS }
+      const load = { forms: newForms(NEW_FORMS_A_SECOND * seconds), connections: CONNECTIONS }
       return (await naming(name, measure(servers[name], { ...load, seconds, regions: [region] }))).perSecond
     },
     async ask(name, sentPerSecond, seconds) {

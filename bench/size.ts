@@ -19,7 +19,7 @@ const KIB = 1024
 const SIZES = [1, 4, 16, 64, 256, 1024].map((kib) => kib * KIB)
 
 /** Enough to keep a server busy; of more, long commands would only wait for one another. */
-const CONNECTIONS = 8
+const FEW_CONNECTIONS = 8
 /** Making long ones takes time. */
 const MOST_BYTES_A_SECOND = 600 * KIB * KIB
 
@@ -64,7 +64,7 @@ async function run(stage: Stage, { rounds, seconds }: Rounds): Promise<Sized[]> 
     ]
     for (const { name, server, results } of inTurn(both, round)) {
       const forms = newForms(perSecond * seconds, bytes)
-      const load = { forms, connections: CONNECTIONS, seconds, regions: [region] }
+      const load = { forms, connections: FEW_CONNECTIONS, seconds, regions: [region] }
       results.push(await naming(`${name}, ${bytes / KIB} KiB`, measure(server, load)))
     }
   }
