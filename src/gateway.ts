@@ -70,7 +70,7 @@ export interface OpenDoor {
 export interface Gateway {
   /** What was read at the last reload that was valid. */
   configuration(): Configuration
-  /** The files it was read from and, where the last reload was not valid, those that this one named. */
+  /** The files that the last reading named, whether it was valid or not. */
   configurationFiles(): readonly string[]
   /** The regions with the states that are in effect: as configured, or as the fleet was told. */
   topology(): Topology

@@ -56,7 +56,7 @@ export interface LiveParts {
 /** What is in effect now. */
 export interface Live {
   now(): InEffect
-  /** Those of what is in effect and, where the last reading had faults, of that one: to mend any is a change. */
+  /** Those that the last reading named, whether it was valid or not: to change any of them is worth another. */
   files(): readonly string[]
   /**
    * Puts the configuration as it is by now into effect. Returns its faults, and with any of them changes nothing. Never
@@ -81,11 +81,8 @@ export function createLive(first: Configuration, parts: LiveParts): Live {
   function swap(): readonly string[] {
     try {
       const again = read()
-      if (!again.ok) {
-        files = [...new Set([...live.configuration.files, ...again.files])]
-        return again.faults
-      }
-      files = again.configuration.files
+      files = again.ok ? again.configuration.files : again.files
+      if (!again.ok) return again.faults
       const before = live.clients.byName
       live = build(again.configuration, live, parts)
       retire([...before].flatMap(([name, client]) => (live.clients.byName.get(name) === client ? [] : [client])))

@@ -32,12 +32,7 @@ export function refuseEncodedBody(headers: IncomingMessage['headers']): void {
 export function readBody(
   req: IncomingMessage,
   res: ServerResponse,
-  {
-    limit,
-    deadline,
-    overdue = false,
-    clock,
-  }: { limit: number; deadline: number; overdue?: boolean | undefined; clock: Clock },
+  { limit, deadline, overdue = false, clock }: { limit: number; deadline: number; overdue?: boolean; clock: Clock },
 ): Buffer | Promise<Buffer> {
   const parsed = alreadyRead(req)
   if (parsed !== undefined) {
@@ -46,7 +41,7 @@ export function readBody(
   }
   const announced = Number(req.headers['content-length'] ?? 0)
   if (announced > limit) throw tooLarge(limit)
-  if (overdue) throw timedOut()
+  if (overdue && (announced > 0 || req.headers['transfer-encoding'] !== undefined)) throw timedOut()
   if (notYetToldToContinue.delete(req)) res.writeContinue()
   // It came with its head, as nearly every one does: nothing is left to wait for. Node says that it is complete only
   // after whatever its last byte has set going.

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { createAdminListener, createStartingListener, type AdminOptions } from './admin/admin-listener.ts'
+import { adminApp, createStartingListener, type AdminOptions } from './admin/admin-listener.ts'
 import type { Settings } from './config/environment.ts'
 import type { Gateway } from './gateway.ts'
 import { createPublicListener } from './public-listener.ts'
@@ -43,12 +43,13 @@ export async function serve(gateway: Gateway, adminOptions: AdminOptions = {}, o
   const { clock } = gateway
   const { settings } = gateway.configuration()
   const front = createPublicListener(gateway)
+  const app = adminApp(gateway, adminOptions)
   const admin = await openBoth().catch(async (error: unknown) => {
     await gateway.close()
     throw error
   })
   // Not before: who hears that it is ready sends it something.
-  createAdminListener(gateway, adminOptions, admin)
+  admin.removeAllListeners('request').on('request', app)
 
   async function openBoth(): Promise<Server> {
     const admin = opened ?? (await openAdminListener(settings))

@@ -1,7 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import { systemClock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import { createIds } from '../ids.ts'
 import { CallerGone } from '../receive.ts'
 import { problemReply, sendFailure, sendReply, sendReplyAndClose } from '../send-reply.ts'
 import { CONTENT_TYPE } from '../telemetry/text-format.ts'
@@ -17,11 +19,11 @@ export interface AdminOptions extends RoutesOptions {
 }
 
 /**
- * The operator's listener before there is a gateway: alive, and not ready. A schema that is brought up to date may take
- * minutes, and whoever ends what does not answer is to let it.
+ * The operator's listener before there is a gateway: alive, and not ready. A database may take minutes to answer or to be
+ * brought up to date, and whoever ends what does not answer is to let it. `serve` puts `adminApp` in its place.
  */
 export function createStartingListener(): Server {
-  const app = healthApp(() => safe)
+  const app = healthApp({ ids: createIds(), clock: systemClock })
   app.get('/health/ready', (_req, res) => {
     res.status(503).json({ status: 'starting' })
   })
@@ -34,18 +36,13 @@ export function createStartingListener(): Server {
 }
 
 /**
- * The operator's listener: health and metrics, which need no token and are served under any name, since a probe and a
- * scraper have neither, and which tell of nobody's data; and the admin API, which is let in by `admit`. Takes over from
- * the `server` that has been there since the start.
+ * What the operator's listener serves: health and metrics, which need no token and are served under any name, since a
+ * probe and a scraper have neither, and which tell of nobody's data; and the admin API, which is let in by `admit`.
  */
-export function createAdminListener(
-  gateway: Gateway,
-  options: AdminOptions = {},
-  server: Server = createStartingListener(),
-): Server {
+export function adminApp(gateway: Gateway, options: AdminOptions = {}): RequestListener {
   const { clock } = gateway
   const routes = adminRoutes(gateway, options)
-  const app = healthApp(() => [...safe, ['X-Request-Id', gateway.ids.delivery(clock.now())]])
+  const app = healthApp(gateway)
   app.get('/health/ready', async (_req, res) => {
     const ready = await gateway.ready()
     res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : gateway.draining() ? 'draining' : 'unready' })
@@ -98,14 +95,14 @@ export function createAdminListener(
     else sendReply(res, reply, [])
   }
 
-  return server.removeAllListeners('request').on('request', app)
+  return app
 }
 
 /** What there is of it from the first moment on. */
-function healthApp(headers: () => Iterable<readonly [string, string]>): Express {
+function healthApp({ ids, clock }: Pick<Gateway, 'ids' | 'clock'>): Express {
   const app = express().disable('x-powered-by').disable('etag').enable('case sensitive routing')
   app.use((_req, res, next) => {
-    res.setHeaders(new Map(headers()))
+    res.setHeaders(new Map([...safe, ['X-Request-Id', ids.delivery(clock.now())]]))
     next()
   })
   app.get('/health/live', (_req, res) => {

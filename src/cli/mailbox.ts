@@ -90,12 +90,12 @@ export async function pauseMailbox(
   { reason, json }: { reason: string; json?: true },
 ): Promise<ExitCode> {
   const pause = (mailboxes: MailboxChanges) => mailboxes.pause(id, reason)
-  return await changeMailbox(io, id, pause, json ? { id, paused: reason } : `Mailbox ${id} is paused.`)
+  return await changeMailbox(io, id, pause, json ? JSON.stringify({ id, paused: reason }) : `Mailbox ${id} is paused.`)
 }
 
 export async function resumeMailbox(io: Process, id: number, { json }: { json?: true }): Promise<ExitCode> {
   const resume = (mailboxes: MailboxChanges) => mailboxes.resume(id)
-  return await changeMailbox(io, id, resume, json ? { id, paused: null } : `Mailbox ${id} goes on.`)
+  return await changeMailbox(io, id, resume, json ? JSON.stringify({ id, paused: null }) : `Mailbox ${id} goes on.`)
 }
 
 /** `change` resolves to whether there is such a mailbox. */
@@ -103,14 +103,14 @@ async function changeMailbox(
   io: Process,
   id: number,
   change: (mailboxes: MailboxChanges) => Promise<boolean>,
-  said: string | object,
+  line: string,
 ): Promise<ExitCode> {
   return await withMailboxChanges<ExitCode>(io, async (mailboxes) => {
     if (!(await change(mailboxes))) {
       io.stderr.write(`There is no mailbox ${id}: mailbox list shows those there are.\n`)
       return 1
     }
-    io.stdout.write(`${typeof said === 'string' ? said : JSON.stringify(said)}\n`)
+    io.stdout.write(`${line}\n`)
     return 0
   })
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { systemClock } from '../clock.ts'
 import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
 import { coreVariables } from '../config/environment.ts'
 import { ConfigurationError, requireVariables } from '../config/required.ts'
@@ -19,7 +20,7 @@ export async function serveCommand(signals: Signals): Promise<number> {
   // Opening may wait for a lock on the database, and must not keep the process from ending.
   const started = await Promise.race([start(), signals.toldToStop])
   if (started === undefined) return 0
-  const { gateway, serving } = started
+  const { gateway, serving, files } = started
   gateway.log.info(
     {
       public: serving.publicUrl,
@@ -31,25 +32,36 @@ export async function serveCommand(signals: Signals): Promise<number> {
       : 'Serving as one of a fleet: what gateways share is in Redis',
   )
   const stopReserving = reserveMemory(gateway)
-  const reload = reloaderFor(gateway)
-  signals.onReload(reload.now)
+  const reload = (): void => {
+    gateway.reload()
+    files.watch(gateway.configurationFiles())
+  }
+  files.onChange(reload)
+  signals.onReload(reload)
   try {
     await signals.toldToStop
     await serving.drain()
     return 0
   } finally {
     stopReserving()
-    reload.stop()
+    files.stop()
   }
 }
 
 /** Where it rejects the process ends, and with it what is open. */
-async function start(): Promise<{ gateway: Gateway; serving: Serving }> {
+async function start(): Promise<{
+  gateway: Gateway
+  serving: Serving
+  files: ReturnType<typeof watchConfiguration>
+}> {
   const reading = readConfiguration({ definitions: providers })
   if (!reading.ok) throw new ConfigurationError(reading.faults)
-  const admin = await openAdminListener(reading.configuration.settings)
+  const { settings, files: read } = reading.configuration
+  // From now on: a database may keep the start waiting for minutes, and what changes meanwhile is to be read, too.
+  const files = watchConfiguration(read)
+  const admin = await openAdminListener(settings)
   const gateway = await createGateway()
-  return { gateway, serving: await serve(gateway, {}, admin) }
+  return { gateway, serving: await serve(gateway, {}, admin), files }
 }
 
 /**
@@ -73,18 +85,32 @@ function refuseOtherModes(): void {
   throw new ConfigurationError([`SILO_MODE is ${SILO_MODE}: serve runs in the control silo only`])
 }
 
-/** Reloads when told to and when a file of the configuration changes; which files those are may change with it. */
-function reloaderFor(gateway: Gateway): { now: () => void; stop: () => void } {
-  let files = gateway.configurationFiles()
-  const now = (): void => {
-    gateway.reload()
-    const read = gateway.configurationFiles()
-    // Watching anew begins with how a file is by then: a change since it was read would go unnoticed.
-    if (isDeepStrictEqual(read, files)) return
-    files = read
-    stopWatching()
-    stopWatching = watchFiles(files, now, gateway.clock)
+/** Tells of changes of the configuration's files: of one that came before anybody listened, as soon as somebody does. */
+function watchConfiguration(first: readonly string[]): {
+  onChange: (then: () => void) => void
+  /** Which files those are may change with what is in them. */
+  watch: (files: readonly string[]) => void
+  stop: () => void
+} {
+  let watched = first
+  let early = false
+  let tell = (): void => {
+    early = true
   }
-  let stopWatching = watchFiles(files, now, gateway.clock)
-  return { now, stop: () => stopWatching() }
+  const begin = (): (() => void) => watchFiles(watched, () => tell(), systemClock)
+  let stop = begin()
+  return {
+    onChange(then) {
+      tell = then
+      if (early) then()
+    },
+    watch(files) {
+      // Watching anew begins with how a file is by then: a change since it was read would go unnoticed.
+      if (isDeepStrictEqual(files, watched)) return
+      watched = files
+      stop()
+      stop = begin()
+    },
+    stop: () => stop(),
+  }
 }

@@ -17,8 +17,9 @@ export function watchFiles(paths: readonly string[], onChange: () => void, clock
   let cancel = clock.after(INTERVAL_MS, () => void look())
 
   async function look(): Promise<void> {
-    // Not at once: a disk that is away keeps nobody waiting but this.
-    const marks = await Promise.all(paths.map(mark))
+    // Not with `statSync`, and one by one: a disk that is away keeps one of node's four threads waiting, and nobody else.
+    const marks: Mark[] = []
+    for (const path of paths) marks.push(await mark(path))
     if (stopped) return
     cancel = clock.after(INTERVAL_MS, () => void look())
     if (isDeepStrictEqual(marks, seen)) return

@@ -96,10 +96,12 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     const box = boxAt(address)
     const conclusion = concludeFirst(judgement, { refusals: box.refusals, random, now: clock.now() })
     const { settlement, course } = conclusion
-    noteConclusion(box, row.delivery, conclusion, { counters, alarms, onDead: parts.onDead })
+    noteConclusion(box, conclusion, { counters, alarms })
     for (;;) {
       try {
-        await spool.settle({ kind: 'held', row: row.id }, settlement)
+        const isOurs = await spool.settle({ kind: 'held', row: row.id }, settlement)
+        // Where somebody else has taken it over, what becomes of it is theirs to tell.
+        if (isOurs && settlement.kind === 'dead') parts.onDead(row.delivery, box.lane.region, settlement.reason)
         break
       } catch (error) {
         alarms.storeAway(error)
@@ -229,8 +231,6 @@ export function createMailboxWorker(parts: MailboxParts): MailboxWorker {
     look: () => turns.look(),
 
     async start() {
-      // What has waited for too long while nobody was here is not sent first; where that fails the next line tells.
-      await sweep(parts).catch(() => {})
       await inStep.lookAtAll()
       everySecond()
       everyMinute()

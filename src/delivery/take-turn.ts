@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { TOO_OLD } from '../spool/rules.ts'
 import type { Claim, MailboxAddress, Settlement, Spool, WaitingRow } from '../spool/spool.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Attempted } from './attempt.ts'
@@ -35,6 +36,8 @@ export interface TurnParts {
   readonly alarms: MailboxAlarms
   readonly counters: Counters
   readonly random: () => number
+  /** How long anything may wait. */
+  readonly maxAgeMs: () => number
   /** `maySend` is to be asked right before the delivery is sent. */
   readonly attempt: (address: MailboxAddress, row: WaitingRow, maySend: () => boolean) => Promise<Attempted>
   /** Whether the organization of a mailbox is held, or nobody can say. */
@@ -87,7 +90,9 @@ export async function takeTurn(box: Box, parts: TurnParts): Promise<TurnEnd> {
       return { kind: 'rest', why: 'store', ms: ASK_AGAIN_MS, ...waiting }
     }
     lease.renewed(next.validUntil)
-    const attempted = await parts.attempt(box.address, next.row, lease.claims())
+    const attempted = isTooOld(next.row, parts)
+      ? ({ kind: 'dead', reason: TOO_OLD } as const)
+      : await parts.attempt(box.address, next.row, lease.claims())
     if (attempted.kind === 'judged') parts.alarms.judged(box, attempted.judgement)
     const { settlement, course } = concludeFor(box, next.row, attempted, parts)
     const settling =
@@ -105,19 +110,20 @@ export async function takeTurn(box: Box, parts: TurnParts): Promise<TurnEnd> {
   }
 }
 
+/** The sweep comes once a minute: a region that is back before it is sent nothing of that either. */
+function isTooOld({ spooledAt }: WaitingRow, { clock, maxAgeMs }: Pick<TurnParts, 'clock' | 'maxAgeMs'>): boolean {
+  return clock.now() - spooledAt > maxAgeMs()
+}
+
 /** What every attempt changes, a first one as well. */
 export function noteConclusion(
   box: Box,
-  delivery: string,
   { told, settlement, refusals, course }: Conclusion,
-  { counters, alarms, onDead }: Pick<TurnParts, 'counters' | 'alarms' | 'onDead'>,
+  { counters, alarms }: Pick<TurnParts, 'counters' | 'alarms'>,
 ): void {
   const { region } = box.lane
   counters.count('deferred_deliveries_total', { region, result: told })
-  if (settlement?.kind === 'dead') {
-    counters.count('dead_letters_total', { region, reason: settlement.reason })
-    onDead(delivery, region, settlement.reason)
-  }
+  if (settlement?.kind === 'dead') counters.count('dead_letters_total', { region, reason: settlement.reason })
   box.refusals = refusals
   if (course.kind === 'pause') alarms.paused(box, course.reason)
 }
@@ -132,7 +138,8 @@ function concludeFor(box: Box, row: WaitingRow, attempted: Attempted, parts: Tur
   const failingMs = Math.max(row.failingMs, Math.round(now - (known?.failingSince ?? now)))
   const conclusion = conclude(attempted, row, { refusals, failingMs, random, now: clock.now() })
   const { told, settlement, course } = conclusion
-  noteConclusion(box, row.delivery, conclusion, parts)
+  noteConclusion(box, conclusion, parts)
+  if (settlement?.kind === 'dead') parts.onDead(row.delivery, lane.region, settlement.reason)
   box.head = undefined
   if (course.kind === 'rest') {
     const progress = settlement?.kind === 'again' ? settlement : { ...row, failingMs }

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createAdminListener } from '../../src/admin/admin-listener.ts'
+import { adminApp } from '../../src/admin/admin-listener.ts'
 import type { DeliveryListing } from '../../src/admin/delivery-routes.ts'
 import { openDemo, type OpenDemo } from '../support/open-demo.ts'
 import { startTestGateway } from '../support/test-gateway.ts'
@@ -141,7 +142,7 @@ it('ends without waiting for what hangs', async () => {
 
 it('is the demo alone that can be broken: any other gateway answers 404', async () => {
   const test = await startTestGateway({ regions: [{ name: 'us', address: 'http://127.0.0.1:9' }] })
-  const admin = createAdminListener(test.gateway)
+  const admin = createServer(adminApp(test.gateway))
   await once(admin.listen(0, '127.0.0.1'), 'listening')
   const { port } = admin.address() as AddressInfo
   const statusOf = async (path: string, method = 'GET') =>

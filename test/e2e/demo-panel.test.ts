@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createAdminListener } from '../../src/admin/admin-listener.ts'
+import { adminApp } from '../../src/admin/admin-listener.ts'
 import { openWatched, startBrowser, testsBrowser, type WatchedPage } from '../support/browser.ts'
 import { buildConsole } from '../support/build-console.ts'
 import { openDemo, type OpenDemo } from '../support/open-demo.ts'
@@ -121,7 +122,7 @@ describe.skipIf(!testsBrowser())('the fault panel of the demo', () => {
 
   it('is the demo’s alone', async () => {
     const test = await startTestGateway({ regions: [{ name: 'us', address: 'http://127.0.0.1:9' }] })
-    const admin = createAdminListener(test.gateway, { page: folder })
+    const admin = createServer(adminApp(test.gateway, { page: folder }))
     await once(admin.listen(0, '127.0.0.1'), 'listening')
     const origin = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`
     const other = await openWatched(browser, { origin })

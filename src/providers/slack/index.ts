@@ -41,7 +41,7 @@ export const slack = defineProvider({
       counters,
       alarms,
     }
-    const pages = pagesWith(settings.environment.PAGE_SIGNING_SECRET, { provider, clock, identities, log })
+    const pages = pagesWith(settings.environment.PAGE_SIGNING_SECRET, { provider, clock, identities, alarms })
     return {
       name: provider,
       budgetMs,

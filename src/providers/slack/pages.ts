@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { IdentityStore } from '../../directory/identities.ts'
 import { catalogue, Refusal, SiloClientError } from '../../errors.ts'
 import type { Identified, ReceivedWebhook, Reply } from '../../provider.ts'
-import type { Log } from '../../telemetry/log.ts'
+import type { Alarms } from '../../telemetry/alarm.ts'
 import type { PageAdmission } from './admit.ts'
 import type { PageDoor } from './doors.ts'
 import { decodeUtf8, parseForm } from './form.ts'
@@ -17,7 +17,7 @@ export interface PageParts {
   readonly secret: string
   readonly clock: Clock
   readonly identities: IdentityStore
-  readonly log: Log
+  readonly alarms: Alarms
 }
 
 /** The request for a page that a region answers. */
@@ -51,14 +51,14 @@ export function identifyPage(
 export async function answerIdentityPage(
   { door, claims: { integrationId, externalUserId } }: PageAdmission,
   webhook: ReceivedWebhook,
-  { provider, secret, identities, log }: PageParts,
+  { provider, secret, identities, alarms }: PageParts,
 ): Promise<Reply> {
   if (externalUserId === undefined) throw invalidToken()
   const { user } = webhook.peer
   if (user === undefined) throw new Refusal('not_signed_in', 'Sign in first, then open the link from Slack again.')
   const fromStore = async <Result>(asking: Promise<Result>): Promise<Result> =>
     await asking.catch((cause: unknown) => {
-      log.error({ err: cause }, 'An identity page could not ask the database')
+      alarms.raise('error', 'identities', { err: cause }, 'The database could not be asked for an identity page')
       throw new SiloClientError([], { cause })
     })
   const workspace = await fromStore(identities.integrationName(provider, integrationId))

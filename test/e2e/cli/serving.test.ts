@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { open, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { rootCertificates } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -143,7 +144,7 @@ describe('page-token', () => {
 })
 
 describe('while it starts', () => {
-  it('is alive and not ready, and stops when it is told to, exit 0', async () => {
+  it('is alive and not ready', async () => {
     // A database that takes the connection and says nothing.
     const taken: Socket[] = []
     const mute = createServer((socket) => void taken.push(socket.on('error', () => {})))
@@ -165,6 +166,23 @@ describe('while it starts', () => {
     expect((await ask('/metrics')).json()).toMatchObject({ status: 503, code: 'starting' })
     gateway.signal('SIGTERM')
     expect(await gateway.ended).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  it('notices that a file of the configuration changes, and reads it again when it serves', async () => {
+    const path = join(place.folder, 'locked.db')
+    const locked = new DatabaseSync(path)
+    onTestFinished(() => locked.close())
+    locked.exec('BEGIN EXCLUSIVE')
+    const adminPort = await freePort()
+    const gateway = place.startServe({ DATABASE_URL: `sqlite:${path}`, ADMIN_PORT: String(adminPort) })
+    await until(
+      () => get(adminPort, '/health/ready').catch(() => undefined),
+      (answer) => answer !== undefined,
+    )
+    const regions = regionsYaml(region)
+    await place.write('regions.yaml', `${regions}${regions.split('\n')[2]?.replace('us', 'eu')}\n`)
+    locked.exec('ROLLBACK')
+    expect(await gateway.logged('The configuration was reloaded')).toMatchObject({ regions: ['us', 'eu'] })
   })
 })
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import type { Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
-import { createAdminListener } from '../../../src/admin/admin-listener.ts'
+import { adminApp } from '../../../src/admin/admin-listener.ts'
 import { openWatched, startBrowser, type WatchedPage } from '../../support/browser.ts'
 import { buildConsole } from '../../support/build-console.ts'
 import { startFakeRegion, type Answer, type FakeRegion } from '../../support/fake-region.ts'
@@ -57,7 +57,7 @@ export async function startConsole(env: Record<string, string> = {}, names = usu
     env: { ADMIN_TOKEN: TOKEN, ...env },
   })
   opened.defer(() => test.close())
-  const admin = createAdminListener(test.gateway, { page: folder })
+  const admin = createServer(adminApp(test.gateway, { page: folder }))
   const origin = await listen(admin)
   opened.defer(async () => {
     admin.closeAllConnections()

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdminListener, type AdminOptions } from '../../../src/admin/admin-listener.ts'
+import { adminApp, type AdminOptions } from '../../../src/admin/admin-listener.ts'
 import { openApiOf } from '../../../src/admin/openapi.ts'
 import { adminRoutes } from '../../../src/admin/routes.ts'
 import type { Gateway } from '../../../src/gateway.ts'
@@ -62,7 +62,7 @@ export async function startAdmin(
 
 /** The admin listener of a gateway that is there; every answer of its API is held to the OpenAPI document. */
 export async function openAdmin(gateway: Gateway, options: AdminOptions = {}): Promise<Admin> {
-  const server = createAdminListener(gateway, options)
+  const server = createServer(adminApp(gateway, options))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
   // What the document says is what is sent: asked over HTTP by a test of its own.

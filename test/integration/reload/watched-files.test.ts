@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../../src/clock.ts'
 import { watchFiles } from '../../../src/config/watch-files.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
 
 let folder: string
 let stop = (): void => {}
@@ -37,52 +37,47 @@ const changes: [string, (path: string, version: number) => Promise<void>][] = [
   ['comes and goes', (path, version) => (version % 2 === 0 ? rm(path) : writeFile(path, 'same'))],
 ]
 
+/** What watches a file, how often it has told of a change, and its looks. */
+function watched(path: string) {
+  const clock = createManualClock()
+  let told = 0
+  stop = watchFiles([path], () => (told += 1), clock)
+  return async (): Promise<number> => {
+    clock.advance(1000)
+    // Until the next look is set, this one is not over.
+    await expect.poll(() => clock.pending()).toBe(1)
+    return told
+  }
+}
+
 describe('a file that is watched', () => {
-  it.each(changes)('is noticed when it %s', async (_how, change) => {
+  it.each(changes)('is noticed when it %s, once for each time', async (_how, change) => {
     const path = join(folder, 'secret')
     await writeFile(path, 'same')
-    let noticed = 0
-    stop = watchFiles([path], () => (noticed += 1), systemClock)
-    // When the first look is taken nobody is told, so the change is made again and again.
-    let version = 0
-    const changed = async () => {
-      await change(path, version++)
-      return noticed
-    }
-    await expect.poll(changed, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
-  })
-
-  it('is not noticed for not being there, but once it is', async () => {
-    const [path, other] = [join(folder, 'secret'), join(folder, 'other')]
-    await writeFile(other, 'same')
-    const noticed = { path: 0, other: 0 }
-    const stops = [
-      watchFiles([path], () => (noticed.path += 1), systemClock),
-      watchFiles([other], () => (noticed.other += 1), systemClock),
-    ]
-    stop = () => stops.forEach((each) => each())
-    let version = 0
-    const otherChanged = async () => {
-      await writeFile(other, `content ${version++}`)
-      return noticed.other
-    }
-    await expect.poll(otherChanged, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
-    expect(noticed.path).toBe(0)
-    await writeFile(path, 'here')
-    await expect.poll(() => noticed.path, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
+    const look = watched(path)
+    await change(path, 0)
+    expect([await look(), await look()]).toEqual([1, 1])
+    await change(path, 1)
+    expect([await look(), await look()]).toEqual([2, 2])
   })
 
   it('is noticed when a link far above it is swapped', async () => {
     await mountVersion(0)
     const path = join(folder, 'secret')
     await symlink(join('..data', 'secret'), path)
-    let noticed = 0
-    stop = watchFiles([path], () => (noticed += 1), systemClock)
-    let version = 1
-    const changed = async () => {
-      await mountVersion(version++)
-      return noticed
-    }
-    await expect.poll(changed, { timeout: 10_000, interval: 100 }).toBeGreaterThan(0)
+    const look = watched(path)
+    await mountVersion(1)
+    expect(await look()).toBe(1)
+  })
+
+  it('is not noticed for not being there', async () => {
+    expect(await watched(join(folder, 'secret'))()).toBe(0)
+  })
+
+  it('is noticed when it is made', async () => {
+    const path = join(folder, 'secret')
+    const look = watched(path)
+    await writeFile(path, 'here')
+    expect(await look()).toBe(1)
   })
 })
