@@ -35,8 +35,7 @@ async function withInstalled(reading: ConfigurationReading): Promise<Configurati
     await loadExporter()
     return reading
   } catch (error) {
-    if (error instanceof ConfigurationError)
-      return { ok: false, faults: error.faults, files: reading.configuration.files }
-    throw error
+    if (!(error instanceof ConfigurationError)) throw error
+    return { ok: false, faults: error.faults, files: reading.configuration.files }
   }
 }

@@ -70,6 +70,12 @@ describe('a file that is watched', () => {
     expect(await look()).toBe(1)
   })
 
+  it('is not noticed while nothing happens to it', async () => {
+    const path = join(folder, 'secret')
+    await writeFile(path, 'same')
+    expect(await watched(path)()).toBe(0)
+  })
+
   it('is not noticed for not being there', async () => {
     expect(await watched(join(folder, 'secret'))()).toBe(0)
   })
