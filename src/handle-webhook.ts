@@ -251,11 +251,13 @@ async function answerNowOrLater(
   const { provider, webhook, kept, plan, call } = task
   const what = lateCase(promised, { provider: provider.name, kept, integration }, plan)
   const begin = (goesOn: () => boolean) => dispatch(plan, (region) => call(region, goesOn), rooms.clock)
-  const { inTime, dispatched } = await answerInTime(what, begin, webhook, rooms)
+  const { failure } = promised
+  const { startedAt, deadline } = webhook
+  const { inTime, dispatched } = await answerInTime(what, begin, { startedAt, deadline, failure }, rooms)
   trace.dispatched(dispatched.settled)
   if (inTime.kind === 'late') return acknowledged(task, { kind: 'late' })
   const { outcome } = inTime
-  return outcome.kind === 'lost' && promised.failure === 'post'
+  return outcome.kind === 'lost' && failure === 'post'
     ? await apologize(task, what, outcome.results, rooms)
     : respond(task, outcome)
 }

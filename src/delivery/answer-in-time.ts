@@ -9,6 +9,14 @@ export type InTime = { readonly kind: 'decided'; readonly outcome: Outcome } | {
 
 type First = InTime | { readonly kind: 'fault'; readonly error: unknown }
 
+interface Limits {
+  /** Monotonic. */
+  readonly startedAt: number
+  readonly deadline: number
+  /** How it is told that every region has failed: in the response, or where late answers go. */
+  readonly failure: 'respond' | 'post'
+}
+
 /**
  * Waits for an outcome up to the deadline. Shortly before, that an answer is owed is written down; only where that has
  * been done by the deadline do the calls go on, and the regions' answer is posted when it comes. Where it has not, the
@@ -17,7 +25,7 @@ type First = InTime | { readonly kind: 'fault'; readonly error: unknown }
 export async function answerInTime(
   what: LateCase,
   begin: (goesOn: () => boolean) => Dispatched,
-  { startedAt, deadline }: { readonly startedAt: number; readonly deadline: number },
+  { startedAt, deadline, failure }: Limits,
   { late, clock }: { readonly late: LateAnswers; readonly clock: Clock },
 ): Promise<{ inTime: InTime; dispatched: Dispatched }> {
   let written = false
@@ -53,11 +61,11 @@ export async function answerInTime(
   if (inTime.kind === 'late') void late.follow(what, dispatched.calls)
   return { inTime, dispatched }
 
-  /** What is on disk by now is a promise: a failure is told by it, and an answer takes it back before it is given. */
+  /** What is on disk by now is a promise: what is posted anyway keeps it, and a response takes it back first. */
   async function reconsidered(first: First, { over, untilDeadline }: NonNullable<typeof owing>): Promise<First> {
     await over
     if (first.kind === 'late' || !written) return first
-    if (first.kind === 'fault' || first.outcome.kind === 'lost') return { kind: 'late' }
+    if (first.kind === 'fault' || (first.outcome.kind === 'lost' && failure === 'post')) return { kind: 'late' }
     // Whoever took it over from here, if this process went away, would say something as well.
     await Promise.race([late.forgive(what), untilDeadline])
     // Nothing is owed any more: what is still asked ends with the deadline, as it does without a debt.

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import type { z } from 'zod'
 
 /** A fault at a place in the file: the key that should not be there, or the value that is wrong or missing. */
@@ -24,11 +24,17 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
     // Where the text itself is broken, only its first fault is one: the parser guesses from there on.
     const broken = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY')
-    const faults = (broken ? [broken] : [...document.errors, ...document.warnings]).map(({ code, pos, message }) =>
-      line(pos[0], wordsFor[code] ?? message),
+    const faults = (broken ? [broken] : document.warnings).map(({ code, pos, message }) =>
+      line(pos[0], wordsFor[code] ?? inOneLine(message)),
     )
+    const repeated = new Set(broken ? [] : document.errors.map(({ pos }) => pos[0]))
     visit(document, {
-      Pair(_, { key }) {
+      Pair(_, pair, around) {
+        const { key } = pair
+        if (repeated.has(offsetOf(key, -1))) {
+          const path = written(pathOf([...around, pair]))
+          faults.push(line(offsetOf(key, 0), `${path}stands twice in the same map`))
+        }
         if (!isScalar(key) || typeof key.value === 'object') faults.push(line(offsetOf(key, 0), 'a key must be text'))
       },
       Alias(_, alias) {
@@ -50,9 +56,15 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
 const tooDeep = 'the file is nested too deeply'
 
 const wordsFor: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: 'this key stands twice in the same map',
   RESOURCE_EXHAUSTION: tooDeep,
   MULTIPLE_DOCS: 'the file holds more than one document',
+}
+
+/** The parser's messages quote the text, where a carriage return or an escape sequence of a terminal may stand. */
+function inOneLine(message: string): string {
+  return message.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }
 
 /** What zod found, as faults: one for each unknown key. */
@@ -95,6 +107,14 @@ function rendered(
     .map(({ fault, place }) => ({ fault, place, offset: fault.at === 'key' ? place.key : place.value }))
     .sort((a, b) => a.offset - b.offset)
     .map(({ fault, offset }) => line(offset, `${written(fault.path)}${fault.message}`))
+}
+
+/** The keys and indices that lead to a pair through the nodes around it. */
+function pathOf(nodes: readonly unknown[]): PropertyKey[] {
+  return nodes.flatMap((node, at): PropertyKey[] => {
+    if (isPair(node)) return [String(node.key)]
+    return isSeq(node) ? [node.items.indexOf(nodes[at + 1])] : []
+  })
 }
 
 /** Offsets of the key and the value a path leads to; where the path breaks off, of the last that is there. */

@@ -125,6 +125,12 @@ export interface RowColumns {
   readonly payload: Uint8Array
 }
 
+/** Where a row that gives its place to others has been waiting, and since when. */
+export interface Former {
+  readonly place: number
+  readonly spooled_at: number
+}
+
 export const waitingRowOf = (row: RowColumns): WaitingRow => ({
   id: row.id,
   delivery: row.delivery,

@@ -13,6 +13,7 @@ export interface Standing {
   readonly dedup_key: string
   readonly organizations: string
   readonly place: number
+  readonly spooled_at: number
   readonly is_being_sent: boolean
 }
 
@@ -131,8 +132,8 @@ function groupsOf(standing: readonly Standing[], moves: readonly Move[]): Move[]
 }
 
 /**
- * Gives the places of rows that nobody sends to others: what waits there already takes their organizations along. Of
- * each, what is being sent there; then nothing of it is done.
+ * Gives the places of rows that nobody sends, and their age, to others: what waits there already takes their organizations
+ * along. Of each, what is being sent there; then nothing of it is done.
  */
 async function replace(
   tx: Transaction,
@@ -161,7 +162,7 @@ async function replace(
   await insert(
     tx,
     locked,
-    all.flatMap(({ row, from, twin }) => (twin === undefined ? [{ row, place: byId.get(from)?.place ?? null }] : [])),
+    all.flatMap(({ row, from, twin }) => (twin === undefined ? [{ row, former: byId.get(from) }] : [])),
   )
   const merged = new Map<number, string>()
   for (const { row, twin } of all) {

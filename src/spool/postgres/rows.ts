@@ -1,4 +1,4 @@
-import { allOf, idsOf, waitingRowOf, type RowColumns } from '../rows.ts'
+import { allOf, idsOf, waitingRowOf, type Former, type RowColumns } from '../rows.ts'
 import {
   LEASE_MS,
   NO_PROGRESS,
@@ -59,7 +59,7 @@ export async function append(
   const stored = await insert(
     tx,
     locked,
-    [...waiting.values()].map((row) => ({ row, place: null })),
+    [...waiting.values()].map((row) => ({ row, former: undefined })),
   )
   const letters = await insertLetters(tx, locked, dead)
   const results = rows.map((row, at): Appended => {
@@ -90,11 +90,11 @@ async function prepare(tx: Transaction, locked: LockedMailboxes, rows: readonly 
   return { twins: new Set(twins), used }
 }
 
-/** Where neither a twin nor a quota is in the way. `place`: of the row that it comes from; null: behind all others. */
+/** Where neither a twin nor a quota is in the way: behind all others, or where `former` was. */
 export async function insert(
   tx: Transaction,
   locked: LockedMailboxes,
-  rows: readonly { readonly row: NewRow; readonly place: number | null }[],
+  rows: readonly { readonly row: NewRow; readonly former: Former | undefined }[],
 ): Promise<Map<string, { id: number; mailbox: number }>> {
   if (rows.length === 0) return new Map()
   const progress = rows.map(({ row: { state } }): Progress => (state.kind === 'waiting' ? state : NO_PROGRESS))
@@ -102,11 +102,12 @@ export async function insert(
     statements.insert,
     rows.map(({ row }) => locked.at(row.mailbox)?.id),
     rows.map(({ row }) => regionOf(row.mailbox)),
-    rows.map(({ place }) => place),
+    rows.map(({ former }) => former?.place ?? null),
     rows.map(({ row }) => row.delivery),
     rows.map(({ row }) => row.dedupKey),
     rows.map(({ row }) => JSON.stringify(row.organizations)),
     rows.map(({ row }) => row.receivedAt),
+    rows.map(({ former }) => former?.spooled_at ?? tx.now),
     rows.map(({ row }) => row.state.kind === 'held'),
     progress.map(({ attempts }) => attempts),
     progress.map(({ answeredFailures }) => answeredFailures),
@@ -115,7 +116,6 @@ export async function insert(
     progress.map(({ isAsked }) => Number(isAsked)),
     rows.map(({ row }) => row.payload.keyId ?? null),
     rows.map(({ row }) => row.payload.bytes),
-    tx.now,
     tx.instance,
   )
   for (const { mailbox_id: mailbox, size } of inserted) countRow(locked.get(mailbox), 1, size)

@@ -80,13 +80,14 @@ const texts = {
     SELECT dedup_key, region, 0 AS bytes FROM twin UNION ALL SELECT NULL, region, bytes FROM used`,
   insert: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
       held_by, attempts, answered_failures, failing_ms, retry_at, asked, size, key_id, payload)
-    SELECT mailbox_id, region, place, delivery, dedup_key, organizations, received_at, $16::bigint,
+    SELECT mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
       CASE WHEN held THEN $17::text END, attempts, answered_failures, failing_ms, retry_at, asked,
       octet_length(payload), key_id, payload
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-      $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bytea[])
-      WITH ORDINALITY AS new (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, held,
-        attempts, answered_failures, failing_ms, retry_at, asked, key_id, payload, nth)
+      $8::bigint[], $9::boolean[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+      $15::text[], $16::bytea[])
+      WITH ORDINALITY AS new (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
+        held, attempts, answered_failures, failing_ms, retry_at, asked, key_id, payload, nth)
     ORDER BY nth
     ON CONFLICT (dedup_key, region) DO NOTHING
     RETURNING id, mailbox_id, region, dedup_key, size`,
@@ -148,7 +149,7 @@ const texts = {
 
   // What waits, by its id or by what no two rows share, and whether it is just being sent.
   standing: `SELECT row.id, row.mailbox_id, row.region, row.dedup_key, row.organizations,
-      coalesce(row.place, row.id) AS place,
+      coalesce(row.place, row.id) AS place, row.spooled_at,
       ${isAlive('row.held_by', '$4', '$5')} OR (${isAlive('box.owner', '$4', '$5')} AND ${isHead}
         AND (box.owner = $4 AND box.id = (SELECT mailbox_id FROM waiting WHERE id = $6::bigint)) IS NOT TRUE)
         AS is_being_sent

@@ -112,7 +112,7 @@ export function prepareStatements(database: DatabaseSync) {
     unholdOwn: 'UPDATE waiting SET held_by = NULL WHERE delivery = ? AND held_by = ?',
     again: `UPDATE waiting SET held_by = NULL, attempts = ?, answered_failures = ?, failing_ms = ?, retry_at = ?,
         asked = ? WHERE id = ?`,
-    removeRow: 'DELETE FROM waiting WHERE id = ? RETURNING mailbox_id, region, size',
+    removeRow: `DELETE FROM waiting WHERE id = ? RETURNING mailbox_id, region, size, ${PLACE} AS place, spooled_at`,
 
     newestLetter: 'SELECT max(id) AS id FROM dead_letters',
     bury: `INSERT INTO dead_letters (mailbox_id, region, came, delivery, dedup_key, organizations, received_at, died_at,

@@ -1,4 +1,4 @@
-import { allOf, columnsOf, idsOf } from '../rows.ts'
+import { allOf, columnsOf, idsOf, type Former } from '../rows.ts'
 import { NO_PROGRESS, regionOf, type Appended, type MailboxAddress, type NewRow } from '../spool.ts'
 import { leaseIsGood, type Moment } from './leases.ts'
 import { one, type Statements } from './statements.ts'
@@ -44,8 +44,8 @@ export function createWaitingRows(sql: Statements) {
     sql.countInRegion.run(region, bytes)
   }
 
-  /** Where neither a twin nor a quota is in the way. `place`: of the row that it comes from; null: behind all others. */
-  function insert(row: NewRow, at: Moment, place: number | null): { id: number; mailbox: number } {
+  /** Where neither a twin nor a quota is in the way: behind all others, or where `former` was. */
+  function insert(row: NewRow, at: Moment, former?: Former): { id: number; mailbox: number } {
     const { mailbox: address, state, payload } = row
     const mailbox = mailboxFor(address)
     const region = regionOf(address)
@@ -53,12 +53,12 @@ export function createWaitingRows(sql: Statements) {
     const { lastInsertRowid } = sql.newRow.run(
       mailbox,
       region,
-      place,
+      former?.place ?? null,
       row.delivery,
       row.dedupKey,
       JSON.stringify(row.organizations),
       row.receivedAt,
-      at.now,
+      former?.spooled_at ?? at.now,
       state.kind === 'held' ? at.instance : null,
       attempts,
       answeredFailures,
@@ -73,9 +73,10 @@ export function createWaitingRows(sql: Statements) {
     return { id: Number(lastInsertRowid), mailbox }
   }
 
-  function remove(id: number): void {
-    const row = one<{ mailbox_id: number; region: string; size: number }>(sql.removeRow, id)
+  function remove(id: number): Former | undefined {
+    const row = one<Former & { mailbox_id: number; region: string; size: number }>(sql.removeRow, id)
     if (row !== undefined) count(row.mailbox_id, row.region, -1, -row.size)
+    return row
   }
 
   /** One dead letter tells of a webhook that was not delivered as well as two, for the organizations of both. */
@@ -110,7 +111,7 @@ export function createWaitingRows(sql: Statements) {
       return { kind: 'duplicate' }
     }
     if (row.state.kind === 'dead') {
-      const { id, mailbox } = insert(row, at, null)
+      const { id, mailbox } = insert(row, at)
       const letter = bury(id, row.state.reason, row.state.attempts, at)
       return letter === undefined ? { kind: 'duplicate' } : { kind: 'stored', id: letter, mailbox }
     }
@@ -118,7 +119,7 @@ export function createWaitingRows(sql: Statements) {
       const used = one<{ bytes: number }>(sql.usageOf, region)?.bytes ?? 0
       if (used + row.payload.bytes.length > quota) return { kind: 'full' }
     }
-    return { kind: 'stored', ...insert(row, at, null) }
+    return { kind: 'stored', ...insert(row, at) }
   }
 
   function twinOf({ dedupKey, mailbox }: NewRow, except: number): Twin | undefined {
@@ -131,19 +132,19 @@ export function createWaitingRows(sql: Statements) {
   }
 
   /**
-   * Gives the place of a row that nobody sends to `rows`: those that wait there already take their organizations along.
+   * Gives the place of a row that nobody sends, and its age, to `rows`: those that wait there already take their
+   * organizations along.
    * Nothing is done while one of these is being sent; they are returned.
    */
   function replace(id: number, rows: readonly NewRow[], at: Moment, idle?: number): readonly Twin[] {
     const twins = rows.map((row) => twinOf(row, id))
     const beingSent = twins.filter((twin): twin is Twin => twin !== undefined && isBeingSent(twin, at, idle))
     if (beingSent.length > 0) return beingSent
-    const place = one<{ place: number }>(sql.placeOf, id)?.place ?? null
     // It goes first: it may be its own twin. What waits already is never refused for want of room.
-    remove(id)
+    const former = remove(id)
     for (const [index, row] of rows.entries()) {
       const twin = twins[index]
-      if (twin === undefined) insert(row, at, place)
+      if (twin === undefined) insert(row, at, former)
       else sql.organizations.run(allOf(twin.organizations, row.organizations), twin.id)
     }
     return []

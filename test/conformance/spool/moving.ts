@@ -130,6 +130,21 @@ export function movingConformance(name: string, adapter: Adapter): void {
         expect(await drain(us)).toEqual(['1', '2'])
       })
 
+      it('is with it since when it has been waiting: where it comes, it is no younger', async () => {
+        const [, last = 0] = await stored(row('1', us), row('2', us, { organizations: ['10', '11'] }))
+        clock.advance(60_000)
+        const rows = [row('2', held), row('2', us, { organizations: ['11'] })]
+        expect(await spool.relocate([{ row: last, rows }])).toBe(1)
+        await spool.settle(await claimed(us), { kind: 'moved', rows: [row('1', eu)] })
+        await stored(row('3', eu))
+        const since = async (mailbox: MailboxAddress, organization: string) =>
+          (await waitingFor(mailbox, organization)).map(({ spooledAt }) => spooledAt)
+        const now = clock.now()
+        expect(await since(eu, '10')).toEqual([now - 60_000, now])
+        expect(await since(held, '10')).toEqual([now - 60_000])
+        expect(await since(us, '11')).toEqual([now - 60_000])
+      })
+
       it('makes it the head that the list of mailboxes tells of', async () => {
         const [first = 0] = await stored(row('1', us))
         await stored(row('2', eu, { state: { kind: 'waiting', ...NO_PROGRESS, attempts: 3, retryAt: NOW + 9 } }))

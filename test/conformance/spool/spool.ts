@@ -386,7 +386,7 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(await spool.next(us.mailbox)).toEqual({ kind: 'empty' })
         expect(await drain(eu.mailbox)).toEqual(['1', '2'])
         const [left] = await spool.list().then((all) => all.filter(({ depth }) => depth > 0))
-        expect(left).toMatchObject({ address: box('1', 'us'), depth: 1, oldestAt: clock.now() })
+        expect(left).toMatchObject({ address: box('1', 'us'), depth: 1, oldestAt: clock.now() - 500 })
       })
 
       it('leaves out what waits already where something is moved to, and takes it from itself', async () => {

@@ -185,6 +185,19 @@ describe('a command whose region is late', () => {
     expect(heard()).toEqual([])
     expect(await gateway.spool.takeOver()).toEqual([])
   })
+
+  it('is told at once, and only there, also when it fails so late that an answer is owed by then', async () => {
+    const us = late()
+    const { command, clock, heard, gateway, regions } = await setUp({ us: us.answer })
+    const reply = command()
+    await regions.us?.nextRequest()
+    clock.advance(2400)
+    await gateway.spool.usage()
+    us.held[0]?.writeHead(500).end()
+    expect((await reply).json()).toMatchObject({ response_type: 'ephemeral' })
+    expect(heard()).toEqual([])
+    expect(await gateway.spool.takeOver()).toEqual([])
+  })
 })
 
 describe('an action whose regions are late', () => {

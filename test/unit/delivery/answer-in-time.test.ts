@@ -37,7 +37,7 @@ const won: Outcome = {
 const lost: Outcome = { kind: 'lost', results: [{ kind: 'timed_out', sent: true, region: 'eu', timing }] }
 
 /** A webhook under way, with a store that does what it is told when it is told. */
-function begin() {
+function begin(failure: 'respond' | 'post' = 'post') {
   const clock = createManualClock()
   const steps: string[] = []
   const outcome = Promise.withResolvers<Outcome>()
@@ -69,7 +69,7 @@ function begin() {
     goesOn = asked
     return dispatched
   }
-  answerInTime(what, ask, times, { late, clock }).then(
+  answerInTime(what, ask, { ...times, failure }, { late, clock }).then(
     ({ inTime }) => steps.push(inTime.kind),
     () => steps.push('rejected'),
   )
@@ -128,7 +128,17 @@ describe('an answer that comes while it is being written down that one is owed',
 })
 
 describe('a failure that comes while it is being written down that an answer is owed', () => {
-  it('is told by the answer that is owed, not by another one', async () => {
+  it('is told at once where that is how failures are told, and nobody can find that an answer was owed', async () => {
+    const webhook = begin('respond')
+    await webhook.at(2450, 'lost')
+    await webhook.at(2460, 'written')
+    expect(webhook.steps).toEqual(['owe', 'take back'])
+    await webhook.at(2470, 'taken back')
+    expect(webhook.steps).toEqual(['owe', 'take back', 'decided'])
+    expect(webhook.pending()).toBe(0)
+  })
+
+  it('is told by the answer that is owed where it goes there anyway, not by another one', async () => {
     const webhook = begin()
     await webhook.at(2450, 'lost')
     await webhook.at(2460, 'written')

@@ -230,7 +230,7 @@ describe('a document', () => {
     [
       'a table that stands twice',
       '{"organizations":[],\n"organizations":[]}',
-      'rows.json:2:1 this key stands twice in the same map',
+      'rows.json:2:1 organizations stands twice in the same map',
     ],
     ['a list instead of tables', '[]', 'rows.json:1:1 must be a map'],
     ['nothing in it', '', 'rows.json:1:1 the file is empty'],
