@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Dispatched, Outcome } from '../dispatch/region-result.ts'
+import type { Promised } from '../provider.ts'
 import type { LateAnswers } from './late-answers.ts'
 import type { LateCase } from './late-case.ts'
 import { writeDownAt } from './write-ahead.ts'
@@ -9,12 +10,10 @@ export type InTime = { readonly kind: 'decided'; readonly outcome: Outcome } | {
 
 type First = InTime | { readonly kind: 'fault'; readonly error: unknown }
 
-interface Limits {
+interface Terms extends Pick<Promised & { kind: 'late_answer' }, 'failure'> {
   /** Monotonic. */
   readonly startedAt: number
   readonly deadline: number
-  /** How it is told that every region has failed: in the response, or where late answers go. */
-  readonly failure: 'respond' | 'post'
 }
 
 /**
@@ -25,7 +24,7 @@ interface Limits {
 export async function answerInTime(
   what: LateCase,
   begin: (goesOn: () => boolean) => Dispatched,
-  { startedAt, deadline, failure }: Limits,
+  { startedAt, deadline, failure }: Terms,
   { late, clock }: { readonly late: LateAnswers; readonly clock: Clock },
 ): Promise<{ inTime: InTime; dispatched: Dispatched }> {
   let written = false

@@ -28,7 +28,7 @@ export interface LateAnswers {
    * (monotonic), and then nothing is owed.
    */
   owe(what: LateCase, message: LateMessage | undefined, giveUpAt: number): Promise<void>
-  /** It was answered in time after all; also to be called while `owe` is still under way. Never rejects. */
+  /** All is said in the response after all; also to be called while `owe` is still under way. Never rejects. */
   forgive(what: LateCase): Promise<void>
   /**
    * Waits for the running calls, asks again what may be asked again and posts one answer. Resolves when that and every

@@ -1,4 +1,16 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type YAMLError,
+} from 'yaml'
 import type { z } from 'zod'
 
 /** A fault at a place in the file: the key that should not be there, or the value that is wrong or missing. */
@@ -18,29 +30,12 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
   const lines = new LineCounter()
   const line = (offset: number, message: string) => {
     const { line, col } = lines.linePos(offset)
-    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)} ${message}`
+    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)} ${inOneLine(message)}`
   }
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-    // Where the text itself is broken, only its first fault is one: the parser guesses from there on.
-    const broken = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY')
-    const faults = (broken ? [broken] : document.warnings).map(({ code, pos, message }) =>
-      line(pos[0], wordsFor[code] ?? inOneLine(message)),
-    )
-    const repeated = new Set(broken ? [] : document.errors.map(({ pos }) => pos[0]))
-    visit(document, {
-      Pair(_, pair, around) {
-        const { key } = pair
-        if (repeated.has(offsetOf(key, -1))) {
-          const path = written(pathOf([...around, pair]))
-          faults.push(line(offsetOf(key, 0), `${path}stands twice in the same map`))
-        }
-        if (!isScalar(key) || typeof key.value === 'object') faults.push(line(offsetOf(key, 0), 'a key must be text'))
-      },
-      Alias(_, alias) {
-        if (alias.resolve(document) === undefined) faults.push(line(offsetOf(alias, 0), 'no anchor has this name'))
-      },
-    })
+    // The parser does not say which key it is that stands twice, nor always where.
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+    const faults = brokenAt(document).map(({ offset, message }) => line(offset, message))
     if (faults.length > 0) return { ok: false, faults }
     if (document.contents === null) return { ok: false, faults: [line(0, 'the file is empty')] }
     // The limit is what stands between a few nested aliases and all of the memory.
@@ -55,12 +50,53 @@ export function readLocatedYaml(text: string, file: string): LocatedYaml {
 
 const tooDeep = 'the file is nested too deeply'
 
+interface Broken {
+  readonly offset: number
+  readonly message: string
+}
+
+/** What is wrong with a document whatever it is to hold, in the order of the file. */
+function brokenAt(document: Document.Parsed): Broken[] {
+  // Where the text itself is broken, only its first fault is one: the parser guesses from there on.
+  const [broken] = document.errors
+  if (broken !== undefined) return [brokenBy(broken)]
+  const faults = document.warnings.map(brokenBy)
+  visit(document, {
+    Map(_, map, around) {
+      const known = new Set<string>()
+      for (const { key } of map.items) {
+        const offset = offsetOf(key, 0)
+        if (!isScalar(key) || typeof key.value === 'object') {
+          faults.push({ offset, message: 'a key must be text' })
+          continue
+        }
+        // As text, since that is what 1 and "1" become.
+        const name = String(key.toJSON())
+        if (known.has(name)) {
+          const path = written([...pathOf([...around, map]), name])
+          faults.push({ offset, message: `${path}stands twice in the same map` })
+        }
+        known.add(name)
+      }
+    },
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return
+      faults.push({ offset: offsetOf(alias, 0), message: 'no anchor has this name' })
+    },
+  })
+  return faults.toSorted((a, b) => a.offset - b.offset)
+}
+
+function brokenBy({ code, pos, message }: YAMLError): Broken {
+  return { offset: pos[0], message: wordsFor[code] ?? message }
+}
+
 const wordsFor: Readonly<Record<string, string>> = {
   RESOURCE_EXHAUSTION: tooDeep,
   MULTIPLE_DOCS: 'the file holds more than one document',
 }
 
-/** The parser's messages quote the text, where a carriage return or an escape sequence of a terminal may stand. */
+/** Messages quote the text, where a carriage return or an escape sequence of a terminal may stand. */
 function inOneLine(message: string): string {
   return message.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
@@ -109,7 +145,7 @@ function rendered(
     .map(({ fault, offset }) => line(offset, `${written(fault.path)}${fault.message}`))
 }
 
-/** The keys and indices that lead to a pair through the nodes around it. */
+/** The keys and indices that lead to the last of these nodes, each of which is around the next. */
 function pathOf(nodes: readonly unknown[]): PropertyKey[] {
   return nodes.flatMap((node, at): PropertyKey[] => {
     if (isPair(node)) return [String(node.key)]

@@ -106,7 +106,7 @@ export interface WaitingRow extends Progress {
   readonly dedupKey: string
   readonly organizations: readonly Id[]
   readonly receivedAt: number
-  /** Unix milliseconds: when it began to wait here. */
+  /** Unix milliseconds: since when it has been waiting, in whichever mailboxes. */
   readonly spooledAt: number
   readonly payload: Sealed
 }
@@ -122,8 +122,9 @@ export type Settlement =
   /** It stays where it is; a held row waits from now on, and a mailbox is let go. */
   | ({ readonly kind: 'again' } & Progress)
   /**
-   * Its place is taken by these rows, in their mailboxes: before all that came later than it did. One that waits there
-   * already takes their organizations along; while it is being sent, the row stays where it is for a moment more.
+   * Its place is taken by these rows, in their mailboxes: before all that came later than it did, and as old as it is.
+   * One that waits there already takes their organizations along; while it is being sent, the row stays where it is for a
+   * moment more.
    */
   | { readonly kind: 'moved'; readonly rows: readonly NewRow[] }
 

@@ -193,8 +193,9 @@ function checkAnswers({ webhook, arrivals, calls, posts, endings }: Story, sched
 }
 
 /**
- * A known limit: an answer that comes while it is being written down that one is owed is given although the store cannot
- * take that back by the deadline. If its process ends before the store can, whoever takes over tells the user as well.
+ * A known limit: what is to be said in the response, and comes while it is being written down that an answer is owed, is
+ * said although the store cannot take that back by the deadline. If its process ends before the store can, whoever takes
+ * over tells the user as well.
  */
 function canNotTakeBack({ faults }: Schedule): boolean {
   const has = (...kinds: string[]): boolean => faults.some(({ kind }) => kinds.includes(kind))

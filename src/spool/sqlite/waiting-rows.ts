@@ -133,8 +133,7 @@ export function createWaitingRows(sql: Statements) {
 
   /**
    * Gives the place of a row that nobody sends, and its age, to `rows`: those that wait there already take their
-   * organizations along.
-   * Nothing is done while one of these is being sent; they are returned.
+   * organizations along. Nothing is done while one of these is being sent; they are returned.
    */
   function replace(id: number, rows: readonly NewRow[], at: Moment, idle?: number): readonly Twin[] {
     const twins = rows.map((row) => twinOf(row, id))
