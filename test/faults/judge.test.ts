@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isPending, judge, SLACK_MS, type Excuses, type Row } from './judge.ts'
+import { isLateOnly, isPending, judge, SLACK_MS, type Excuses, type Row } from './judge.ts'
 import { openLedger, type Execution, type Heard, type Ledger, type Sent } from './ledger.ts'
 import type { Surface } from './surfaces.ts'
 import { hurtTeams, movingTeams, neighbour, teamEverywhere } from './teams.ts'
@@ -102,6 +102,16 @@ describe('an event', () => {
     const { row, failures } = judged(ledger)
     expect(row).toMatchObject({ inTime: 0, late: 1, slowestMs: SLACK_MS + 1 })
     expect(failures).toEqual([`event: 1 answered later than ${SLACK_MS} ms, the slowest after ${SLACK_MS + 1}`])
+  })
+
+  it('that is late is in doubt as long as nothing else is wrong', () => {
+    const ledger = openLedger()
+    take(ledger, send(ledger, 'event', accepted))
+    expect(isLateOnly(judge(ledger, {}))).toBe(false)
+    take(ledger, send(ledger, 'event', accepted, { tookMs: SLACK_MS + 1 }))
+    expect(isLateOnly(judge(ledger, {}))).toBe(true)
+    reach(ledger, send(ledger, 'event', accepted))
+    expect(isLateOnly(judge(ledger, {}))).toBe(false)
   })
 
   it('that got no answer at all is a failure, unless the gateway was going away', () => {

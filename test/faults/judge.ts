@@ -99,6 +99,11 @@ export function judge(ledger: Ledger, excuses: Excuses): Verdict {
   return { rows, notes: ledger.notes, failures }
 }
 
+/** Nothing else is wrong: what went on beside it may have kept the gateway from its core. */
+export function isLateOnly({ rows, failures }: Verdict): boolean {
+  return failures.length > 0 && failures.length === rows.filter(({ late }) => late > 0).length
+}
+
 /** What goes to the region next door shall not notice that anything is wrong. */
 function rowOf({ surface, team }: Sent): Row['surface'] {
   return surface === 'command' && team === neighbour ? 'command, neighbour' : surface

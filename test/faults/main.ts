@@ -1,7 +1,8 @@
 /*
  * Lets everything go wrong that can, on every surface, to the gateway as it is shipped: a process of its own between
  * real sockets. Prints what became of every request and exits with 1 if anything accepted was lost, came in another
- * order within its mailbox, or was answered later than Slack waits.
+ * order within its mailbox, or was answered later than Slack waits. What is only late, with other faults beside it, is
+ * judged by what it is by itself.
  *
  *   npm run faults [-- --quick] [--only <fault>] [--seed <number>] [--jobs <number>] [--json]
  *                     [--sabotage <module>] [--patience <seconds>] [--logs <folder>] [--list]

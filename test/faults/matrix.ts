@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Skipped, type Fault, type Form } from './fault.ts'
-import { judge, type Verdict } from './judge.ts'
+import { isLateOnly, judge, type Verdict } from './judge.ts'
 import { seeded } from './seeded.ts'
 import { heading, legend, lineOf } from './table.ts'
 import { importDirectory, openWorld, type Load, type World } from './world.ts'
@@ -44,12 +44,22 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
   const table: object[] = []
   const numbered = [...faults.entries()]
 
-  const worker = async (waiting: [number, Fault][]): Promise<void> => {
+  const inDoubt: [number, Fault][] = []
+  const worker = async (waiting: [number, Fault][], { hasOthersBeside = false } = {}): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, fault] = next
       const result = await runFault(fault, { ...options, seed: seed + at, template: template.folder })
-      report(fault, result)
+      if (hasOthersBeside && result.kind === 'judged' && isLateOnly(result.verdict)) {
+        inDoubt.push(next)
+        note(
+          `${fault.name}: late beside other faults, and to be judged by itself: ${result.verdict.failures.join('; ')}`,
+        )
+      } else report(fault, result)
     }
+  }
+  const note = (text: string): void => {
+    print(`  (${text})`)
+    table.push({ note: text })
   }
   const report = ({ name }: Fault, result: Result): void => {
     switch (result.kind) {
@@ -67,9 +77,9 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
           print(lineOf({ fault: name, surface: row.surface, row }) + took)
           table.push({ fault: name, ...row })
         }
-        for (const note of result.verdict.notes) {
-          print(`  (${note})`)
-          table.push({ fault: name, note })
+        for (const text of result.verdict.notes) {
+          print(`  (${text})`)
+          table.push({ fault: name, note: text })
         }
         if (result.verdict.failures.length === 0) return
         failures.push(...result.verdict.failures.map((failure) => `${name}: ${failure}`), ...tail(result.log))
@@ -83,9 +93,9 @@ export async function runMatrix(faults: readonly Fault[], options: MatrixOptions
     } = Object.groupBy(numbered, ([, { alone, world }]) =>
       alone === true ? 'alone' : world?.fleet === undefined ? 'together' : 'fleets',
     )
-    await Promise.all(Array.from({ length: jobs }, () => worker(together)))
+    await Promise.all(Array.from({ length: jobs }, () => worker(together, { hasOthersBeside: jobs > 1 })))
     // Three gateways, two servers and all that surrounds them are as much as a small machine can carry in time.
-    for (const phase of [fleets, alone]) await worker(phase)
+    for (const phase of [fleets, alone, inDoubt]) await worker(phase)
   } finally {
     await template.remove()
   }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 interface Report {
   readonly exitCode: unknown
-  readonly table: readonly { readonly surface: string; readonly lost: number }[]
+  readonly table: readonly { readonly surface: string; readonly lost: number; readonly note?: string }[]
   readonly failures: readonly string[]
 }
 
@@ -35,5 +35,12 @@ describe('the fault matrix', () => {
     const lost = table.find(({ surface }) => surface === 'event')?.lost ?? 0
     expect(lost).toBeGreaterThan(0)
     expect(failures).toContain(`region refuses: event: ${lost} lost`)
+  })
+
+  it('reports what is late, and exits with 1, where that is so also with nothing beside it', async () => {
+    const { exitCode, table, failures } = await faults('--only', 'region refuses', '--sabotage', 'late-replies')
+    expect(exitCode).toBe(1)
+    expect(table[0]?.note).toContain('region refuses: late beside other faults, and to be judged by itself')
+    expect(failures.join('\n')).toMatch(/^region refuses: .*answered later than 3000 ms/)
   })
 })
