@@ -93,9 +93,12 @@ function begin(failure: 'respond' | 'post' = 'post') {
 }
 
 describe('an answer that comes while it is being written down that one is owed', () => {
-  it('is given once nobody can find any more that one was owed', async () => {
-    const webhook = begin()
-    await webhook.at(2450, 'won')
+  it.each([
+    { what: 'it', comes: 'won', failure: 'post' },
+    { what: 'a failure, where that is told in the response,', comes: 'lost', failure: 'respond' },
+  ] as const)('$what is told once nobody can find any more that one was owed', async ({ comes, failure }) => {
+    const webhook = begin(failure)
+    await webhook.at(2450, comes)
     await webhook.at(2460, 'written')
     expect(webhook.steps).toEqual(['owe', 'take back'])
     await webhook.at(2470, 'taken back')
@@ -128,16 +131,6 @@ describe('an answer that comes while it is being written down that one is owed',
 })
 
 describe('a failure that comes while it is being written down that an answer is owed', () => {
-  it('is told at once where that is how failures are told, and nobody can find that an answer was owed', async () => {
-    const webhook = begin('respond')
-    await webhook.at(2450, 'lost')
-    await webhook.at(2460, 'written')
-    expect(webhook.steps).toEqual(['owe', 'take back'])
-    await webhook.at(2470, 'taken back')
-    expect(webhook.steps).toEqual(['owe', 'take back', 'decided'])
-    expect(webhook.pending()).toBe(0)
-  })
-
   it('is told by the answer that is owed where it goes there anyway, not by another one', async () => {
     const webhook = begin()
     await webhook.at(2450, 'lost')
