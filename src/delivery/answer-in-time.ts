@@ -64,11 +64,21 @@ export async function answerInTime(
   async function reconsidered(first: First, { over, untilDeadline }: NonNullable<typeof owing>): Promise<First> {
     await over
     if (first.kind === 'late' || !written) return first
-    if (first.kind === 'fault' || (first.outcome.kind === 'lost' && failure === 'post')) return { kind: 'late' }
+    if (first.kind === 'fault' || (first.outcome.kind === 'lost' && (failure === 'post' || isLate(first.outcome)))) {
+      return { kind: 'late' }
+    }
     // Whoever took it over from here, if this process went away, would say something as well.
     await Promise.race([late.forgive(what), untilDeadline])
     // Nothing is owed any more: what is still asked ends with the deadline, as it does without a debt.
     decided ??= false
     return first
   }
+}
+
+/**
+ * A call that the deadline has ended is late, whichever of the deadline's timers ran first: what it never sent may still
+ * be sent.
+ */
+function isLate({ results }: Outcome & { kind: 'lost' }): boolean {
+  return results.some(({ kind }) => kind === 'timed_out')
 }

@@ -34,7 +34,11 @@ const won: Outcome = {
   kind: 'won',
   winner: { kind: 'answered', region: 'eu', timing, reply: { status: 200, rawHeaders: [], body: Buffer.from('done') } },
 }
-const lost: Outcome = { kind: 'lost', results: [{ kind: 'timed_out', sent: true, region: 'eu', timing }] }
+const lost: Outcome = {
+  kind: 'lost',
+  results: [{ kind: 'failed', reason: 'http_500', sent: true, rawHeaders: [], region: 'eu', timing }],
+}
+const timedOut: Outcome = { kind: 'lost', results: [{ kind: 'timed_out', sent: false, region: 'eu', timing }] }
 
 /** A webhook under way, with a store that does what it is told when it is told. */
 function begin(failure: 'respond' | 'post' = 'post') {
@@ -78,11 +82,15 @@ function begin(failure: 'respond' | 'post' = 'post') {
     pending: () => clock.pending(),
     /** What a call that is still running is told at the deadline. */
     goesOn: () => goesOn(),
-    async at(ms: number, happens: 'won' | 'lost' | 'fault' | 'written' | 'not written' | 'taken back' | 'nothing') {
+    async at(
+      ms: number,
+      happens: 'won' | 'lost' | 'timed out' | 'fault' | 'written' | 'not written' | 'taken back' | 'nothing',
+    ) {
       clock.advance(ms - clock.monotonic())
       await nextTurn()
       if (happens === 'won') outcome.resolve(won)
       if (happens === 'lost') outcome.resolve(lost)
+      if (happens === 'timed out') outcome.resolve(timedOut)
       if (happens === 'fault') outcome.reject(new TypeError('a fault'))
       if (happens === 'written') owing.resolve()
       if (happens === 'not written') owing.reject(new Error('no disk'))
@@ -188,7 +196,26 @@ describe('an answer that is late', () => {
     await webhook.at(2000, 'nothing')
     expect(webhook.steps).toEqual(['owe'])
     await webhook.at(2499, 'written')
-    await webhook.at(BUDGET_MS, 'lost')
+    await webhook.at(BUDGET_MS, 'timed out')
     expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+  })
+
+  // Timers of one moment run one after the other, with promises in between.
+  it.each(['respond', 'post'] as const)(
+    'is owed also where the calls hear of the deadline first, if a failure is to %s',
+    async (failure) => {
+      const webhook = begin(failure)
+      await webhook.at(2000, 'written')
+      await webhook.at(BUDGET_MS - 1, 'timed out')
+      expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+      expect(webhook.pending()).toBe(0)
+    },
+  )
+
+  it('is told as a failure, in the response, where nothing could be promised', async () => {
+    const webhook = begin('respond')
+    await webhook.at(2000, 'not written')
+    await webhook.at(BUDGET_MS - 1, 'timed out')
+    expect(webhook.steps).toEqual(['owe', 'decided'])
   })
 })
