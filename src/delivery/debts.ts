@@ -54,7 +54,7 @@ export interface Debt extends Turn, Pick<EndedAnswer, 'owedAt'> {
   what: LateCase | undefined
   /** All is said that this process has to say of it. */
   isOver: boolean
-  /** A region was not asked again, since nobody whom it was asked for is there any more. */
+  /** A region was not asked again, since nobody whom it was asked for is there any more, or it is sent nothing. */
   isLeft: boolean
 }
 

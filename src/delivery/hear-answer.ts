@@ -1,5 +1,11 @@
 import type { Clock } from '../clock.ts'
-import { isSuccess, wasSentInVain, type RegionReply, type RegionResult } from '../dispatch/region-result.ts'
+import {
+  isSuccess,
+  wasSentInVain,
+  type RefusedReason,
+  type RegionReply,
+  type RegionResult,
+} from '../dispatch/region-result.ts'
 import type { LateMessage } from '../provider.ts'
 import { judge } from './judge.ts'
 import type { AskedRegion } from './late-case.ts'
@@ -9,6 +15,22 @@ import { mayTryAgain } from './pause.ts'
 const NEVER_SENT_MS = 60_000
 /** How long anything may be asked again or posted: the provider stops listening after half an hour. */
 export const ANSWERABLE_MS = 1_500_000
+
+/**
+ * An act is not sent after somebody who has left, nor kept for when they, or their region, are back: who waits for its
+ * answer would wait for an operator.
+ */
+const endings: ReadonlySet<RefusedReason> = new Set([
+  'moved',
+  'held',
+  'region_down',
+  'region_draining',
+  'unknown_region',
+])
+
+export function isLeft(result: RegionResult): boolean {
+  return result.kind === 'refused' && endings.has(result.reason)
+}
 
 /** What the regions asked have made of it. */
 export type Heard =
@@ -44,7 +66,8 @@ export interface Call {
 /**
  * Waits for the first 2xx that says something. When every call has ended without any 2xx, regions are asked again: each
  * that never got the request for 60 s after the webhook came, and each that is idempotent and failed for 25 min; an
- * answer below 500 is an end, and so is that nobody whom it was asked for lives there any more. Nobody is asked any more
+ * answer below 500 is an end, and so is that nobody whom it was asked for lives there any more, or that nothing may be
+ * sent there but what waits in mailboxes. Nobody is asked any more
  * once a 2xx has come, or once somebody else may be asking. `ended`: all calls are over as well.
  */
 export function hearAnswer(
@@ -111,8 +134,7 @@ export function hearAnswer(
   function askableUntil({ name }: AskedRegion, result: RegionResult): number | undefined {
     if (result.kind === 'answered' || result.kind === 'spooled') return undefined
     if (judge(result, clock.now()).kind === 'refused') return undefined
-    // An act is not sent after somebody who has left, nor kept for when they are back.
-    if (result.kind === 'refused' && (result.reason === 'moved' || result.reason === 'held')) return undefined
+    if (isLeft(result)) return undefined
     if (idempotent(name)) return asking.startedAt + ANSWERABLE_MS
     const sent = result.kind !== 'refused' && result.sent
     return sent ? undefined : asking.startedAt + NEVER_SENT_MS

@@ -4,7 +4,7 @@ import type { Sealer } from '../spool/seal.ts'
 import type { OrphanedAnswer, OwedAnswers, Sealed } from '../spool/spool.ts'
 import type { Alarms } from '../telemetry/alarm.ts'
 import { createDebts, lineOf, reasonOf, type Debt, type DebtsParts, type Ending } from './debts.ts'
-import { ANSWERABLE_MS, hearAnswer, type Call, type Heard } from './hear-answer.ts'
+import { ANSWERABLE_MS, hearAnswer, isLeft, type Call, type Heard } from './hear-answer.ts'
 import {
   packCase,
   packMessage,
@@ -217,11 +217,12 @@ export function createLateAnswers(parts: LateAnswersParts): LateAnswers {
   async function ask(debt: Debt, what: LateCase, region: AskedRegion, attempt: number): Promise<RegionResult> {
     const { name } = region
     const there = await parts.stillThere(what, region)
-    if (typeof there !== 'string') {
-      return await parts.ask(what, { name, organizations: there }, attempt, () => debt.isOurs())
-    }
-    debt.isLeft ||= there !== 'directory_away'
-    return { kind: 'refused', region: name, reason: there, timing: { startedMs: 0, endedMs: 0 } }
+    const result: RegionResult =
+      typeof there === 'string'
+        ? { kind: 'refused', region: name, reason: there, timing: { startedMs: 0, endedMs: 0 } }
+        : await parts.ask(what, { name, organizations: there }, attempt, () => debt.isOurs())
+    debt.isLeft ||= isLeft(result)
+    return result
   }
 
   function hear(debt: Debt, what: LateCase, calls: readonly Call[], attempt: number): ReturnType<typeof hearAnswer> {

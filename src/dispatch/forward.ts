@@ -80,7 +80,7 @@ export type Attempt =
       readonly deadline: number
       readonly goesOn: () => boolean
     }
-  /** Afterwards, with all of `timeout_ms`; a region that is draining still takes it. */
+  /** Afterwards, with all of `timeout_ms`; a region that is draining still takes what comes from its mailboxes. */
   | {
       readonly kind: 'deferred'
       readonly priority: Priority
@@ -124,7 +124,7 @@ export function createForward({ clock, ids, client, signed }: ForwardParts): For
     const to = client(destination)
     if (region === undefined || to === undefined) return refused('unknown_region')
     if (region.state === 'down') return refused('region_down')
-    if (region.state === 'draining' && attempt.kind === 'first') return refused('region_draining')
+    if (region.state === 'draining' && attempt.priority !== 'mailbox') return refused('region_draining')
     const { startedAt, deadline } =
       attempt.kind === 'first' ? attempt : { startedAt: now, deadline: now + region.timeoutMs }
     const result = await to.call({

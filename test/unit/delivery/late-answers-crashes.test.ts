@@ -138,7 +138,7 @@ describe('any schedule', { timeout: 60_000 }, () => {
           answered('eu', 200, 'unspeakable'),
           answered('eu', 404, 'no'),
           failed('eu'),
-          refused('eu'),
+          refused('eu', 'circuit_open'),
           timedOut('eu'),
           unreachable,
         ),

@@ -187,7 +187,7 @@ describe('following the calls of a webhook', () => {
 
   it.each([
     ['could not be connected to', unreachable],
-    ['was not asked', refused('eu')],
+    ['was not asked', refused('eu', 'queue_full')],
     ['had no slot in time', { kind: 'timed_out', region: 'eu', timing, sent: false } as const],
   ])('asks a region again that %s, with attempt numbers that go up', async (_, result) => {
     const world = createWorld({ regions: { eu: once(says(result), says(result), says(result), ok('done')) } })
@@ -196,6 +196,26 @@ describe('following the calls of a webhook', () => {
     await world.run(MINUTE)
     expect(attemptsAt(world, 'eu')).toEqual([1, 2, 3, 4])
     expect(texts(world)).toEqual(['done'])
+    expectNothingOwed(world, instance)
+  })
+
+  it.each(['region_down', 'region_draining', 'unknown_region'] as const)(
+    'waits for no region that is sent nothing (%s): the user is told at once that it failed',
+    async (reason) => {
+      const regions = { eu: idempotent(says(refused('eu', reason)), ok('done')), us: once(says(failed('us'), 3000)) }
+      const world = createWorld({ regions })
+      const instance = await follow(world)
+      await world.run(3000)
+      expect(texts(world)).toEqual(['sorry: failed'])
+      expect(attemptsAt(world, 'eu')).toEqual([1])
+      expectNothingOwed(world, instance)
+    },
+  )
+
+  it('does not know what a region has done that was asked before nothing was sent there any more', async () => {
+    const world = createWorld({ regions: { eu: idempotent({ result: 'never' }, says(refused('eu', 'region_down'))) } })
+    const instance = await takeOver(world)
+    expect(texts(world)).toEqual(['sorry: unknown'])
     expectNothingOwed(world, instance)
   })
 

@@ -94,9 +94,12 @@ describe('forwarding a webhook', () => {
     expect(headers[headers.indexOf('silo-attempt') + 1]).toBe('7')
   })
 
-  it('still makes a deferred attempt at a region that is draining, but none at one that is down', async () => {
+  it('still sends a region that is draining what waited in a mailbox, but no act, and nothing to one that is down', async () => {
     const draining = rig({ state: 'draining' })
     await draining.call('eu', deferred)
+    expect(draining.calls).toHaveLength(1)
+    const act = await draining.call('eu', { ...deferred, priority: 'interactive' })
+    expect(act).toMatchObject({ kind: 'refused', reason: 'region_draining' })
     expect(draining.calls).toHaveLength(1)
     const down = rig({ state: 'down' })
     expect(await down.call('eu', deferred)).toMatchObject({ kind: 'refused', reason: 'region_down' })

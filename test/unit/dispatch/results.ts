@@ -1,4 +1,4 @@
-import type { AnsweredResult, RegionResult } from '../../../src/dispatch/region-result.ts'
+import type { AnsweredResult, RefusedReason, RegionResult } from '../../../src/dispatch/region-result.ts'
 
 const timing = { startedMs: 0, endedMs: 1 }
 
@@ -10,8 +10,8 @@ export function timedOut(region: string): RegionResult {
   return { kind: 'timed_out', sent: true, region, timing }
 }
 
-export function refused(region: string): RegionResult {
-  return { kind: 'refused', reason: 'region_down', region, timing }
+export function refused(region: string, reason: RefusedReason = 'region_down'): RegionResult {
+  return { kind: 'refused', reason, region, timing }
 }
 
 export function failed(region: string): RegionResult {
