@@ -1,4 +1,4 @@
-import { reasonOf, type RegionResult } from './dispatch/region-result.ts'
+import { isSuccess, reasonOf, type RegionResult } from './dispatch/region-result.ts'
 
 /** Every error a caller can meet: its stable code, the step that raises it, and the HTTP status it becomes. */
 export const catalogue = {
@@ -93,16 +93,21 @@ export class SiloClientError extends Error {
    */
   constructor(results: readonly RegionResult[], options: { status?: 503; why?: string; cause?: unknown } = {}) {
     const { why = 'The directory could not be asked', cause } = options
-    const reasons = results.map((result) => `${result.region}: ${reasonOf(result)}`)
+    const reasons = failed(results).map((result) => `${result.region}: ${reasonOf(result)}`)
     super(reasons.length > 0 ? `No region could answer (${reasons.join(', ')})` : why, { cause })
     this.results = results
     this.status = options.status ?? statusFor(results)
   }
 
-  /** Region name to reason, as it stands in the problem document. */
+  /** Region name to reason of those that failed, as it stands in the problem document. */
   get regions(): Record<string, string> {
-    return Object.fromEntries(this.results.map((result) => [result.region, reasonOf(result)]))
+    return Object.fromEntries(failed(this.results).map((result) => [result.region, reasonOf(result)]))
   }
+}
+
+/** Without those that have taken it, or will: of an event that must reach several regions one may fail by itself. */
+function failed(results: readonly RegionResult[]): RegionResult[] {
+  return results.filter((result) => result.kind !== 'spooled' && !isSuccess(result))
 }
 
 function statusFor(results: readonly RegionResult[]): 502 | 503 | 504 {

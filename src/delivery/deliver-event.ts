@@ -70,6 +70,19 @@ interface Share {
   readonly held: readonly Organization[]
 }
 
+/** What is to be written of a planned region: for an organization of it that is held, or for all others. */
+interface Part {
+  readonly region: RoutedRegion
+  readonly organization?: Organization
+  readonly state: NewRowState
+}
+
+interface Loss {
+  readonly region: RoutedRegion
+  readonly reason: 'not_stored' | 'spool_full'
+  readonly cause?: unknown
+}
+
 /**
  * Delivers an event to every planned region, now or later. A first attempt that is still running when the event is safe
  * goes on, and settles its row. Regions whose mailbox is not empty are not asked: what comes now waits behind what came
@@ -107,12 +120,12 @@ export function deliverEvent(
   const [first, ...others] = planned.filter((region) => !waits.has(region))
 
   const held = new Set<RoutedRegion>()
+  const taken = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
   const ask: CallRegion = (region) => call(region, () => held.has(region))
   const dispatched =
     first && dispatch({ kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [first, ...others] }, ask, clock)
   const calls = dispatched?.calls ?? []
-  for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
   const unkept = new Map<RoutedRegion, RegionResult>()
   const safe = makeSafe()
   const settled = Promise.all(planned.map(resultOf))
@@ -120,18 +133,42 @@ export function deliverEvent(
   settled.catch(() => {})
   return { safe, settled }
 
+  /**
+   * What waits is written down at once, and what has failed as soon as it has: what comes next for that mailbox goes
+   * behind it then, however long other regions take.
+   */
   async function makeSafe(): Promise<Safe> {
+    const storing: Promise<Loss[]>[] = []
+    const keep = (parts: readonly Part[]): void => {
+      if (parts.length === 0) return
+      const stored = store(parts)
+      // Waited for below, but not at once.
+      stored.catch(() => {})
+      storing.push(stored)
+    }
+    keep(shares.flatMap(partsThatWait))
+    const running = new Set(calls.map(({ region }) => region))
+    const hear = (region: RoutedRegion, result: RegionResult): void => {
+      ended.set(region, result)
+      if (!running.delete(region)) return
+      const state = stateAfter(result)
+      if (state !== undefined) return keep([{ region, state }])
+      taken.add(region)
+      mailboxes.taken(addressOf(region))
+    }
+    for (const { region, result } of calls) {
+      // One that rejects is a fault of our own, and ends the outcome as well.
+      result.then(
+        (end) => hear(region, end),
+        () => {},
+      )
+    }
     if (dispatched !== undefined) await firstOf(dispatched.outcome, clock, writeDownAt(event) - clock.monotonic())
-    const states = shares.map((share) => ({ ...share, state: stateNow(share.region) }))
-    const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
-    for (const region of takenBy) mailboxes.taken(addressOf(region))
-    const rows = states.flatMap(({ region, held, state }) => {
-      const own = held.map((organization) => ({ region, row: heldRowFor(organization) }))
-      if (state.kind === 'taken' || isAllHeld(region, held)) return own
-      return [{ region, row: rowFor(region, state) }, ...own]
-    })
-    if (rows.length > 0) await store(rows)
-    return { takenBy: takenBy[0]?.name }
+    keep([...running].map((region) => ({ region, state: { kind: 'held' } })))
+    running.clear()
+    const losses = (await Promise.all(storing)).flat()
+    if (losses.length > 0) throw notStored(losses)
+    return { takenBy: planned.find((region) => taken.has(region))?.name }
   }
 
   function mustWait(region: RoutedRegion): boolean {
@@ -145,12 +182,16 @@ export function deliverEvent(
     return { region: { ...region, organizations }, held }
   }
 
-  function rowFor(region: RoutedRegion, state: NewRowState): NewRow {
-    return rowIn(addressOf(region), region.organizations, state, region.region?.maxSpoolBytes)
+  function partsThatWait({ region, held }: Share): Part[] {
+    const state = { kind: 'waiting', ...NO_PROGRESS } as const
+    const own = held.map((organization): Part => ({ region, organization, state }))
+    return waits.has(region) && !isAllHeld(region, held) ? [{ region, state }, ...own] : own
   }
 
-  function heldRowFor(organization: Organization): NewRow {
-    return rowIn(ownAddressOf(organization), [organization], { kind: 'waiting', ...NO_PROGRESS }, HELD_SPOOL_BYTES)
+  function rowOf({ region, organization, state }: Part): NewRow {
+    return organization === undefined
+      ? rowIn(addressOf(region), region.organizations, state, region.region?.maxSpoolBytes)
+      : rowIn(ownAddressOf(organization), [organization], state, HELD_SPOOL_BYTES)
   }
 
   function rowIn(
@@ -171,15 +212,12 @@ export function deliverEvent(
     }
   }
 
-  /** What is to be written of a region, unless it has taken the event. */
-  function stateNow(region: RoutedRegion): NewRowState | { readonly kind: 'taken' } {
-    if (waits.has(region)) return { kind: 'waiting', ...NO_PROGRESS }
-    const result = ended.get(region)
-    if (result === undefined) return { kind: 'held' }
+  /** What is to be written of a region after its first attempt; undefined: it has taken the event. */
+  function stateAfter(result: RegionResult): NewRowState | undefined {
     const judgement = judge(result, clock.now())
     switch (judgement.kind) {
       case 'delivered':
-        return { kind: 'taken' }
+        return undefined
       case 'refused':
         return { kind: 'dead', reason: judgement.reason, attempts: 1 }
       case 'transient':
@@ -187,25 +225,25 @@ export function deliverEvent(
     }
   }
 
-  async function store(rows: readonly { region: RoutedRegion; row: NewRow }[]): Promise<void> {
+  /** Returns what could not be stored. */
+  async function store(parts: readonly Part[]): Promise<Loss[]> {
+    const rows = parts.map(rowOf)
     const giveUpAt = Math.max(deadline, clock.monotonic() + LEAST_WRITE_MS)
     let appended: Appended[]
     try {
-      appended = await mailboxes.append(
-        rows.map(({ row }) => row),
-        { giveUpAt },
-      )
+      appended = await mailboxes.append(rows, { giveUpAt })
     } catch (cause) {
-      throw notStored([...new Set(rows.map(({ region }) => region))], 'not_stored', cause)
+      return parts.map(({ region }) => ({ region, reason: 'not_stored', cause }))
     }
-    for (const [at, { region, row }] of rows.entries()) {
+    for (const [at, { region, state }] of parts.entries()) {
       const stored = appended[at]
-      if (row.state.kind !== 'held' || stored?.kind !== 'stored') continue
+      if (state.kind !== 'held' || stored?.kind !== 'stored') continue
       held.add(region)
-      void settleWhenEnded(region, { id: stored.id, delivery: row.delivery })
+      void settleWhenEnded(region, { id: stored.id, delivery })
     }
-    const full = rows.filter((_, at) => appended[at]?.kind === 'full').map(({ region }) => region)
-    if (full.length > 0) throw notStored([...new Set(full)], 'spool_full', undefined)
+    return parts.flatMap(({ region }, at): Loss[] =>
+      appended[at]?.kind === 'full' ? [{ region, reason: 'spool_full' }] : [],
+    )
   }
 
   /** Never rejects. */
@@ -222,19 +260,22 @@ export function deliverEvent(
     if (asked !== undefined) return await asked.result
     // What was to wait for it may not have been written down.
     await safe.catch(() => {})
-    return unkept.get(region) ?? { kind: 'spooled', region: region.name, timing: timingNow() }
+    return unkept.get(region) ?? spooled(region)
   }
 
-  /** Says of each region that has not got it why; those that have are no failure. */
-  function notStored(lost: readonly RoutedRegion[], reason: 'not_stored' | 'spool_full', cause: unknown) {
-    const results = lost.map((region): RegionResult => {
+  /** Says of each planned region what has become of it so far, and of those that have not got it why. */
+  function notStored(losses: readonly Loss[]): SiloClientError {
+    for (const { region, reason } of losses) {
       const result = ended.get(region)
-      if (result !== undefined && !isSuccess(result)) return result
-      const refused = { kind: 'refused', region: region.name, reason, timing: timingNow() } as const
-      unkept.set(region, refused)
-      return refused
-    })
-    return new SiloClientError(results, { status: 503, cause })
+      if (result !== undefined && !isSuccess(result)) continue
+      unkept.set(region, { kind: 'refused', region: region.name, reason, timing: timingNow() })
+    }
+    const results = planned.map((region) => unkept.get(region) ?? ended.get(region) ?? spooled(region))
+    return new SiloClientError(results, { status: 503, cause: losses.find(({ cause }) => cause !== undefined)?.cause })
+  }
+
+  function spooled({ name: region }: RoutedRegion): RegionResult {
+    return { kind: 'spooled', region, timing: timingNow() }
   }
 
   function timingNow() {

@@ -18,26 +18,30 @@ const plan: Plan = {
   regions: [{ name: 'eu', region: undefined, organizations: [] }],
 }
 
+const body = Buffer.from('{}')
+const event: Event = {
+  provider: 'slack',
+  kept: {
+    what: {
+      delivery: 'd1',
+      method: 'POST',
+      target: '/',
+      headers: [],
+      receivedAt: 0,
+      cookies: false,
+      body,
+      digest: contentDigest(body),
+    },
+    signedBy: '',
+  },
+  dedupKey: 'k1',
+  startedAt: 0,
+  deadline: BUDGET_MS,
+}
+
 /** An event whose region does not answer in time, and a disk that takes as long as it takes. */
 function begin(syncMs: number) {
   const clock = createManualClock()
-  const body = Buffer.from('{}')
-  const what = {
-    delivery: 'd1',
-    method: 'POST',
-    target: '/',
-    headers: [],
-    receivedAt: 0,
-    cookies: false,
-    body,
-  } as const
-  const event: Event = {
-    provider: 'slack',
-    kept: { what: { ...what, digest: contentDigest(body) }, signedBy: '' },
-    dedupKey: 'k1',
-    startedAt: 0,
-    deadline: BUDGET_MS,
-  }
   const settlements: unknown[] = []
   const call = Promise.withResolvers<RegionResult>()
   const mailboxes: EventParts['mailboxes'] = {
@@ -117,30 +121,11 @@ describe('an event for organizations that are held', () => {
   /** Delivers an event to `eu`, which takes it; `pending`: mailboxes that something waits in. */
   async function deliver(organizations: Organization[], { pending = [] as string[], appended = 'stored' } = {}) {
     const clock = createManualClock()
-    const body = Buffer.from('{}')
     const rows: NewRow[] = []
     const asked: string[] = []
     const reply = { status: 200, rawHeaders: [], body: Buffer.of() }
     const { safe, settled } = deliverEvent(
-      {
-        provider: 'slack',
-        kept: {
-          what: {
-            delivery: 'd1',
-            method: 'POST',
-            target: '/',
-            headers: [],
-            receivedAt: 0,
-            cookies: false,
-            body,
-            digest: contentDigest(body),
-          },
-          signedBy: '',
-        },
-        dedupKey: 'k1',
-        startedAt: 0,
-        deadline: BUDGET_MS,
-      },
+      event,
       { ...plan, regions: [{ name: 'eu', region: undefined, organizations }] },
       '1',
       (region) => {
@@ -216,5 +201,48 @@ describe('an event for organizations that are held', () => {
     })
     expect(outcome).toMatchObject({ status: 503, results: [{ region: 'eu', reason: 'spool_full' }] })
     expect(results).toMatchObject([{ kind: 'refused', region: 'eu', reason: 'spool_full' }])
+  })
+})
+
+describe('an event for several regions that cannot be stored for one of them', () => {
+  it('is refused with what has become of each, and names the one', async () => {
+    const regions = ['eu', 'us', 'ap'].map((name) => ({ name, region: undefined, organizations: [] }))
+    const [eu, ...others] = regions
+    const reply = { status: 200, rawHeaders: [], body: Buffer.of() }
+    const timing = { startedMs: 0, endedMs: 1 }
+    const clock = createManualClock()
+    const { safe } = deliverEvent(
+      event,
+      { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [eu!, ...others] },
+      '1',
+      ({ name: region }) => Promise.resolve({ kind: 'answered', region, reply, timing }),
+      {
+        clock,
+        random: () => 0.5,
+        sealer: createSealer([]),
+        mailboxes: {
+          mustWait: (address) => regionOf(address) !== 'eu',
+          taken() {},
+          settleHeld: () => Promise.resolve(),
+          append: (rows) =>
+            Promise.resolve(
+              rows.map(({ mailbox }) =>
+                regionOf(mailbox) === 'us' ? { kind: 'full' } : { kind: 'stored', id: 1, mailbox: 1 },
+              ),
+            ),
+        },
+      },
+    )
+    const error = await safe.catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      status: 503,
+      message: 'No region could answer (us: spool_full)',
+      regions: { us: 'spool_full' },
+      results: [
+        { region: 'eu', kind: 'answered' },
+        { region: 'us', kind: 'refused', reason: 'spool_full' },
+        { region: 'ap', kind: 'spooled' },
+      ],
+    })
   })
 })
