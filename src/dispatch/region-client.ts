@@ -22,7 +22,7 @@ export interface RegionCall {
    * may take the region's `timeout_ms`, counted from when it was made. Absent: it never is.
    */
   readonly goesOn?: (() => boolean) | undefined
-  /** Asked right before it is sent; absent: yes. */
+  /** Asked right before it is sent, when there is a connection for it; absent: yes. */
   readonly maySend?: (() => boolean) | undefined
   /**
    * The headers, flat; asked for when the slot is ours, since one of them says how long the region has. `path` is
@@ -193,11 +193,6 @@ export function createRegionClient(
             return
           }
           pass = stillAdmitted
-          if (call.maySend?.() === false) {
-            end({ kind: 'refused', reason: 'lease_lapsed' })
-            slots.release(priority)
-            return
-          }
           reached.slotMs = elapsedMs()
           const path = prefix + call.target
           let headers: string[]
@@ -214,6 +209,7 @@ export function createRegionClient(
           // The slot is given back when undici is done with the call, not when we are: a call that still waits for its
           // connection stands in undici's queue, which nothing but our slots bounds.
           const collector = collectReply(maxReplyBytes, {
+            maySend: call.maySend,
             sent: () => (reached.sentMs = elapsedMs()),
             firstByte: () => (reached.firstByteMs = elapsedMs()),
             done: (result) => {
@@ -266,7 +262,12 @@ interface Collector extends Dispatcher.DispatchHandler {
 /** Collects one reply, whole and up to `maxBytes`. `done` is called exactly once, when undici has let go of the call. */
 function collectReply(
   maxBytes: number,
-  on: { sent: () => void; firstByte: () => void; done: (result: CallOutcome) => void },
+  on: {
+    maySend: (() => boolean) | undefined
+    sent: () => void
+    firstByte: () => void
+    done: (result: CallOutcome) => void
+  },
 ): Collector {
   let controller: Dispatcher.DispatchController | undefined
   let givenUp: CallOutcome | undefined
@@ -286,6 +287,8 @@ function collectReply(
     abort: () => giveUp({ kind: 'timed_out', sent }),
     onRequestStart(started) {
       controller = started
+      // To connect may have taken seconds, in which somebody else may have got the right to this attempt.
+      if (givenUp === undefined && on.maySend?.() === false) givenUp = { kind: 'refused', reason: 'lease_lapsed' }
       if (givenUp !== undefined) {
         started.abort(new Error('The call was given up before it was sent'))
         return

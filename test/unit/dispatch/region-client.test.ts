@@ -297,6 +297,20 @@ describe('the deadline of a call', () => {
   })
 })
 
+describe('a call that somebody else may have the right to', () => {
+  it('is asked about when there is a connection for it, and not sent where that right is gone by then', async () => {
+    const fake = await region()
+    const { call, client } = clientFor(fake.url, { maxConcurrency: 1 })
+    let isOurs = true
+    const result = call({ target: '/taken-over', maySend: () => isOurs })
+    isOurs = false
+    expect(await result).toMatchObject({ kind: 'refused', reason: 'lease_lapsed' })
+    expect(client).toMatchObject({ inFlight: 0, breaker: { state: 'closed' } })
+    await call({ target: '/after' })
+    expect(fake.requests.map(({ url }) => url)).toEqual(['/after'])
+  })
+})
+
 describe("a region's slots", () => {
   it('let no more than max_concurrency calls in at once; the next goes when one ends', async () => {
     const answers: ServerResponse[] = []
