@@ -178,7 +178,7 @@ async function carryOut(task: Task, rooms: Rooms, trace: WebhookTrace): Promise<
   const taken = taking instanceof Promise ? await taking : taking
   if (taken.kind === 'over' && !mustArrive) throw rateLimited(taken)
 
-  const priority = mustArrive ? 'event' : 'interactive'
+  const priority = request.surface === 'event' ? 'event' : 'interactive'
   const { startedAt, deadline } = webhook
   const call = (destination: RoutedRegion, goesOn: () => boolean): Promise<RegionResult> =>
     rooms.forward(

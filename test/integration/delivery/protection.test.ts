@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Answer } from '../../support/fake-region.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { useSilos } from '../../support/silos.ts'
-import { blockActions, blockSuggestion, eventCallback } from '../../support/slack-payloads.ts'
+import { blockActions, blockSuggestion, eventCallback, type SlackBody } from '../../support/slack-payloads.ts'
 
 const silos = useSilos()
 const EVENT = '/extensions/slack/event/'
@@ -112,4 +112,30 @@ describe('a region at its limit', () => {
     for (const res of held.slice(1)) res.end('two')
     expect((await second).text).toBe('two')
   })
+
+  it.each(['spool', 'fail'])(
+    'gives way to who waits for an answer, before events: events_on_failure %s',
+    async (rule) => {
+      const held: ServerResponse[] = []
+      const { post, regions, gateway } = await silos(
+        { us: (res: ServerResponse) => void held.push(res) },
+        { entries: { us: { max_concurrency: 1 } }, slack: { events_on_failure: rule } },
+      )
+      const queued = async (count: number) =>
+        await expect.poll(() => gateway.metrics()).toContain(`region_queued{region="us"} ${count}\n`)
+      const ask = (body: SlackBody, path: string) => post(path, body.body, body)
+      const asked = [ask(eventCallback(), EVENT)]
+      await regions.us.nextRequest()
+      asked.push(ask(eventCallback(), EVENT))
+      await queued(1)
+      asked.push(ask(blockSuggestion(), OPTIONS))
+      await queued(2)
+      for (let at = 0; at < asked.length; at += 1) {
+        await expect.poll(() => held.length).toBe(at + 1)
+        held[at]?.end('{}')
+      }
+      for (const reply of await Promise.all(asked)) expect(reply.status).toBe(200)
+      expect(regions.us.requests.map(({ url }) => url)).toEqual([EVENT, OPTIONS, EVENT])
+    },
+  )
 })
