@@ -37,7 +37,7 @@ export function actionIds(payload: JsonObject): (string | undefined)[] {
 function organizationIn(name: string): string | undefined {
   const [label, organization, project, ...more] = name.split('::')
   if (!label || organization === undefined || more.length > 0) return undefined
-  if (project !== undefined && readId(project) === undefined) return undefined
+  if (project !== undefined && !/^-?\d+$/.test(project)) return undefined
   return readId(organization)
 }
 
