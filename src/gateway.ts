@@ -187,7 +187,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const directory = cacheDirectory(store, {
     entries: atStart.CACHE_ENTRIES,
     freshMs: atStart.CACHE_FRESH_MS,
-    hardMs: atStart.CACHE_HARD_MS,
+    hardMs: Math.min(atStart.CACHE_HARD_MS, atStart.CACHE_STALE_MS),
     staleMs: atStart.CACHE_STALE_MS,
     clock,
     counters,

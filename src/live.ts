@@ -183,8 +183,8 @@ function build(configuration: Configuration, before: InEffect | undefined, parts
       forward,
       sealer,
       logSample: settings.LOG_SAMPLE,
-      maxAgeMs: settings.SPOOL_MAX_AGE_HOURS * HOUR_MS,
-      deadLetterMs: settings.DEAD_LETTER_DAYS * 24 * HOUR_MS,
+      maxAgeMs: Math.ceil(settings.SPOOL_MAX_AGE_HOURS * HOUR_MS),
+      deadLetterMs: Math.ceil(settings.DEAD_LETTER_DAYS * 24 * HOUR_MS),
     },
     traceParts: {
       clock,

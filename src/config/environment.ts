@@ -75,10 +75,14 @@ export const coreVariables = z.object({
   MAX_BODY_BYTES: wholeNumber(1, 67_108_864).prefault('1048576').describe('Largest webhook that is read.'),
   MAX_REPLY_BYTES: wholeNumber(1, 67_108_864).prefault('2097152').describe('Largest reply of a region that counts.'),
   CACHE_ENTRIES: wholeNumber(1, 10_000_000).prefault('100000').describe('Directory entries kept in memory.'),
-  CACHE_FRESH_MS: wholeNumber(0, week).prefault('30000').describe('How long a directory entry is used as it is.'),
+  CACHE_FRESH_MS: wholeNumber(0, week)
+    .prefault('30000')
+    .describe('How long a directory entry is used as it is, `CACHE_HARD_MS` at the most.'),
   CACHE_HARD_MS: wholeNumber(0, week)
     .prefault('60000')
-    .describe('How long it is used while it is refreshed behind; beyond, the directory is asked first.'),
+    .describe(
+      'How long it is used while it is refreshed behind, `CACHE_STALE_MS` at the most; beyond, the directory is asked first.',
+    ),
   CACHE_STALE_MS: wholeNumber(0, week)
     .prefault('86400000')
     .describe('How long it is still used when the directory cannot be asked.'),
@@ -87,14 +91,14 @@ export const coreVariables = z.object({
     .describe(
       'Webhooks that are remembered, so that one that comes again is not carried out again. Each of two kinds takes 42 bytes for each of them, from the first seconds on.',
     ),
-  SPOOL_MAX_AGE_HOURS: wholeNumber(1, 720)
+  SPOOL_MAX_AGE_HOURS: timeUpTo(720)
     .prefault('24')
     .describe('How long an event waits for its region before it is put with the dead letters.'),
-  DEAD_LETTER_DAYS: wholeNumber(1, 3650).prefault('30').describe('How long dead letters are kept.'),
+  DEAD_LETTER_DAYS: timeUpTo(3650).prefault('30').describe('How long dead letters are kept.'),
   RECORD_BODIES: oneOf(['off', 'failures', 'all'])
     .prefault('off')
     .describe('Whose body is kept in the record of a delivery, without its secrets: `off`, `failures` or `all`.'),
-  RECORD_DAYS: wholeNumber(1, 3650).prefault('7').describe('How long records of deliveries are kept.'),
+  RECORD_DAYS: timeUpTo(3650).prefault('7').describe('How long records of deliveries are kept.'),
   RECORD_MAX_MB: wholeNumber(1, 1_000_000)
     .prefault('1024')
     .describe('Space for records of deliveries; beyond it the oldest are removed.'),
@@ -145,16 +149,6 @@ export const coreEnvironment = coreVariables
     error: 'must be set, since ADMIN_HOST is not a loopback address',
     when: whenSound('ADMIN_HOST', 'ADMIN_TOKEN'),
   })
-  .refine(({ CACHE_FRESH_MS, CACHE_HARD_MS }) => CACHE_FRESH_MS <= CACHE_HARD_MS, {
-    path: ['CACHE_FRESH_MS'],
-    error: 'must not be more than CACHE_HARD_MS',
-    when: whenSound('CACHE_FRESH_MS', 'CACHE_HARD_MS'),
-  })
-  .refine(({ CACHE_HARD_MS, CACHE_STALE_MS }) => CACHE_HARD_MS <= CACHE_STALE_MS, {
-    path: ['CACHE_STALE_MS'],
-    error: 'must not be less than CACHE_HARD_MS',
-    when: whenSound('CACHE_HARD_MS', 'CACHE_STALE_MS'),
-  })
   // The delay is part of the time there is: nothing would ever be answered to its end.
   .refine(({ DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS }) => DRAIN_DELAY_MS < DRAIN_TIMEOUT_MS, {
     path: ['DRAIN_DELAY_MS'],
@@ -169,6 +163,16 @@ function wholeNumber(least: number, most: number) {
     .regex(/^(0|[1-9]\d*)$/, message)
     .transform(Number)
     .pipe(z.number().min(least, message).max(most, message))
+}
+
+/** Of hours or days, which may be parts of one: 0.5. */
+function timeUpTo(most: number) {
+  const message = `must be a number above 0, at most ${most}`
+  return z
+    .string()
+    .regex(/^(\d+(\.\d+)?|\.\d+)$/, message)
+    .transform(Number)
+    .pipe(z.number().gt(0, message).max(most, message))
 }
 
 /** None where it is not set. A fault names an entry by its place, for what it holds is a secret. */

@@ -205,7 +205,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     const { RECORD_DAYS: days, RECORD_MAX_MB: megabytes } = settings()
     try {
       for (;;) {
-        const before = clock.now() - days * DAY_MS
+        const before = Math.floor(clock.now() - days * DAY_MS)
         const { removed } = await store.sweep({ before, maxBytes: megabytes * 1024 * 1024, limit: SWEEP_BLOCKS })
         if (removed < SWEEP_BLOCKS || stopped) return
         await nextTurn()

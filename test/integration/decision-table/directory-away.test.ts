@@ -195,3 +195,26 @@ describe('a directory that goes away', () => {
     })
   })
 })
+
+describe('a directory that goes away where one limit alone is shortened', () => {
+  it.each([
+    ['CACHE_HARD_MS', '1000', 1001, 'stale'],
+    ['CACHE_STALE_MS', '1000', 1001, 'unknown'],
+  ])('%s=%s bounds the shorter ones too', async (name, value, ageMs, verdict) => {
+    const clock = createManualClock()
+    const silo = await startSilo({
+      clock,
+      env: { [name]: value },
+      regions: { us: {} },
+      directory: workspace({ acme: 'us' }),
+    })
+    try {
+      await silo.deliver(EVENT, eventCallback())
+      await silo.gateway.store.close()
+      clock.advance(ageMs)
+      expect((await silo.deliver(EVENT, eventCallback())).record.verdict).toBe(verdict)
+    } finally {
+      await silo.close()
+    }
+  })
+})

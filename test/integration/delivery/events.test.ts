@@ -184,9 +184,9 @@ describe('an event whose region fails', () => {
   })
 
   it('is a dead letter when it has waited for longer than SPOOL_MAX_AGE_HOURS', async () => {
-    const { clock, send, dead, list } = await setUp((res) => res.destroy(), {}, { env: { SPOOL_MAX_AGE_HOURS: '1' } })
+    const { clock, send, dead, list } = await setUp((res) => res.destroy(), {}, { env: { SPOOL_MAX_AGE_HOURS: '0.5' } })
     await send()
-    clock.advance(3_500_000)
+    clock.advance(1_700_000)
     expect(await dead()).toEqual([])
     clock.advance(200_000)
     await until(clock, async () => (await dead()).length > 0)
