@@ -91,6 +91,12 @@ export interface Progress {
 /** Of what nobody has tried yet. */
 export const NO_PROGRESS: Progress = { attempts: 0, answeredFailures: 0, failingMs: 0, retryAt: 0, isAsked: false }
 
+/** The first attempt of a held row counts: where nobody is left to tell how it ended, the next one is the second. */
+export function progressOf(state: NewRowState): Progress {
+  if (state.kind === 'waiting') return state
+  return state.kind === 'held' ? { ...NO_PROGRESS, attempts: 1 } : NO_PROGRESS
+}
+
 /**
  * `duplicate`: it waits already, or is one more dead letter of the same. `id`: the row's, or the dead letter's.
  * `full`: nothing was kept of it, since its region's quota is used up.

@@ -1,13 +1,12 @@
 import { allOf, idsOf, waitingRowOf, type Former, type RowColumns } from '../rows.ts'
 import {
   LEASE_MS,
-  NO_PROGRESS,
+  progressOf,
   regionOf,
   type Appended,
   type Claim,
   type NewRow,
   type Next,
-  type Progress,
   type Settlement,
 } from '../spool.ts'
 import { countRow, setOwner, type LockedMailbox, type LockedMailboxes, type Transaction } from './mailboxes.ts'
@@ -97,7 +96,7 @@ export async function insert(
   rows: readonly { readonly row: NewRow; readonly former: Former | undefined }[],
 ): Promise<Map<string, { id: number; mailbox: number }>> {
   if (rows.length === 0) return new Map()
-  const progress = rows.map(({ row: { state } }): Progress => (state.kind === 'waiting' ? state : NO_PROGRESS))
+  const progress = rows.map(({ row: { state } }) => progressOf(state))
   const inserted = await tx.ask<NewColumns>(
     statements.insert,
     rows.map(({ row }) => locked.at(row.mailbox)?.id),

@@ -1,5 +1,5 @@
 import { allOf, columnsOf, idsOf, type Former } from '../rows.ts'
-import { NO_PROGRESS, regionOf, type Appended, type MailboxAddress, type NewRow } from '../spool.ts'
+import { progressOf, regionOf, type Appended, type MailboxAddress, type NewRow } from '../spool.ts'
 import { leaseIsGood, type Moment } from './leases.ts'
 import { one, type Statements } from './statements.ts'
 
@@ -49,7 +49,7 @@ export function createWaitingRows(sql: Statements) {
     const { mailbox: address, state, payload } = row
     const mailbox = mailboxFor(address)
     const region = regionOf(address)
-    const { attempts, answeredFailures, failingMs, retryAt, isAsked } = state.kind === 'waiting' ? state : NO_PROGRESS
+    const { attempts, answeredFailures, failingMs, retryAt, isAsked } = progressOf(state)
     const { lastInsertRowid } = sql.newRow.run(
       mailbox,
       region,
