@@ -46,8 +46,9 @@ async function runCommand(argv: readonly string[], io: Process, isTold: (error: 
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
-      writeErr: (text) => void io.stderr.write(text),
-      outputError: (text, write) => write(`${oneLine(text.trim())} (--help lists what there is)\n`),
+      // What commander would write there by itself is a whole help text, where only the command's name is missing.
+      writeErr: () => void io.stderr.write(wrongUsage('error: say which command')),
+      outputError: (text) => void io.stderr.write(wrongUsage(text.trim())),
     })
 
   program
@@ -236,7 +237,7 @@ async function runCommand(argv: readonly string[], io: Process, isTold: (error: 
   program
     .command('healthcheck')
     .description('ask the running gateway whether it is ready; exit 1 if it is not')
-    .option('--json', 'one JSON object: {"ready", "status"}')
+    .option('--json', 'one JSON object: {"ready", "status"}; status is null where nobody answers')
     .action(async (options: { json?: true }) => {
       const { healthcheck } = await import('./healthcheck.ts')
       exitCode = await healthcheck(io, options)
@@ -256,6 +257,10 @@ async function runCommand(argv: readonly string[], io: Process, isTold: (error: 
     io.stderr.write(`${stack && error instanceof Error ? error.stack : oneLine(error)}\n`)
     return 1
   }
+}
+
+function wrongUsage(what: string): string {
+  return `${oneLine(what)} (--help lists what there is)\n`
 }
 
 function oneLine(error: unknown): string {

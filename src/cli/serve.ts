@@ -28,7 +28,7 @@ export async function serveCommand(signals: Signals): Promise<number> {
       configuration: describeConfiguration(gateway.configuration()),
     },
     gateway.configuration().settings.REDIS_URL === undefined
-      ? 'Serving as a single instance: nothing is shared with other gateways'
+      ? 'Serving single-instance: nothing is shared with other gateways'
       : 'Serving as one of a fleet: what gateways share is in Redis',
   )
   const stopReserving = reserveMemory(gateway)
@@ -37,7 +37,11 @@ export async function serveCommand(signals: Signals): Promise<number> {
     files.watch(gateway.configurationFiles())
   }
   files.onChange(reload)
-  signals.onReload(reload)
+  signals.onReload(() => {
+    // First, so that what changes while it is read is read again, and what has changed before is not.
+    files.lookAnew()
+    reload()
+  })
   try {
     await signals.toldToStop
     await serving.drain()
@@ -90,6 +94,8 @@ function watchConfiguration(first: readonly string[]): {
   onChange: (then: () => void) => void
   /** Which files those are may change with what is in them. */
   watch: (files: readonly string[]) => void
+  /** How the files are now is what they change from. */
+  lookAnew: () => void
   stop: () => void
 } {
   let watched = first
@@ -99,6 +105,10 @@ function watchConfiguration(first: readonly string[]): {
   }
   const begin = (): (() => void) => watchFiles(watched, () => tell(), systemClock)
   let stop = begin()
+  const lookAnew = (): void => {
+    stop()
+    stop = begin()
+  }
   return {
     onChange(then) {
       tell = then
@@ -108,9 +118,9 @@ function watchConfiguration(first: readonly string[]): {
       // Watching anew begins with how a file is by then: a change since it was read would go unnoticed.
       if (isDeepStrictEqual(files, watched)) return
       watched = files
-      stop()
-      stop = begin()
+      lookAnew()
     },
+    lookAnew,
     stop: () => stop(),
   }
 }

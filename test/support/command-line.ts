@@ -145,7 +145,7 @@ export async function openWorkplace(): Promise<Workplace> {
     startServe,
     async serve(env, options) {
       const started = startServe(env, options)
-      const serving = await started.logged('Serving as a single instance: nothing is shared with other gateways')
+      const serving = await started.logged('Serving single-instance: nothing is shared with other gateways')
       return { ...started, port: portOf(serving['public']), adminPort: portOf(serving['admin']) }
     },
     stopAll,

@@ -192,6 +192,16 @@ describe('healthcheck', () => {
     expect([exitCode, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^not ready: [^\n]+\n$/)
   })
+
+  it('says so in JSON too', async () => {
+    const reply = await place.cli(['healthcheck', '--json'], { ADMIN_PORT: String(await freePort()) })
+    expect([reply.exitCode, JSON.parse(reply.stdout)]).toEqual([1, { ready: false, status: null }])
+  })
+
+  it('does not guess a port that the system has chosen', async () => {
+    const reply = await place.cli(['healthcheck'], { ADMIN_PORT: '0' })
+    expect([reply.exitCode, reply.stderr]).toEqual([2, 'ADMIN_PORT is 0: say which port the gateway has taken\n'])
+  })
 })
 
 describe('SIGTERM', () => {

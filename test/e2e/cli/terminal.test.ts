@@ -38,14 +38,14 @@ describe.runIf(whetherToTest(script, 'script'))('in a terminal', () => {
     const ended = once(terminal, 'close')
     let text = ''
     for await (const chunk of terminal.stdout) {
-      const isServing = text.includes('Serving as')
+      const isServing = text.includes('Serving single')
       text += String(chunk)
       // As somebody does who has seen enough: Ctrl-C.
-      if (!isServing && text.includes('Serving as')) terminal.stdin.write('\x03')
+      if (!isServing && text.includes('Serving single')) terminal.stdin.write('\x03')
     }
     await ended
     const lines = text.split('\r\n').filter((line) => line.includes('INFO'))
-    expect(lines.at(-1)).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: Serving as a single instance: .* \{"public":"http:/)
+    expect(lines.at(-1)).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: Serving single-instance: .* \{"public":"http:/)
     expect(text).toMatch(/^\[[\d:.]+\] WARN: SPOOL_KEYS is not set: /m)
   })
 })

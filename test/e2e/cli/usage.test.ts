@@ -47,6 +47,8 @@ describe('--version', () => {
 
 describe('wrong usage', () => {
   it.concurrent.each([
+    ['no command', [], 'say which command'],
+    ['no command of directory', ['directory'], 'say which command'],
     ['an unknown command', ['teleport'], "unknown command 'teleport'"],
     ['an unknown command of directory', ['directory', 'teleport'], "unknown command 'teleport'"],
     ['an unknown option', ['serve', '--fast'], "unknown option '--fast'"],
