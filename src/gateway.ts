@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from './clock.ts'
 import { readConfiguration, type Configuration } from './config/configuration.ts'
 import { ConfigurationError } from './config/required.ts'
+import { watchConfiguration } from './config/watch-configuration.ts'
 import { createDedup } from './dedup/dedup.ts'
 import { createDelivery } from './delivery/delivery.ts'
 import type { Followed, MovedOrganization } from './delivery/follow.ts'
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   readonly ids?: Ids
   /** Default: stdout, at `LOG_LEVEL`: JSON lines, and in a terminal what is easier to read. */
   readonly log?: Log
+  /** False: the configuration is read again by `reload` only. Default: also when one of its files changes. */
+  readonly watch?: boolean
   /** Told of every webhook once its last region has come to its end. */
   readonly onWebhook?: (record: WebhookRecord) => void
 }
@@ -70,8 +73,6 @@ export interface OpenDoor {
 export interface Gateway {
   /** What was read at the last reload that was valid. */
   configuration(): Configuration
-  /** The files that the last reading named, whether it was valid or not. */
-  configurationFiles(): readonly string[]
   /** The regions with the states that are in effect: as configured, or as the fleet was told. */
   topology(): Topology
   readonly steering: Steering
@@ -126,7 +127,7 @@ export interface Gateway {
   /** Aborted when it begins to drain. */
   readonly stopping: AbortSignal
   /**
-   * Reads the configuration again and swaps regions, rules, secrets and limits at once; requests under way finish on
+   * Reads the configuration again, as happens when one of its files changes, and swaps regions, rules, secrets and limits at once; requests under way finish on
    * the old ones. Returns the faults, and with any of them changes nothing. Never throws.
    */
   reload(): readonly string[]
@@ -169,6 +170,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const version = packageVersion()
   // What is opened is closed the other way round: here, if one of the next steps fails, or when all is over.
   await using opened = new AsyncDisposableStack()
+  const watch = options.watch === false ? undefined : watchConfiguration(first.configuration.files, clock)
+  opened.defer(() => watch?.stop())
   // First, to be closed last: until then there is something to be told of.
   const tracing = await openTracing(atStart, { ids, instance, version, clock, counters, alarms })
   opened.defer(() => tracing?.close())
@@ -302,6 +305,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   recorder.start()
   opened.defer(() => delivery.stop())
   await delivery.start()
+  const reload = watch?.attach(live) ?? (() => live.reload())
   const toClose = opened.move()
 
   async function giveBack(): Promise<void> {
@@ -323,7 +327,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   return {
     configuration: () => live.now().configuration,
-    configurationFiles: () => live.files(),
     topology,
     steering,
     regionClient: (name) => live.now().clients.byName.get(name),
@@ -379,10 +382,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     ready: async () => !draining() && (await directory.usable()),
     draining,
     stopping: stopping.signal,
-    reload: () => live.reload(),
+    reload,
     startDraining: () => stopping.abort(),
     close() {
       stopping.abort()
+      watch?.stop()
       closed ??= shutDown()
       return closed
     },

@@ -1,9 +1,6 @@
-import { isDeepStrictEqual } from 'node:util'
-import { systemClock } from '../clock.ts'
 import { describeConfiguration, readConfiguration } from '../config/configuration.ts'
 import { coreVariables } from '../config/environment.ts'
 import { ConfigurationError, requireVariables } from '../config/required.ts'
-import { watchFiles } from '../config/watch-files.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { providers } from '../providers/index.ts'
 import { openAdminListener, serve, type Serving } from '../serve.ts'
@@ -20,7 +17,7 @@ export async function serveCommand(signals: Signals): Promise<number> {
   // Opening may wait for a lock on the database, and must not keep the process from ending.
   const started = await Promise.race([start(), signals.toldToStop])
   if (started === undefined) return 0
-  const { gateway, serving, files } = started
+  const { gateway, serving } = started
   gateway.log.info(
     {
       public: serving.publicUrl,
@@ -32,40 +29,23 @@ export async function serveCommand(signals: Signals): Promise<number> {
       : 'Serving as one of a fleet: what gateways share is in Redis',
   )
   const stopReserving = reserveMemory(gateway)
-  const reload = (): void => {
-    gateway.reload()
-    files.watch(gateway.configurationFiles())
-  }
-  files.onChange(reload)
-  signals.onReload(() => {
-    // First, so that what changes while it is read is read again, and what has changed before is not.
-    files.lookAnew()
-    reload()
-  })
+  signals.onReload(() => void gateway.reload())
   try {
     await signals.toldToStop
     await serving.drain()
     return 0
   } finally {
     stopReserving()
-    files.stop()
   }
 }
 
 /** Where it rejects the process ends, and with it what is open. */
-async function start(): Promise<{
-  gateway: Gateway
-  serving: Serving
-  files: ReturnType<typeof watchConfiguration>
-}> {
+async function start(): Promise<{ gateway: Gateway; serving: Serving }> {
   const reading = readConfiguration({ definitions: providers })
   if (!reading.ok) throw new ConfigurationError(reading.faults)
-  const { settings, files: read } = reading.configuration
-  // From now on: a database may keep the start waiting for minutes, and what changes meanwhile is to be read, too.
-  const files = watchConfiguration(read)
-  const admin = await openAdminListener(settings)
+  const admin = await openAdminListener(reading.configuration.settings)
   const gateway = await createGateway()
-  return { gateway, serving: await serve(gateway, {}, admin), files }
+  return { gateway, serving: await serve(gateway, {}, admin) }
 }
 
 /**
@@ -87,40 +67,4 @@ function refuseOtherModes(): void {
   const { SILO_MODE } = requireVariables(coreVariables.pick({ SILO_MODE: true }))
   if (SILO_MODE === 'CONTROL') return
   throw new ConfigurationError([`SILO_MODE is ${SILO_MODE}: serve runs in the control silo only`])
-}
-
-/** Tells of changes of the configuration's files: of one that came before anybody listened, as soon as somebody does. */
-function watchConfiguration(first: readonly string[]): {
-  onChange: (then: () => void) => void
-  /** Which files those are may change with what is in them. */
-  watch: (files: readonly string[]) => void
-  /** How the files are now is what they change from. */
-  lookAnew: () => void
-  stop: () => void
-} {
-  let watched = first
-  let early = false
-  let tell = (): void => {
-    early = true
-  }
-  const begin = (): (() => void) => watchFiles(watched, () => tell(), systemClock)
-  let stop = begin()
-  const lookAnew = (): void => {
-    stop()
-    stop = begin()
-  }
-  return {
-    onChange(then) {
-      tell = then
-      if (early) then()
-    },
-    watch(files) {
-      // Watching anew begins with how a file is by then: a change since it was read would go unnoticed.
-      if (isDeepStrictEqual(files, watched)) return
-      watched = files
-      lookAnew()
-    },
-    lookAnew,
-    stop: () => stop(),
-  }
 }
