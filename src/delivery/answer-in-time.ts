@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Dispatched, Outcome } from '../dispatch/region-result.ts'
+import { isSuccess, type Dispatched, type Outcome } from '../dispatch/region-result.ts'
 import type { Promised } from '../provider.ts'
 import type { LateAnswers } from './late-answers.ts'
 import type { LateCase } from './late-case.ts'
@@ -64,21 +64,23 @@ export async function answerInTime(
   async function reconsidered(first: First, { over, untilDeadline }: NonNullable<typeof owing>): Promise<First> {
     await over
     if (first.kind === 'late' || !written) return first
-    if (first.kind === 'fault' || (first.outcome.kind === 'lost' && (failure === 'post' || isLate(first.outcome)))) {
-      return { kind: 'late' }
-    }
+    if (first.kind === 'fault' || (first.outcome.kind === 'lost' && failure === 'post')) return { kind: 'late' }
+    if (await isLate(first.outcome)) return { kind: 'late' }
     // Whoever took it over from here, if this process went away, would say something as well.
     await Promise.race([late.forgive(what), untilDeadline])
     // Nothing is owed any more: what is still asked ends with the deadline, as it does without a debt.
     decided ??= false
     return first
   }
-}
 
-/**
- * A call that the deadline has ended is late, whichever of the deadline's timers ran first: what it never sent may still
- * be sent.
- */
-function isLate({ results }: Outcome & { kind: 'lost' }): boolean {
-  return results.some(({ kind }) => kind === 'timed_out')
+  /**
+   * A call that the deadline has ended is late, whichever of the deadline's timers ran first: what was never sent may
+   * still be sent, and one region's refusal does not speak for another that nobody has heard.
+   */
+  async function isLate(outcome: Outcome): Promise<boolean> {
+    if (outcome.kind === 'won' && isSuccess(outcome.winner)) return false
+    // Without a success nothing is decided before all calls have ended.
+    const results = outcome.kind === 'lost' ? outcome.results : await dispatched.settled
+    return results.some(({ kind }) => kind === 'timed_out')
+  }
 }

@@ -66,9 +66,9 @@ export interface Call {
 /**
  * Waits for the first 2xx that says something. When every call has ended without any 2xx, regions are asked again: each
  * that never got the request for 60 s after the webhook came, and each that is idempotent and failed for 25 min; an
- * answer below 500 is an end, and so is that nobody whom it was asked for lives there any more, or that nothing may be
- * sent there but what waits in mailboxes. Nobody is asked any more
- * once a 2xx has come, or once somebody else may be asking. `ended`: all calls are over as well.
+ * answer below 500 is an end, and so is that nobody whom it was asked for lives there any more, or that nothing is sent
+ * there but what waits in mailboxes. Nobody is asked any more once a 2xx has come, or once somebody else may be asking.
+ * `ended`: all calls are over as well.
  */
 export function hearAnswer(
   calls: readonly Call[],

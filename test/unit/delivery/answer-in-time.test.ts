@@ -34,11 +34,19 @@ const won: Outcome = {
   kind: 'won',
   winner: { kind: 'answered', region: 'eu', timing, reply: { status: 200, rawHeaders: [], body: Buffer.from('done') } },
 }
-const lost: Outcome = {
+const lost: Outcome & { kind: 'lost' } = {
   kind: 'lost',
   results: [{ kind: 'failed', reason: 'http_500', sent: true, rawHeaders: [], region: 'eu', timing }],
 }
-const timedOut: Outcome = { kind: 'lost', results: [{ kind: 'timed_out', sent: false, region: 'eu', timing }] }
+const timedOut: Outcome & { kind: 'lost' } = {
+  kind: 'lost',
+  results: [{ kind: 'timed_out', sent: false, region: 'eu', timing }],
+}
+
+const refusedByOne: Outcome & { kind: 'won' } = {
+  kind: 'won',
+  winner: { kind: 'answered', region: 'us', timing, reply: { status: 404, rawHeaders: [], body: Buffer.from('no') } },
+}
 
 /** A webhook under way, with a store that does what it is told when it is told. */
 function begin(failure: 'respond' | 'post' = 'post') {
@@ -66,7 +74,8 @@ function begin(failure: 'respond' | 'post' = 'post') {
     stop: () => Promise.resolve(),
   }
   const calls = [{ region, result: new Promise<RegionResult>(() => {}) }]
-  const dispatched = { calls, outcome: outcome.promise, settled: new Promise<never>(() => {}) }
+  const settled = Promise.withResolvers<RegionResult[]>()
+  const dispatched = { calls, outcome: outcome.promise, settled: settled.promise }
   const times = { startedAt: clock.monotonic(), deadline: clock.monotonic() + BUDGET_MS }
   let goesOn = (): boolean => true
   const ask = (asked: () => boolean) => {
@@ -84,13 +93,28 @@ function begin(failure: 'respond' | 'post' = 'post') {
     goesOn: () => goesOn(),
     async at(
       ms: number,
-      happens: 'won' | 'lost' | 'timed out' | 'fault' | 'written' | 'not written' | 'taken back' | 'nothing',
+      happens:
+        | 'won'
+        | 'lost'
+        | 'timed out'
+        | 'refused by one'
+        | 'fault'
+        | 'written'
+        | 'not written'
+        | 'taken back'
+        | 'nothing',
+      /** What the other region has come to, where one has refused it. */
+      other: Outcome & { kind: 'lost' } = timedOut,
     ) {
       clock.advance(ms - clock.monotonic())
       await nextTurn()
       if (happens === 'won') outcome.resolve(won)
       if (happens === 'lost') outcome.resolve(lost)
       if (happens === 'timed out') outcome.resolve(timedOut)
+      if (happens === 'refused by one') {
+        outcome.resolve(refusedByOne)
+        settled.resolve([refusedByOne.winner, ...other.results])
+      }
       if (happens === 'fault') outcome.reject(new TypeError('a fault'))
       if (happens === 'written') owing.resolve()
       if (happens === 'not written') owing.reject(new Error('no disk'))
@@ -211,6 +235,21 @@ describe('an answer that is late', () => {
       expect(webhook.pending()).toBe(0)
     },
   )
+
+  it('is owed also where one region has refused it, and another is not done by the deadline', async () => {
+    const webhook = begin()
+    await webhook.at(2000, 'written')
+    await webhook.at(BUDGET_MS - 1, 'refused by one')
+    expect(webhook.steps).toEqual(['owe', 'follow', 'late'])
+  })
+
+  it('is none where one region has refused it, and all others have failed', async () => {
+    const webhook = begin()
+    await webhook.at(2000, 'written')
+    await webhook.at(2450, 'refused by one', lost)
+    await webhook.at(2460, 'taken back')
+    expect(webhook.steps).toEqual(['owe', 'take back', 'decided'])
+  })
 
   it('is told as a failure, in the response, where nothing could be promised', async () => {
     const webhook = begin('respond')
