@@ -98,13 +98,15 @@ export function progressOf(state: NewRowState): Progress {
 }
 
 /**
- * `duplicate`: it waits already, or is one more dead letter of the same. `id`: the row's, or the dead letter's.
- * `full`: nothing was kept of it, since its region's quota is used up.
+ * `duplicate`: it waits already, for its organizations too from now on, or is one more dead letter of the same. `id`: the
+ * row's, or the dead letter's. Nothing was kept of it: `full`, since its region's quota is used up; `being_sent`, since it
+ * waits there without some of its organizations and is just being sent, after which nothing would be left for them.
  */
 export type Appended =
   | { readonly kind: 'stored'; readonly id: number; readonly mailbox: number }
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'full' }
+  | { readonly kind: 'being_sent' }
 
 export interface WaitingRow extends Progress {
   readonly id: number

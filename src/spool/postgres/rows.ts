@@ -31,6 +31,32 @@ interface NewColumns extends GoneColumns {
 export const uniqueKey = (dedupKey: string, region: string): string => JSON.stringify([dedupKey, region])
 const keyOf = ({ dedupKey, mailbox }: NewRow): string => uniqueKey(dedupKey, regionOf(mailbox))
 
+/** What waits, and whether it is being sent. */
+export interface Standing {
+  readonly id: number
+  readonly mailbox_id: number
+  readonly region: string
+  readonly dedup_key: string
+  readonly organizations: string
+  readonly place: number
+  readonly spooled_at: number
+  readonly is_being_sent: boolean
+}
+
+export interface Sought {
+  readonly rows: readonly number[]
+  readonly keys: readonly { readonly dedupKey: string; readonly region: string }[]
+  /** As `relocate` has it. */
+  readonly unsent?: number | undefined
+}
+
+/** What waits under these ids, or is the same webhook as what is to wait there. */
+export async function readStanding(tx: Transaction, { rows, keys, unsent }: Sought): Promise<Standing[]> {
+  const dedupKeys = keys.map(({ dedupKey }) => dedupKey)
+  const regions = keys.map(({ region }) => region)
+  return await tx.ask<Standing>(statements.standing, rows, dedupKeys, regions, tx.instance, tx.time, unsent ?? null)
+}
+
 /** `calls`: the rows of each, which are stored as if one call came after the other. */
 export async function append(
   tx: Transaction,
@@ -39,11 +65,20 @@ export async function append(
 ): Promise<Appended[][]> {
   const rows = calls.flat()
   const { twins, used } = await prepare(tx, locked, rows)
+  const beingSent = await lacking(tx, locked, rows, twins)
   const waiting = new Map<string, NewRow>()
   const dead: NewRow[] = []
-  const kept = rows.map((row): 'duplicate' | 'full' | 'waiting' | 'dead' => {
+  const kept = rows.map((row): 'duplicate' | 'full' | 'being_sent' | 'waiting' | 'dead' => {
     const key = keyOf(row)
-    if (twins.has(key) || waiting.has(key)) return 'duplicate'
+    if (beingSent.has(row)) return 'being_sent'
+    if (twins.has(key)) return 'duplicate'
+    const before = waiting.get(key)
+    if (before !== undefined) {
+      const organizations = [...new Set([...before.organizations, ...row.organizations])]
+      if (organizations.length > before.organizations.length && before.state.kind === 'held') return 'being_sent'
+      waiting.set(key, { ...before, organizations })
+      return 'duplicate'
+    }
     if (row.state.kind === 'dead') {
       dead.push(row)
       return 'dead'
@@ -63,7 +98,7 @@ export async function append(
   const letters = await insertLetters(tx, locked, dead)
   const results = rows.map((row, at): Appended => {
     const kind = kept[at]
-    if (kind === 'full') return { kind }
+    if (kind === 'full' || kind === 'being_sent') return { kind }
     const key = keyOf(row)
     const found = kind === 'waiting' ? stored.get(key) : kind === 'dead' ? letters.get(key) : undefined
     // One letter tells of all that have died of the same webhook.
@@ -76,7 +111,10 @@ export async function append(
 /** What is there already of `rows`, and what is used of the regions: nobody else uses more until this is over. */
 async function prepare(tx: Transaction, locked: LockedMailboxes, rows: readonly NewRow[]) {
   const regions = new Set([...locked.all()].map(({ region }) => region))
-  const found = await tx.ask<{ dedup_key: string | null; region: string; bytes: number }>(
+  const found = await tx.ask<
+    | { dedup_key: string; region: string; organizations: string; bytes: 0 }
+    | { dedup_key: null; region: string; organizations: null; bytes: number }
+  >(
     statements.prepare,
     rows.map(({ dedupKey }) => dedupKey),
     rows.map(({ mailbox }) => regionOf(mailbox)),
@@ -85,8 +123,50 @@ async function prepare(tx: Transaction, locked: LockedMailboxes, rows: readonly 
   const used = new Map(found.flatMap(({ dedup_key, region, bytes }) => (dedup_key === null ? [[region, bytes]] : [])))
   // What has left in this transaction has made room.
   for (const { region, bytes } of locked.all()) used.set(region, (used.get(region) ?? 0) + bytes)
-  const twins = found.flatMap(({ dedup_key: key, region }) => (key === null ? [] : [uniqueKey(key, region)]))
-  return { twins: new Set(twins), used }
+  const twins = found.flatMap(({ dedup_key: key, region, organizations }) =>
+    key === null ? [] : [[uniqueKey(key, region), organizations] as const],
+  )
+  return { twins: new Map(twins), used }
+}
+
+/**
+ * Has what waits there already wait for the organizations of `rows` as well. Returns those for which it cannot, since it
+ * is just being sent.
+ */
+async function lacking(
+  tx: Transaction,
+  locked: LockedMailboxes,
+  rows: readonly NewRow[],
+  twins: ReadonlyMap<string, string>,
+): Promise<ReadonlySet<NewRow>> {
+  const more = rows.filter((row) => {
+    const organizations = twins.get(keyOf(row))
+    return organizations !== undefined && allOf(organizations, row.organizations) !== organizations
+  })
+  if (more.length === 0) return new Set()
+  const standing = await readStanding(tx, {
+    rows: [],
+    keys: more.map(({ dedupKey, mailbox }) => ({ dedupKey, region: regionOf(mailbox) })),
+  })
+  const idle = new Map(
+    standing.flatMap((row) =>
+      // In a mailbox that is not locked it may be on its way by the time that this is over.
+      row.is_being_sent || locked.get(row.mailbox_id) === undefined
+        ? []
+        : [[uniqueKey(row.dedup_key, row.region), row]],
+    ),
+  )
+  const all = new Map<number, string>()
+  for (const row of more) {
+    const twin = idle.get(keyOf(row))
+    if (twin !== undefined) all.set(twin.id, allOf(all.get(twin.id) ?? twin.organizations, row.organizations))
+  }
+  await setOrganizations(
+    tx,
+    'organizations',
+    [...all].map(([id, organizations]) => ({ id, organizations })),
+  )
+  return new Set(more.filter((row) => !idle.has(keyOf(row))))
 }
 
 /** Where neither a twin nor a quota is in the way: behind all others, or where `former` was. */

@@ -75,9 +75,9 @@ const texts = {
       UPDATE waiting AS row SET spooled_at = row.spooled_at
       FROM unnest($1::text[], $2::text[]) AS new (dedup_key, region)
       WHERE row.dedup_key = new.dedup_key AND row.region = new.region
-      RETURNING row.dedup_key, row.region
+      RETURNING row.dedup_key, row.region, row.organizations
     ), used AS (SELECT region, bytes FROM spool_usage WHERE region = ANY ($3::text[]) ORDER BY region FOR UPDATE)
-    SELECT dedup_key, region, 0 AS bytes FROM twin UNION ALL SELECT NULL, region, bytes FROM used`,
+    SELECT dedup_key, region, organizations, 0 AS bytes FROM twin UNION ALL SELECT NULL, region, NULL, bytes FROM used`,
   insert: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,
       held_by, attempts, answered_failures, failing_ms, retry_at, asked, size, key_id, payload)
     SELECT mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,

@@ -2,8 +2,8 @@ import { allOf, conditionsOf, idsOf, storedId } from '../rows.ts'
 import { deathOf, restAfter, TOO_OLD, type OldColumns } from '../rules.ts'
 import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart, Swept } from '../spool.ts'
 import { countMailboxes, countRow, lockMailboxes, type Transaction } from './mailboxes.ts'
-import { readLocked, readStanding } from './moves.ts'
-import { bury, setOrganizations, uniqueKey } from './rows.ts'
+import { readLocked } from './moves.ts'
+import { bury, setOrganizations, uniqueKey, readStanding } from './rows.ts'
 import { statements } from './statements.ts'
 
 /*

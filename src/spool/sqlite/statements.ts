@@ -71,9 +71,6 @@ export function prepareStatements(database: DatabaseSync) {
       ORDER BY box.id LIMIT ?`,
     version: 'PRAGMA data_version',
 
-    twin: 'SELECT id FROM waiting WHERE dedup_key = ? AND region = ?',
-    // Its place stays where it is; that it is written down tells `unstore` that somebody relies on the row.
-    rely: `UPDATE waiting SET place = ${PLACE} WHERE id = ?`,
     untouched: 'SELECT 1 FROM waiting WHERE id = ? AND delivery = ? AND place IS NULL',
     twinOf: `SELECT row.id, row.organizations, ${sending}
       FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
@@ -99,6 +96,7 @@ export function prepareStatements(database: DatabaseSync) {
       ORDER BY ${PLACE}, id LIMIT :limit`,
     ownMailboxOf: `SELECT box.id FROM waiting AS row JOIN mailboxes AS box ON box.id = row.mailbox_id
       WHERE row.id = ? AND box.owner = ?`,
+    // Its place stays where it is; that it is written down tells `unstore` that somebody relies on the row.
     organizations: `UPDATE waiting SET organizations = ?, place = ${PLACE} WHERE id = ?`,
     retryAt: 'UPDATE waiting SET retry_at = ?, asked = 0 WHERE id = ?',
     newRow: `INSERT INTO waiting (mailbox_id, region, place, delivery, dedup_key, organizations, received_at, spooled_at,

@@ -105,9 +105,12 @@ export function createWaitingRows(sql: Statements) {
 
   function put(row: NewRow, at: Moment, quota: number | undefined): Appended {
     const region = regionOf(row.mailbox)
-    const twin = one<{ id: number }>(sql.twin, row.dedupKey, region)
+    const twin = twinOf(row, NO_ROW)
     if (twin !== undefined) {
-      sql.rely.run(twin.id)
+      const all = allOf(twin.organizations, row.organizations)
+      if (all !== twin.organizations && isBeingSent(twin, at)) return { kind: 'being_sent' }
+      // Also where none is added: somebody relies on it from now on.
+      sql.organizations.run(all, twin.id)
       return { kind: 'duplicate' }
     }
     if (row.state.kind === 'dead') {

@@ -136,6 +136,39 @@ export function spoolConformance(name: string, adapter: Adapter): void {
         expect(Buffer.from(payload?.bytes ?? []).toString()).toBe('payload x')
       })
 
+      it('takes along the organizations of what waits there already', async () => {
+        const { mailbox } = await stored(row('x', { organizations: ['10'] }))
+        expect(await append(row('x', { organizations: ['11'] }))).toEqual([{ kind: 'duplicate' }])
+        expect(await append(row('x', { organizations: ['10'] }))).toEqual([{ kind: 'duplicate' }])
+        const refused = row('x', { organizations: ['12'], state: dead('http_422') })
+        expect(await append(refused)).toEqual([{ kind: 'duplicate' }])
+        expect(await spool.next(mailbox)).toMatchObject({ row: { organizations: ['10', '11', '12'] } })
+        expect(await drain(mailbox)).toEqual(['x'])
+      })
+
+      it('takes them along also where both come at once', async () => {
+        const [first, second] = await append(
+          row('x', { organizations: ['10'] }),
+          row('x', { organizations: ['11'] }),
+          row('y', { state: held, organizations: ['10'] }),
+          row('y', { organizations: ['11'] }),
+          row('y', { organizations: ['10'] }),
+        ).then(([x, ...more]) => [x, more] as const)
+        expect(second.map(({ kind }) => kind)).toEqual(['duplicate', 'stored', 'being_sent', 'duplicate'])
+        const mailbox = first?.kind === 'stored' ? first.mailbox : 0
+        expect(await spool.next(mailbox)).toMatchObject({ row: { organizations: ['10', '11'] } })
+      })
+
+      it.each(['held', 'claimed'])('is not kept where it is being sent without some of them (%s)', async (how) => {
+        const state = how === 'held' ? held : row('').state
+        const { mailbox } = await stored(row('x', { organizations: ['10'], state }))
+        if (how === 'claimed') await claimed(mailbox)
+        expect(await append(row('x', { organizations: ['10', '11'] }))).toEqual([{ kind: 'being_sent' }])
+        expect(await append(row('x', { organizations: ['11'], state: dead('x') }))).toEqual([{ kind: 'being_sent' }])
+        expect(await append(row('x', { organizations: ['10'] }))).toEqual([{ kind: 'duplicate' }])
+        expect(await namesOfDead()).toEqual([])
+      })
+
       it('may be not encrypted, empty, or any bytes', async () => {
         const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
         for (const payload of [bytes, Buffer.alloc(0)]) {
