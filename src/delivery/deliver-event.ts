@@ -64,23 +64,12 @@ export interface Safe {
   readonly takenBy: string | undefined
 }
 
+type NotKept = 'not_stored' | 'spool_full'
+
 /** A planned region, asked for those of its organizations that are there; what comes for the others waits for them. */
 interface Share {
   readonly region: RoutedRegion
   readonly held: readonly Organization[]
-}
-
-/** What is to be written of a planned region: for an organization of it that is held, or for all others. */
-interface Part {
-  readonly region: RoutedRegion
-  readonly organization?: Organization
-  readonly state: NewRowState
-}
-
-interface Loss {
-  readonly region: RoutedRegion
-  readonly reason: 'not_stored' | 'spool_full'
-  readonly cause?: unknown
 }
 
 /**
@@ -120,12 +109,20 @@ export function deliverEvent(
   const [first, ...others] = planned.filter((region) => !waits.has(region))
 
   const held = new Set<RoutedRegion>()
-  const taken = new Set<RoutedRegion>()
   const ended = new Map<RoutedRegion, RegionResult>()
   const ask: CallRegion = (region) => call(region, () => held.has(region))
   const dispatched =
     first && dispatch({ kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [first, ...others] }, ask, clock)
   const calls = dispatched?.calls ?? []
+  const { promise: firstFailure, resolve: failed } = Promise.withResolvers<void>()
+  const hear = (region: RoutedRegion, result: RegionResult): void => {
+    ended.set(region, result)
+    if (!isSuccess(result)) failed()
+  }
+  for (const { region, result } of calls) {
+    // A call that rejects is a fault of our own. It ends the outcome, unless another region has taken the event by then.
+    result.then((end) => hear(region, end)).catch(() => {})
+  }
   const unkept = new Map<RoutedRegion, RegionResult>()
   const safe = makeSafe()
   const settled = Promise.all(planned.map(resultOf))
@@ -134,41 +131,25 @@ export function deliverEvent(
   return { safe, settled }
 
   /**
-   * What waits is written down at once, and what has failed as soon as it has: what comes next for that mailbox goes
-   * behind it then, however long other regions take.
+   * As soon as something of it has to wait, all that no region has taken is written down: what comes next for that
+   * mailbox goes behind it, however long other regions take. And all at once, calls that are running as well: what
+   * follows an organization elsewhere must find there that it is being sent.
    */
   async function makeSafe(): Promise<Safe> {
-    const storing: Promise<Loss[]>[] = []
-    const keep = (parts: readonly Part[]): void => {
-      if (parts.length === 0) return
-      const stored = store(parts)
-      // Waited for below, but not at once.
-      stored.catch(() => {})
-      storing.push(stored)
+    const mustBeKept = waits.size > 0 || shares.some(({ held }) => held.length > 0)
+    if (dispatched !== undefined && !mustBeKept) {
+      await firstOf(Promise.race([dispatched.outcome, firstFailure]), clock, writeDownAt(event) - clock.monotonic())
     }
-    keep(shares.flatMap(partsThatWait))
-    const running = new Set(calls.map(({ region }) => region))
-    const hear = (region: RoutedRegion, result: RegionResult): void => {
-      ended.set(region, result)
-      if (!running.delete(region)) return
-      const state = stateAfter(result)
-      if (state !== undefined) return keep([{ region, state }])
-      taken.add(region)
-      mailboxes.taken(addressOf(region))
-    }
-    for (const { region, result } of calls) {
-      // One that rejects is a fault of our own, and ends the outcome as well.
-      result.then(
-        (end) => hear(region, end),
-        () => {},
-      )
-    }
-    if (dispatched !== undefined) await firstOf(dispatched.outcome, clock, writeDownAt(event) - clock.monotonic())
-    keep([...running].map((region) => ({ region, state: { kind: 'held' } })))
-    running.clear()
-    const losses = (await Promise.all(storing)).flat()
-    if (losses.length > 0) throw notStored(losses)
-    return { takenBy: planned.find((region) => taken.has(region))?.name }
+    const states = shares.map((share) => ({ ...share, state: stateNow(share.region) }))
+    const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
+    for (const region of takenBy) mailboxes.taken(addressOf(region))
+    const rows = states.flatMap(({ region, held, state }) => {
+      const own = held.map((organization) => ({ region, row: heldRowFor(organization) }))
+      if (state.kind === 'taken' || isAllHeld(region, held)) return own
+      return [{ region, row: rowFor(region, state) }, ...own]
+    })
+    if (rows.length > 0) await store(rows)
+    return { takenBy: takenBy[0]?.name }
   }
 
   function mustWait(region: RoutedRegion): boolean {
@@ -182,16 +163,12 @@ export function deliverEvent(
     return { region: { ...region, organizations }, held }
   }
 
-  function partsThatWait({ region, held }: Share): Part[] {
-    const state = { kind: 'waiting', ...NO_PROGRESS } as const
-    const own = held.map((organization): Part => ({ region, organization, state }))
-    return waits.has(region) && !isAllHeld(region, held) ? [{ region, state }, ...own] : own
+  function rowFor(region: RoutedRegion, state: NewRowState): NewRow {
+    return rowIn(addressOf(region), region.organizations, state, region.region?.maxSpoolBytes)
   }
 
-  function rowOf({ region, organization, state }: Part): NewRow {
-    return organization === undefined
-      ? rowIn(addressOf(region), region.organizations, state, region.region?.maxSpoolBytes)
-      : rowIn(ownAddressOf(organization), [organization], state, HELD_SPOOL_BYTES)
+  function heldRowFor(organization: Organization): NewRow {
+    return rowIn(ownAddressOf(organization), [organization], { kind: 'waiting', ...NO_PROGRESS }, HELD_SPOOL_BYTES)
   }
 
   function rowIn(
@@ -212,12 +189,15 @@ export function deliverEvent(
     }
   }
 
-  /** What is to be written of a region after its first attempt; undefined: it has taken the event. */
-  function stateAfter(result: RegionResult): NewRowState | undefined {
+  /** What is to be written of a region, unless it has taken the event. */
+  function stateNow(region: RoutedRegion): NewRowState | { readonly kind: 'taken' } {
+    if (waits.has(region)) return { kind: 'waiting', ...NO_PROGRESS }
+    const result = ended.get(region)
+    if (result === undefined) return { kind: 'held' }
     const judgement = judge(result, clock.now())
     switch (judgement.kind) {
       case 'delivered':
-        return undefined
+        return { kind: 'taken' }
       case 'refused':
         return { kind: 'dead', reason: judgement.reason, attempts: 1 }
       case 'transient':
@@ -225,25 +205,29 @@ export function deliverEvent(
     }
   }
 
-  /** Returns what could not be stored. */
-  async function store(parts: readonly Part[]): Promise<Loss[]> {
-    const rows = parts.map(rowOf)
+  async function store(rows: readonly { region: RoutedRegion; row: NewRow }[]): Promise<void> {
     const giveUpAt = Math.max(deadline, clock.monotonic() + LEAST_WRITE_MS)
     let appended: Appended[]
     try {
-      appended = await mailboxes.append(rows, { giveUpAt })
+      appended = await mailboxes.append(
+        rows.map(({ row }) => row),
+        { giveUpAt },
+      )
     } catch (cause) {
-      return parts.map(({ region }) => ({ region, reason: 'not_stored', cause }))
+      throw notStored(new Map(rows.map(({ region }) => [region, 'not_stored'])), cause)
     }
-    for (const [at, { region, state }] of parts.entries()) {
+    for (const [at, { region, row }] of rows.entries()) {
       const stored = appended[at]
-      if (state.kind !== 'held' || stored?.kind !== 'stored') continue
+      if (row.state.kind !== 'held' || stored?.kind !== 'stored') continue
       held.add(region)
-      void settleWhenEnded(region, { id: stored.id, delivery })
+      void settleWhenEnded(region, { id: stored.id, delivery: row.delivery })
     }
-    return parts.flatMap(({ region }, at): Loss[] =>
-      appended[at]?.kind === 'full' ? [{ region, reason: 'spool_full' }] : [],
-    )
+    const lost = rows.flatMap(({ region }, at): [RoutedRegion, NotKept][] => {
+      const kind = appended[at]?.kind
+      if (kind === 'full') return [[region, 'spool_full']]
+      return kind === 'being_sent' ? [[region, 'not_stored']] : []
+    })
+    if (lost.length > 0) throw notStored(new Map(lost), undefined)
   }
 
   /** Never rejects. */
@@ -263,15 +247,18 @@ export function deliverEvent(
     return unkept.get(region) ?? spooled(region)
   }
 
-  /** Says of each planned region what has become of it so far, and of those that have not got it why. */
-  function notStored(losses: readonly Loss[]): SiloClientError {
-    for (const { region, reason } of losses) {
+  /** Says of each planned region what has become of it so far: of those that neither have it nor will, why. */
+  function notStored(lost: ReadonlyMap<RoutedRegion, NotKept>, cause: unknown): SiloClientError {
+    const results = planned.map((region): RegionResult => {
       const result = ended.get(region)
-      if (result !== undefined && !isSuccess(result)) continue
-      unkept.set(region, { kind: 'refused', region: region.name, reason, timing: timingNow() })
-    }
-    const results = planned.map((region) => unkept.get(region) ?? ended.get(region) ?? spooled(region))
-    return new SiloClientError(results, { status: 503, cause: losses.find(({ cause }) => cause !== undefined)?.cause })
+      const reason = lost.get(region)
+      if (reason === undefined) return result !== undefined && isSuccess(result) ? result : spooled(region)
+      if (result !== undefined && !isSuccess(result)) return result
+      const refused = { kind: 'refused', region: region.name, reason, timing: timingNow() } as const
+      unkept.set(region, refused)
+      return refused
+    })
+    return new SiloClientError(results, { status: 503, cause })
   }
 
   function spooled({ name: region }: RoutedRegion): RegionResult {

@@ -75,7 +75,7 @@ export type RegionResult = {
     }
   | { readonly kind: 'timed_out'; readonly sent: boolean }
   | { readonly kind: 'refused'; readonly reason: RefusedReason }
-  /** Not asked, since it waits in the region's mailbox behind what came before it. */
+  /** It waits in the region's mailbox: behind what came before it, or for the end of an attempt that is not told of here. */
   | { readonly kind: 'spooled' }
 )
 

@@ -162,9 +162,9 @@ describe('an event for organizations that are held', () => {
   it('waits for them in their own mailboxes, and goes to the others of their region at once', async () => {
     const { asked, rows, kinds, outcome } = await deliver([organization('10', true), organization('11')])
     expect(asked).toEqual(['eu for 11'])
-    expect(rows).toEqual(['@10 10 waiting'])
+    expect(rows).toEqual(['eu 11 held', '@10 10 waiting'])
     expect(kinds).toEqual(['answered'])
-    expect(outcome).toEqual({ takenBy: 'eu' })
+    expect(outcome).toEqual({ takenBy: undefined })
   })
 
   it('is not sent to a region all of whose organizations are held', async () => {
@@ -177,7 +177,7 @@ describe('an event for organizations that are held', () => {
   it('waits behind what came while they were, once they are released', async () => {
     const { asked, rows } = await deliver([organization('10'), organization('11')], { pending: ['@10'] })
     expect(asked).toEqual(['eu for 11'])
-    expect(rows).toEqual(['@10 10 waiting'])
+    expect(rows).toEqual(['eu 11 held', '@10 10 waiting'])
   })
 
   it('waits behind what is still where one of them has lived', async () => {
@@ -206,7 +206,7 @@ describe('an event for organizations that are held', () => {
 
 describe('an event for several regions that cannot be stored for one of them', () => {
   it('is refused with what has become of each, and names the one', async () => {
-    const regions = ['eu', 'us', 'ap'].map((name) => ({ name, region: undefined, organizations: [] }))
+    const regions = ['eu', 'us', 'ap', 'de'].map((name) => ({ name, region: undefined, organizations: [] }))
     const [eu, ...others] = regions
     const reply = { status: 200, rawHeaders: [], body: Buffer.of() }
     const timing = { startedMs: 0, endedMs: 1 }
@@ -215,13 +215,18 @@ describe('an event for several regions that cannot be stored for one of them', (
       event,
       { kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [eu!, ...others] },
       '1',
-      ({ name: region }) => Promise.resolve({ kind: 'answered', region, reply, timing }),
+      ({ name: region }) =>
+        Promise.resolve(
+          region === 'de'
+            ? { kind: 'failed', reason: 'http_503', sent: true, region, timing }
+            : { kind: 'answered', region, reply, timing },
+        ),
       {
         clock,
         random: () => 0.5,
         sealer: createSealer([]),
         mailboxes: {
-          mustWait: (address) => regionOf(address) !== 'eu',
+          mustWait: (address) => ['us', 'ap'].includes(regionOf(address)),
           taken() {},
           settleHeld: () => Promise.resolve(),
           append: (rows) =>
@@ -242,6 +247,7 @@ describe('an event for several regions that cannot be stored for one of them', (
         { region: 'eu', kind: 'answered' },
         { region: 'us', kind: 'refused', reason: 'spool_full' },
         { region: 'ap', kind: 'spooled' },
+        { region: 'de', kind: 'spooled' },
       ],
     })
   })
