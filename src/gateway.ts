@@ -127,8 +127,9 @@ export interface Gateway {
   /** Aborted when it begins to drain. */
   readonly stopping: AbortSignal
   /**
-   * Reads the configuration again, as happens when one of its files changes, and swaps regions, rules, secrets and limits at once; requests under way finish on
-   * the old ones. Returns the faults, and with any of them changes nothing. Never throws.
+   * Reads the configuration again, as happens when one of its files changes, and swaps regions, rules, secrets and
+   * limits at once; requests under way finish on the old ones. Returns the faults, and with any of them changes nothing.
+   * Never throws.
    */
   reload(): readonly string[]
   /** From now on not ready; what is under way goes on. */
@@ -158,6 +159,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const { settings: atStart } = first.configuration
 
   const clock = options.clock ?? systemClock
+  // What is opened is closed the other way round: here, if one of the next steps fails, or when all is over.
+  await using opened = new AsyncDisposableStack()
+  const watch = options.watch === false ? undefined : watchConfiguration(first.configuration.files, clock)
+  opened.defer(() => watch?.stop())
   const ids = options.ids ?? createIds()
   const log = options.log ?? (await openLog(atStart.LOG_LEVEL))
   // What is opened first may count before anything is in effect.
@@ -168,10 +173,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const instance = ids.hex(8)
   const { REDIS_URL: redisUrl } = atStart
   const version = packageVersion()
-  // What is opened is closed the other way round: here, if one of the next steps fails, or when all is over.
-  await using opened = new AsyncDisposableStack()
-  const watch = options.watch === false ? undefined : watchConfiguration(first.configuration.files, clock)
-  opened.defer(() => watch?.stop())
   // First, to be closed last: until then there is something to be told of.
   const tracing = await openTracing(atStart, { ids, instance, version, clock, counters, alarms })
   opened.defer(() => tracing?.close())

@@ -5,8 +5,9 @@ import { gatewayMiddleware as middleware, type Middleware, type MiddlewareOption
 
 /**
  * A gateway that is open. `ready()`: whether it should be sent requests. `reload()`: reads the configuration again, as
- * happens by itself when one of its files changes, and returns its faults, one line each; with any nothing changes. `startDraining()`: not ready from now on, while
- * everything goes on. `close()`: lets nothing more in, waits for what is under way and closes everything.
+ * happens by itself when one of its files changes, and returns its faults, one line each; with any nothing changes.
+ * `startDraining()`: not ready from now on, while everything goes on. `close()`: lets nothing more in, waits for what is
+ * under way and closes everything.
  */
 export type Gateway = Pick<WholeGateway, 'ready' | 'reload' | 'startDraining' | 'close'>
 

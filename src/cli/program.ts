@@ -46,8 +46,8 @@ async function runCommand(argv: readonly string[], io: Process, isTold: (error: 
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
-      // What commander would write there by itself is a whole help text, where only the command's name is missing.
-      writeErr: () => void io.stderr.write(wrongUsage('error: say which command')),
+      // What commander would write there by itself is a whole help text, where a command is missing or there is none such.
+      writeErr: () => void io.stderr.write(wrongUsage('error: name one of the commands')),
       outputError: (text) => void io.stderr.write(wrongUsage(text.trim())),
     })
 

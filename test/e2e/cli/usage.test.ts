@@ -47,8 +47,9 @@ describe('--version', () => {
 
 describe('wrong usage', () => {
   it.concurrent.each([
-    ['no command', [], 'say which command'],
-    ['no command of directory', ['directory'], 'say which command'],
+    ['no command', [], 'name one of the commands'],
+    ['no command of directory', ['directory'], 'name one of the commands'],
+    ['help with an unknown command', ['help', 'teleport'], 'name one of the commands'],
     ['an unknown command', ['teleport'], "unknown command 'teleport'"],
     ['an unknown command of directory', ['directory', 'teleport'], "unknown command 'teleport'"],
     ['an unknown option', ['serve', '--fast'], "unknown option '--fast'"],
