@@ -114,15 +114,7 @@ export function deliverEvent(
   const dispatched =
     first && dispatch({ kind: 'all', wins: 'success', preferBodyForMs: 0, regions: [first, ...others] }, ask, clock)
   const calls = dispatched?.calls ?? []
-  const { promise: firstFailure, resolve: failed } = Promise.withResolvers<void>()
-  const hear = (region: RoutedRegion, result: RegionResult): void => {
-    ended.set(region, result)
-    if (!isSuccess(result)) failed()
-  }
-  for (const { region, result } of calls) {
-    // A call that rejects is a fault of our own. It ends the outcome, unless another region has taken the event by then.
-    result.then((end) => hear(region, end)).catch(() => {})
-  }
+  for (const { region, result } of calls) result.then((end) => ended.set(region, end)).catch(() => {})
   const unkept = new Map<RoutedRegion, RegionResult>()
   const safe = makeSafe()
   const settled = Promise.all(planned.map(resultOf))
@@ -131,15 +123,12 @@ export function deliverEvent(
   return { safe, settled }
 
   /**
-   * As soon as something of it has to wait, all that no region has taken is written down: what comes next for that
-   * mailbox goes behind it, however long other regions take. And all at once, calls that are running as well: what
-   * follows an organization elsewhere must find there that it is being sent.
+   * What must be written down is written in one go, once a region has taken the event, all have ended or there is no more
+   * time. Row by row, what follows an organization elsewhere would not find there what is still to come; and sooner, what
+   * runs would need rows as well, and what comes next would wait behind those although the region takes it.
    */
   async function makeSafe(): Promise<Safe> {
-    const mustBeKept = waits.size > 0 || shares.some(({ held }) => held.length > 0)
-    if (dispatched !== undefined && !mustBeKept) {
-      await firstOf(Promise.race([dispatched.outcome, firstFailure]), clock, writeDownAt(event) - clock.monotonic())
-    }
+    if (dispatched !== undefined) await firstOf(dispatched.outcome, clock, writeDownAt(event) - clock.monotonic())
     const states = shares.map((share) => ({ ...share, state: stateNow(share.region) }))
     const takenBy = states.flatMap(({ region, state }) => (state.kind === 'taken' ? [region] : []))
     for (const region of takenBy) mailboxes.taken(addressOf(region))
@@ -225,7 +214,7 @@ export function deliverEvent(
     const lost = rows.flatMap(({ region }, at): [RoutedRegion, NotKept][] => {
       const kind = appended[at]?.kind
       if (kind === 'full') return [[region, 'spool_full']]
-      return kind === 'being_sent' ? [[region, 'not_stored']] : []
+      return kind === 'blocked' ? [[region, 'not_stored']] : []
     })
     if (lost.length > 0) throw notStored(new Map(lost), undefined)
   }

@@ -99,14 +99,15 @@ export function progressOf(state: NewRowState): Progress {
 
 /**
  * `duplicate`: it waits already, for its organizations too from now on, or is one more dead letter of the same. `id`: the
- * row's, or the dead letter's. Nothing was kept of it: `full`, since its region's quota is used up; `being_sent`, since it
- * waits there without some of its organizations and is just being sent, after which nothing would be left for them.
+ * row's, or the dead letter's. Nothing was kept of it: `full`, since its region's quota is used up; `blocked`, since it
+ * waits there without some of its organizations and cannot take them along: it is just being sent, or it is another
+ * integration's.
  */
 export type Appended =
   | { readonly kind: 'stored'; readonly id: number; readonly mailbox: number }
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'full' }
-  | { readonly kind: 'being_sent' }
+  | { readonly kind: 'blocked' }
 
 export interface WaitingRow extends Progress {
   readonly id: number
@@ -245,7 +246,7 @@ export interface WaitingPage {
 
 export interface Mailboxes {
   /**
-   * Stores rows, all or none of them but for those that are `duplicate` or `full`; results in the order of `rows`.
+   * Stores rows, all or none of them but for those that are `duplicate`, `full` or `blocked`; results in the order of `rows`.
    * Rejects when they are not stored by `giveUpAt` (monotonic). What is given up is not stored later, and taken back if
    * it was stored at that very moment, unless a repetition was told meanwhile that it waits. A crash in between leaves
    * it; a repetition is then a duplicate of it. A dead letter always stays: a repetition may rely on it, and one too many

@@ -65,17 +65,19 @@ export async function append(
 ): Promise<Appended[][]> {
   const rows = calls.flat()
   const { twins, used } = await prepare(tx, locked, rows)
-  const beingSent = await lacking(tx, locked, rows, twins)
+  const blocked = await takeAlong(tx, locked, rows, twins)
   const waiting = new Map<string, NewRow>()
   const dead: NewRow[] = []
-  const kept = rows.map((row): 'duplicate' | 'full' | 'being_sent' | 'waiting' | 'dead' => {
+  const kept = rows.map((row): 'duplicate' | 'full' | 'blocked' | 'waiting' | 'dead' => {
     const key = keyOf(row)
-    if (beingSent.has(row)) return 'being_sent'
+    if (blocked.has(row)) return 'blocked'
     if (twins.has(key)) return 'duplicate'
     const before = waiting.get(key)
     if (before !== undefined) {
       const organizations = [...new Set([...before.organizations, ...row.organizations])]
-      if (organizations.length > before.organizations.length && before.state.kind === 'held') return 'being_sent'
+      const isMore = organizations.length > before.organizations.length
+      const isElsewhere = locked.at(before.mailbox)?.id !== locked.at(row.mailbox)?.id
+      if (isMore && (before.state.kind === 'held' || isElsewhere)) return 'blocked'
       waiting.set(key, { ...before, organizations })
       return 'duplicate'
     }
@@ -98,7 +100,7 @@ export async function append(
   const letters = await insertLetters(tx, locked, dead)
   const results = rows.map((row, at): Appended => {
     const kind = kept[at]
-    if (kind === 'full' || kind === 'being_sent') return { kind }
+    if (kind === 'full' || kind === 'blocked') return { kind }
     const key = keyOf(row)
     const found = kind === 'waiting' ? stored.get(key) : kind === 'dead' ? letters.get(key) : undefined
     // One letter tells of all that have died of the same webhook.
@@ -133,7 +135,7 @@ async function prepare(tx: Transaction, locked: LockedMailboxes, rows: readonly 
  * Has what waits there already wait for the organizations of `rows` as well. Returns those for which it cannot, since it
  * is just being sent.
  */
-async function lacking(
+async function takeAlong(
   tx: Transaction,
   locked: LockedMailboxes,
   rows: readonly NewRow[],
@@ -149,16 +151,16 @@ async function lacking(
     keys: more.map(({ dedupKey, mailbox }) => ({ dedupKey, region: regionOf(mailbox) })),
   })
   const idle = new Map(
-    standing.flatMap((row) =>
-      // In a mailbox that is not locked it may be on its way by the time that this is over.
-      row.is_being_sent || locked.get(row.mailbox_id) === undefined
-        ? []
-        : [[uniqueKey(row.dedup_key, row.region), row]],
-    ),
+    standing.flatMap((row) => (row.is_being_sent ? [] : [[uniqueKey(row.dedup_key, row.region), row]])),
   )
+  /** Only in the row's own mailbox, which is locked: in another one it may be on its way by the time that this is over. */
+  const twinOf = (row: NewRow): Standing | undefined => {
+    const twin = idle.get(keyOf(row))
+    return twin?.mailbox_id === locked.at(row.mailbox)?.id ? twin : undefined
+  }
   const all = new Map<number, string>()
   for (const row of more) {
-    const twin = idle.get(keyOf(row))
+    const twin = twinOf(row)
     if (twin !== undefined) all.set(twin.id, allOf(all.get(twin.id) ?? twin.organizations, row.organizations))
   }
   await setOrganizations(
@@ -166,7 +168,7 @@ async function lacking(
     'organizations',
     [...all].map(([id, organizations]) => ({ id, organizations })),
   )
-  return new Set(more.filter((row) => !idle.has(keyOf(row))))
+  return new Set(more.filter((row) => twinOf(row) === undefined))
 }
 
 /** Where neither a twin nor a quota is in the way: behind all others, or where `former` was. */

@@ -33,10 +33,11 @@ export const NO_ROW = -1
  * region already, the two are one. What its mailbox and its region hold is counted with it.
  */
 export function createWaitingRows(sql: Statements) {
+  const mailboxIdOf = (address: MailboxAddress): number | undefined =>
+    one<{ id: number }>(sql.mailboxAt, ...columnsOf(address))?.id
+
   function mailboxFor(address: MailboxAddress): number {
-    const columns = columnsOf(address)
-    const known = one<{ id: number }>(sql.mailboxAt, ...columns)
-    return known?.id ?? Number(sql.newMailbox.run(...columns).lastInsertRowid)
+    return mailboxIdOf(address) ?? Number(sql.newMailbox.run(...columnsOf(address)).lastInsertRowid)
   }
 
   function count(mailbox: number, region: string, rows: number, bytes: number): void {
@@ -108,7 +109,9 @@ export function createWaitingRows(sql: Statements) {
     const twin = twinOf(row, NO_ROW)
     if (twin !== undefined) {
       const all = allOf(twin.organizations, row.organizations)
-      if (all !== twin.organizations && isBeingSent(twin, at)) return { kind: 'being_sent' }
+      if (all !== twin.organizations && (isBeingSent(twin, at) || twin.mailbox_id !== mailboxIdOf(row.mailbox))) {
+        return { kind: 'blocked' }
+      }
       // Also where none is added: somebody relies on it from now on.
       sql.organizations.run(all, twin.id)
       return { kind: 'duplicate' }

@@ -154,17 +154,25 @@ export function spoolConformance(name: string, adapter: Adapter): void {
           row('y', { organizations: ['11'] }),
           row('y', { organizations: ['10'] }),
         ).then(([x, ...more]) => [x, more] as const)
-        expect(second.map(({ kind }) => kind)).toEqual(['duplicate', 'stored', 'being_sent', 'duplicate'])
+        expect(second.map(({ kind }) => kind)).toEqual(['duplicate', 'stored', 'blocked', 'duplicate'])
         const mailbox = first?.kind === 'stored' ? first.mailbox : 0
         expect(await spool.next(mailbox)).toMatchObject({ row: { organizations: ['10', '11'] } })
+      })
+
+      it('is not kept where it waits without some of them for another integration', async () => {
+        await stored(row('x', { organizations: ['10'] }))
+        const elsewhere = { mailbox: box('2'), organizations: ['11'] }
+        expect(await append(row('x', elsewhere))).toEqual([{ kind: 'blocked' }])
+        const both = await append(row('y', { organizations: ['10'] }), row('y', elsewhere))
+        expect(both.map(({ kind }) => kind)).toEqual(['stored', 'blocked'])
       })
 
       it.each(['held', 'claimed'])('is not kept where it is being sent without some of them (%s)', async (how) => {
         const state = how === 'held' ? held : row('').state
         const { mailbox } = await stored(row('x', { organizations: ['10'], state }))
         if (how === 'claimed') await claimed(mailbox)
-        expect(await append(row('x', { organizations: ['10', '11'] }))).toEqual([{ kind: 'being_sent' }])
-        expect(await append(row('x', { organizations: ['11'], state: dead('x') }))).toEqual([{ kind: 'being_sent' }])
+        expect(await append(row('x', { organizations: ['10', '11'] }))).toEqual([{ kind: 'blocked' }])
+        expect(await append(row('x', { organizations: ['11'], state: dead('x') }))).toEqual([{ kind: 'blocked' }])
         expect(await append(row('x', { organizations: ['10'] }))).toEqual([{ kind: 'duplicate' }])
         expect(await namesOfDead()).toEqual([])
       })

@@ -239,35 +239,6 @@ describe('an event for all regions', () => {
   })
 })
 
-describe('events for all regions, of which one fails and another is slow', () => {
-  it.each([
-    ['has just failed', 0],
-    ['has a mailbox that is not empty', 1],
-  ])('wait for the one in the order in which they came, where it %s', async (_, waitsAlready) => {
-    const clock = createManualClock({ now: Date.now() })
-    const held: ServerResponse[] = []
-    let isUp = false
-    const us = inTurn(...Array.from({ length: waitsAlready }, () => says(200)), (res) => held.push(res), says(200))
-    const eu: Answer = (...call) => says(isUp ? 200 : 503)(...call)
-    const started = await silos({ us, eu }, { clock, slack: { all_region_events: '*' } })
-    const waiting = async () => (await started.gateway.spool.list()).find(({ isEmpty }) => !isEmpty)?.depth
-    const send = (body = event()) => started.post(EVENT, body.body, body)
-    for (let sent = 0; sent < waitsAlready; sent += 1) await send()
-
-    const slow = send()
-    await expect.poll(waiting).toBe(waitsAlready + 1)
-    expect((await send()).status).toBe(200)
-    expect(await waiting()).toBe(waitsAlready + 2)
-    held[0]?.end()
-    expect((await slow).status).toBe(200)
-
-    const before = started.regions.eu.requests.length
-    isUp = true
-    await until(clock, () => started.regions.eu.requests.length === before + waitsAlready + 2)
-    expect(textsOf(started.regions.eu.requests.slice(before))).toEqual(textsOf(started.regions.us.requests))
-  })
-})
-
 describe('events_on_failure: fail', () => {
   it('lets Slack try again, and keeps nothing', async () => {
     const { send, list } = await setUp(says(503), {}, { slack: { events_on_failure: 'fail' } })

@@ -232,8 +232,8 @@ describe('an organization that is held', () => {
     const { uninstalled, settle, regions, waiting } = await setUp({ both: true })
     await settle({ held: true })
     expect((await uninstalled()).status).toBe(200)
-    await expect.poll(() => regions.us.requests.map(told)).toEqual([[STAYING, `${STAYING}=0`]])
-    await expect.poll(waiting).toBe(1)
+    expect(regions.us.requests.map(told)).toEqual([[STAYING, `${STAYING}=0`]])
+    expect(await waiting()).toBe(1)
   })
 
   it('fails what wants an answer, without a call', async () => {

@@ -162,9 +162,9 @@ describe('an event for organizations that are held', () => {
   it('waits for them in their own mailboxes, and goes to the others of their region at once', async () => {
     const { asked, rows, kinds, outcome } = await deliver([organization('10', true), organization('11')])
     expect(asked).toEqual(['eu for 11'])
-    expect(rows).toEqual(['eu 11 held', '@10 10 waiting'])
+    expect(rows).toEqual(['@10 10 waiting'])
     expect(kinds).toEqual(['answered'])
-    expect(outcome).toEqual({ takenBy: undefined })
+    expect(outcome).toEqual({ takenBy: 'eu' })
   })
 
   it('is not sent to a region all of whose organizations are held', async () => {
@@ -177,7 +177,7 @@ describe('an event for organizations that are held', () => {
   it('waits behind what came while they were, once they are released', async () => {
     const { asked, rows } = await deliver([organization('10'), organization('11')], { pending: ['@10'] })
     expect(asked).toEqual(['eu for 11'])
-    expect(rows).toEqual(['eu 11 held', '@10 10 waiting'])
+    expect(rows).toEqual(['@10 10 waiting'])
   })
 
   it('waits behind what is still where one of them has lived', async () => {
