@@ -2,16 +2,8 @@ import { allOf } from '../rows.ts'
 import { retryBehindTwins, takesAllAlong } from '../rules.ts'
 import { regionOf, type Claim, type Move, type NewRow, type Settlement } from '../spool.ts'
 import { lockMailboxes, type LockedMailboxes, type Transaction } from './mailboxes.ts'
-import {
-  holdsMailbox,
-  insert,
-  readStanding,
-  remove,
-  setOrganizations,
-  uniqueKey,
-  type Sought,
-  type Standing,
-} from './rows.ts'
+import { holdsMailbox, insert, remove, setOrganizations, uniqueKey } from './rows.ts'
+import { readStanding, type Sought, type Standing } from './standing.ts'
 import { statements } from './statements.ts'
 
 /** What was read before its mailbox was locked has moved since: all begins again. */

@@ -3,7 +3,8 @@ import { deathOf, restAfter, TOO_OLD, type OldColumns } from '../rules.ts'
 import type { DeadLetterFilter, EraseTarget, Replayed, ReplayPart, Swept } from '../spool.ts'
 import { countMailboxes, countRow, lockMailboxes, type Transaction } from './mailboxes.ts'
 import { readLocked } from './moves.ts'
-import { bury, setOrganizations, uniqueKey, readStanding } from './rows.ts'
+import { bury, setOrganizations, uniqueKey } from './rows.ts'
+import { readStanding } from './standing.ts'
 import { statements } from './statements.ts'
 
 /*

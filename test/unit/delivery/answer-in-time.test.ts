@@ -4,29 +4,16 @@ import { answerInTime } from '../../../src/delivery/answer-in-time.ts'
 import type { LateAnswers } from '../../../src/delivery/late-answers.ts'
 import type { LateCase } from '../../../src/delivery/late-case.ts'
 import type { Outcome, RegionResult } from '../../../src/dispatch/region-result.ts'
-import { contentDigest } from '../../../src/wire/signature.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { keptWebhook } from './kept-webhook.ts'
 
 const BUDGET_MS = 2500
-const body = Buffer.from('')
 const what: LateCase = {
   provider: 'slack',
   integration: '1',
   to: 'https://hooks.example.com/1',
   regions: [{ name: 'eu', organizations: [] }],
-  kept: {
-    what: {
-      delivery: 'd1',
-      method: 'POST',
-      target: '/',
-      headers: [],
-      receivedAt: 0,
-      cookies: false,
-      body,
-      digest: contentDigest(body),
-    },
-    signedBy: '',
-  },
+  kept: keptWebhook,
 }
 const timing = { startedMs: 0, endedMs: 1 }
 const region = { name: 'eu', region: undefined, organizations: [] }

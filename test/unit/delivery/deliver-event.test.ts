@@ -6,8 +6,8 @@ import type { Plan } from '../../../src/dispatch/dispatch.ts'
 import type { RegionResult } from '../../../src/dispatch/region-result.ts'
 import { createSealer } from '../../../src/spool/seal.ts'
 import { regionOf, type NewRow } from '../../../src/spool/spool.ts'
-import { contentDigest } from '../../../src/wire/signature.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
+import { keptWebhook } from './kept-webhook.ts'
 
 const BUDGET_MS = 2500
 /** A sync on a slow disk, begun while another one was under way. */
@@ -18,26 +18,7 @@ const plan: Plan = {
   regions: [{ name: 'eu', region: undefined, organizations: [] }],
 }
 
-const body = Buffer.from('{}')
-const event: Event = {
-  provider: 'slack',
-  kept: {
-    what: {
-      delivery: 'd1',
-      method: 'POST',
-      target: '/',
-      headers: [],
-      receivedAt: 0,
-      cookies: false,
-      body,
-      digest: contentDigest(body),
-    },
-    signedBy: '',
-  },
-  dedupKey: 'k1',
-  startedAt: 0,
-  deadline: BUDGET_MS,
-}
+const event: Event = { provider: 'slack', kept: keptWebhook, dedupKey: 'k1', startedAt: 0, deadline: BUDGET_MS }
 
 /** An event whose region does not answer in time, and a disk that takes as long as it takes. */
 function begin(syncMs: number) {
