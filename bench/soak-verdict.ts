@@ -10,9 +10,14 @@ export const REFERENCE_SECONDS = 30
 
 export interface Delay {
   readonly longestMs: number
+  /** For how much of it its thread was on a core: computing, or in the kernel on its own account. */
+  readonly onCoreMs: number
   /** For how much of it its thread was ready to run and stood in line for a core. */
   readonly inLineMs: number
 }
+
+/** Of what was never told. */
+const UNKNOWN: Delay = { longestMs: Number.NaN, onCoreMs: Number.NaN, inLineMs: Number.NaN }
 
 /** As it was written: `at`, in ms since the epoch, at the end of its second. */
 export type TimedDelay = Delay & { readonly at: number }
@@ -52,6 +57,7 @@ export function judgeSoak({ rssMiB, delays, errors }: Soaked): SoakVerdict {
   const furthest = Math.max(...settled.map((mib) => Math.abs(off(mib))))
   const worstMiB = settled.find((mib) => Math.abs(off(mib)) === furthest) ?? Number.NaN
   const longestMs = delays.length === 0 ? Number.NaN : Math.max(...delays.map((delay) => delay.longestMs))
+  const { onCoreMs, inLineMs } = delays.find((delay) => delay.longestMs === longestMs) ?? UNKNOWN
   return {
     rss: {
       verdict: settled.length > REFERENCE_SECONDS ? verdict(furthest, SOAK_TARGETS.rssShare) : 'not judged',
@@ -62,7 +68,8 @@ export function judgeSoak({ rssMiB, delays, errors }: Soaked): SoakVerdict {
     stalls: {
       verdict: verdict(longestMs, SOAK_TARGETS.stallMs),
       longestMs,
-      inLineMs: delays.find((delay) => delay.longestMs === longestMs)?.inLineMs ?? Number.NaN,
+      onCoreMs,
+      inLineMs,
       count: delays.filter((delay) => delay.longestMs > SOAK_TARGETS.stallMs).length,
     },
     errors: { verdict: verdict(errors, SOAK_TARGETS.errors), count: errors },
@@ -79,9 +86,7 @@ export function delaysWithin(
 ): TimedDelay[] {
   const after = delays.filter(({ at }) => at > begunAt)
   const last = after.findIndex(({ at }) => at >= endedAt)
-  return last === -1
-    ? [...after, { at: endedAt, longestMs: Number.NaN, inLineMs: Number.NaN }]
-    : after.slice(0, last + 1)
+  return last === -1 ? [...after, { at: endedAt, ...UNKNOWN }] : after.slice(0, last + 1)
 }
 
 /** What was looked at nearest to that time, by another clock. */

@@ -40,7 +40,7 @@ const COMMANDS = 0.75
 const LOAD = { answer: ANSWER, connections: 256, ahead: 0 } as const
 
 /** What the preloaded module writes. */
-const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number(), inLineMs: z.number() })
+const loopDelaySchema = z.object({ at: z.number(), longestMs: z.number(), onCoreMs: z.number(), inLineMs: z.number() })
 /** What it does to be ready belongs to its start: the second in which it does is over by then. */
 const STARTED_MS = 1000
 /** Within it the delays of the second in which the load ended are written. */
@@ -201,8 +201,9 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
     '',
     aligned([head, took('commands', commands), took('clicks', clicks)]),
     '',
-    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms; the longest was in line for a core` +
-      ` for ${stalls.inLineMs.toFixed(1)} of its ${stalls.longestMs.toFixed(1)} ms, when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
+    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms; of the longest it was on a core for` +
+      ` ${stalls.onCoreMs.toFixed(1)} ms, in line for one for ${stalls.inLineMs.toFixed(1)}, and waiting or stopped by the` +
+      ` host for ${(stalls.longestMs - stalls.onCoreMs - stalls.inLineMs).toFixed(1)}, when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
     othersHad(seconds),
     ...wrong,
   ].join('\n')

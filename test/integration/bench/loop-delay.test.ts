@@ -8,28 +8,33 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
 const module = pathToFileURL(join(import.meta.dirname, '../../../bench/loop-delay.ts')).href
-const lineSchema = z.object({ at: z.number(), longestMs: z.number(), inLineMs: z.number() })
+const lineSchema = z.object({ at: z.number(), longestMs: z.number(), onCoreMs: z.number(), inLineMs: z.number() })
 
-/**
- * Computes for so long, on a core, and ends once it has been told of: what was told of its start is taken out of the file
- * before. With another one on the core that takes nearly all of the second, so that no other delay of it can be longer.
- */
-const COMPUTED_MS = 500
-const COMPUTING = `
+/** Is held up by that, and ends once it has been told of: what was told of its start is taken out of the file before. */
+const heldUpBy = (what: string): string => `
   const { existsSync, unlinkSync } = require('node:fs')
-  const usedMs = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000 }
   const told = process.env.LOOP_DELAY_FILE
   const starting = setInterval(() => {
     if (!existsSync(told)) return
     clearInterval(starting)
     unlinkSync(told)
-    const before = usedMs()
-    while (usedMs() - before < ${COMPUTED_MS});
+    ${what}
     setInterval(() => existsSync(told) && process.exit(), 10)
   }, 10)
 `
+
+/** With another one on the core that takes nearly all of a second, so that no other delay of it can be longer. */
+const COMPUTED_MS = 500
+const COMPUTING = heldUpBy(`
+    const usedMs = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000 }
+    const before = usedMs()
+    while (usedMs() - before < ${COMPUTED_MS});
+`)
 /** Linux brings a thread's CPU time up to date each tick, of 10 ms at the most; and a delay is told as 1 ms too short. */
 const AT_LEAST_MS = COMPUTED_MS - 20
+
+const WAITED_MS = 700
+const WAITING = heldUpBy(`Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${WAITED_MS})`)
 
 /** For longer than it takes until something is written. */
 const LIVING = 'setTimeout(() => {}, 1500)'
@@ -56,9 +61,16 @@ describe.skipIf(platform() !== 'linux')('the account of the event loop', () => {
     return lines.map((line) => lineSchema.parse(JSON.parse(line)))
   }
 
-  it('tells how long it was held up by what was computed', async () => {
+  it('tells how long it was held up by what was computed, on a core', async () => {
     const [line] = await accountOf(COMPUTING, 'serve')
     expect(line?.longestMs).toBeGreaterThan(AT_LEAST_MS)
+    expect(line?.onCoreMs).toBeGreaterThan(AT_LEAST_MS)
+  })
+
+  it('tells how long it was held up on no core, by what it waited for', async () => {
+    const [line] = await accountOf(WAITING, 'serve')
+    expect(line?.longestMs).toBeGreaterThan(WAITED_MS - 2)
+    expect(line?.onCoreMs).toBeLessThan(WAITED_MS / 2)
   })
 
   it('tells for how much of that no core was free', async () => {

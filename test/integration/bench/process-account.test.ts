@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { platform } from 'node:os'
+import { cpus, platform } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
-import { cpuMs, familyCpuMs } from '../../../bench/process-account.ts'
+import { cpuMs, familyCpuMs, watchOthers } from '../../../bench/process-account.ts'
 
 /** Under a name with all that its line in /proc is taken apart by, uses the CPU for a while and tells for how long. */
 const BUSY = `
@@ -53,6 +53,16 @@ describe.skipIf(platform() !== 'linux')("the operating system's account", () => 
     `)
     const ms = await told(parent)
     expect(familyCpuMs(parent.pid!) - cpuMs(parent.pid!)).toBeGreaterThan(ms - 30)
+  })
+
+  it('tells of what others had, but not of what those had that are watched for, and theirs', async () => {
+    const begun = performance.now()
+    const [all, others] = [watchOthers([]), watchOthers([process.pid])]
+    const ms = await told(start(`${BUSY}\n${IDLE}`))
+    const machineMs = (share: number): number => share * (performance.now() - begun) * cpus().length
+    const allMs = machineMs(all())
+    expect(allMs).toBeGreaterThan(ms - 50)
+    expect(allMs - machineMs(others())).toBeGreaterThan(ms - 50)
   })
 
   it('is a number, and no error, at any moment of a family whose children come and go', async () => {
