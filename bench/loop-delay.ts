@@ -45,7 +45,8 @@ function ownAccount(): () => { readonly onCoreMs: number; readonly inLineMs: num
   return () => {
     const read = readSync(schedstat, bytes, 0, SCHEDSTAT_BYTES, 0)
     // On a core, in line for one, and how often: nanoseconds (Documentation/scheduler/sched-stats.rst). The first is up
-    // to date as of the last tick, 10 ms ago at the most, and what the host took of the core meanwhile is not in it.
+    // to date as of the last tick, 10 ms ago at the most; what the host took of the core is not in it where the kernel
+    // is told of that (CONFIG_PARAVIRT_TIME_ACCOUNTING).
     const [onCore, inLine] = bytes.toString('latin1', 0, read).split(' ')
     return { onCoreMs: Number(onCore) / 1e6, inLineMs: Number(inLine) / 1e6 }
   }

@@ -44,26 +44,49 @@ function unlessEnded<Read>(read: () => Read, ended: Read): Read {
   }
 }
 
+/** What the cores of a machine, together, have had nothing to do, and what its host gave to other machines meanwhile. */
+interface MachineTimes {
+  readonly idleMs: number
+  readonly stolenMs: number
+}
+
 /** Begins to watch; the function it returns tells what share of the machine others than these and theirs have used. */
 export function watchOthers(pids: readonly number[]): () => number {
-  const used = (): number => pids.reduce((sum, pid) => sum + familyCpuMs(pid), 0)
-  const before = { idle: idleMs(), used: used(), at: performance.now() }
+  // Not `availableParallelism`: a bench that keeps to one core itself still looks at all of them.
+  const cores = cpus().length
+  const look = (): { readonly at: number; readonly machine: MachineTimes; readonly usedMs: number } => ({
+    at: performance.now(),
+    machine: machineTimes(readFileSync('/proc/stat', 'utf8')),
+    usedMs: pids.reduce((sum, pid) => sum + familyCpuMs(pid), 0),
+  })
+  const before = look()
   return () => {
-    // Not `availableParallelism`: a bench that keeps to one core itself still looks at all of them.
-    const allMs = (performance.now() - before.at) * cpus().length
-    const othersMs = allMs - (idleMs() - before.idle) - (used() - before.used)
-    return Math.max(0, othersMs / allMs)
+    const now = look()
+    const allMs = (now.at - before.at) * cores
+    return othersShare(before.machine, now.machine, { allMs, usedMs: now.usedMs - before.usedMs })
   }
 }
 
 /**
- * How long the cores together have had nothing to do since the machine started, which Linux measures. What they did it
- * only samples, 250 times a second: of work that comes by the clock, as that of `open-loop.ts` does, it told 7 to 25 % of
- * the machine too much. When other machines had a core (steal) it was not idle.
+ * All of the time in which a core was not idle, but for what is known to have been used; and at least what the host gave
+ * away, since a core that has work and is not given to us yet may count as idle.
  */
-function idleMs(): number {
-  const [, , , , idle = 0, ioWait = 0] = readFileSync('/proc/stat', 'utf8').split(/\s+/).map(Number)
-  return (idle + ioWait) * MS_PER_TICK
+export function othersShare(
+  before: MachineTimes,
+  after: MachineTimes,
+  { allMs, usedMs }: { readonly allMs: number; readonly usedMs: number },
+): number {
+  const stolenMs = after.stolenMs - before.stolenMs
+  return Math.max(0, stolenMs, allMs - (after.idleMs - before.idleMs) - usedMs) / allMs
+}
+
+/**
+ * Of the first line of /proc/stat (proc_stat(5)). What cores did is in it as well, but sampled, at each tick: of work that
+ * comes by the clock, as that of `open-loop.ts` does, it told 7 to 25 % of the machine too much.
+ */
+export function machineTimes(stat: string): MachineTimes {
+  const [, , , , idle = 0, ioWait = 0, , , steal = 0] = stat.split(/\s+/).map(Number)
+  return { idleMs: (idle + ioWait) * MS_PER_TICK, stolenMs: steal * MS_PER_TICK }
 }
 
 /** What it holds of the machine's memory, in MiB. */

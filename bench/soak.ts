@@ -201,9 +201,9 @@ function summary({ minutes, perSecond }: Length, { rss, stalls, errors }: SoakVe
     '',
     aligned([head, took('commands', commands), took('clicks', clicks)]),
     '',
-    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms; of the longest it was on a core for` +
-      ` ${stalls.onCoreMs.toFixed(1)} ms, in line for one for ${stalls.inLineMs.toFixed(1)}, and waiting or stopped by the` +
-      ` host for ${(stalls.longestMs - stalls.onCoreMs - stalls.inLineMs).toFixed(1)}, when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
+    `${stalls.count} seconds with a delay of more than ${SOAK_TARGETS.stallMs} ms; for about` +
+      ` ${stalls.onCoreMs.toFixed(0)} ms of the longest the main thread was on a core, for ${stalls.inLineMs.toFixed(0)} in line for` +
+      ` one, and else it waited or the host had stopped it, when others had ${(100 * (othersThen ?? Number.NaN)).toFixed(0)} % of the machine`,
     othersHad(seconds),
     ...wrong,
   ].join('\n')

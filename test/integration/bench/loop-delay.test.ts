@@ -70,7 +70,7 @@ describe.skipIf(platform() !== 'linux')('the account of the event loop', () => {
   it('tells how long it was held up on no core, by what it waited for', async () => {
     const [line] = await accountOf(WAITING, 'serve')
     expect(line?.longestMs).toBeGreaterThan(WAITED_MS - 2)
-    expect(line?.onCoreMs).toBeLessThan(WAITED_MS / 2)
+    expect(line!.longestMs - line!.onCoreMs - line!.inLineMs).toBeGreaterThan(WAITED_MS - 50)
   })
 
   it('tells for how much of that no core was free', async () => {
