@@ -4,7 +4,6 @@ import { ConfigurationError, requireVariables } from '../config/required.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { providers } from '../providers/index.ts'
 import { openAdminListener, serve, type Serving } from '../serve.ts'
-import { putMainThreadFirst } from './main-thread-first.ts'
 import type { Signals } from './signals.ts'
 import { tuneCollector } from './tune-collector.ts'
 
@@ -19,7 +18,6 @@ export async function serveCommand(signals: Signals): Promise<number> {
   const started = await Promise.race([start(), signals.toldToStop])
   if (started === undefined) return 0
   const { gateway, serving } = started
-  preferWebhooks(gateway)
   gateway.log.info(
     {
       public: serving.publicUrl,
@@ -62,16 +60,6 @@ function reserveMemory(gateway: Gateway): () => void {
   }
   next()
   return () => cancel()
-}
-
-/** Not before it serves: the start waits for what V8's helpers compile. */
-function preferWebhooks({ log }: Gateway): void {
-  try {
-    putMainThreadFirst()
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    log.warn({ reason }, 'V8 compiles and collects at the priority of webhooks: on one core they may wait for it')
-  }
 }
 
 /** Before anything is opened or logged: a process that must not run here leaves no database behind either. */

@@ -21,8 +21,6 @@ export type LogLine = Readonly<Record<string, unknown>>
 
 /** `serve`, started and perhaps not serving yet. */
 export interface StartedProcess {
-  /** Of npm, where that has started it. */
-  readonly pid: number | undefined
   signal(name: NodeJS.Signals): void
   /** Resolves with the first line of the log, from the start on, that says this and has not been waited for. */
   logged(message: string): Promise<LogLine>
@@ -120,7 +118,7 @@ export async function openWorkplace(): Promise<Workplace> {
         look()
       })
 
-    return { pid: child.pid, signal: (name) => void child.kill(name), logged, ended }
+    return { signal: (name) => void child.kill(name), logged, ended }
   }
 
   return {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { open, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -118,43 +118,6 @@ describe('serve', () => {
     for (const secret of [SIGNING_SECRET, PAGE_SECRET, token]) expect(stdout).not.toContain(secret)
   })
 })
-
-describe.runIf(process.platform === 'linux')('the threads of serve', () => {
-  /** Nice values of all threads of that name, by the fields of proc_pid_stat(5). */
-  async function niceValues(pid: number | undefined, name: string): Promise<number[]> {
-    const tasks = `/proc/${pid}/task`
-    const stats = await Promise.all((await readdir(tasks)).map((thread) => readFile(`${tasks}/${thread}/stat`, 'utf8')))
-    return stats.filter((stat) => stat.includes(`(${name})`)).map((stat) => Number(stat.split(') ')[1]?.split(' ')[16]))
-  }
-
-  it("leaves the core to webhooks before V8's helpers, however nice the process is", async () => {
-    const usual = await place.serve()
-    expect(new Set(await niceValues(usual.pid, 'node-V8Worker'))).toEqual(new Set([10]))
-    expect(await niceValues(usual.pid, 'node-MainThread')).toEqual([0])
-    await place.stopAll()
-
-    const nice = await place.serve({ NODE_OPTIONS: preload('os.setPriority(12)') })
-    expect(new Set(await niceValues(nice.pid, 'node-V8Worker'))).toEqual(new Set([19]))
-    expect(await niceValues(nice.pid, 'node-MainThread')).toEqual([12])
-  })
-
-  it('serves where it may not rank them, and says so', async () => {
-    const forbidden = `
-      os.setPriority = () => { throw new Error('not permitted here') }
-      syncBuiltinESMExports()
-    `
-    const gateway = await place.serve({ NODE_OPTIONS: preload(forbidden) })
-    expect((await command(gateway)).status).toBe(200)
-    gateway.signal('SIGTERM')
-    expect((await gateway.ended).stdout).toMatch(/"level":40.*not permitted here.*at the priority of webhooks/)
-  })
-})
-
-/** What node runs before `serve`, in the options that it takes from its environment. */
-function preload(script: string): string {
-  const imports = "import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';"
-  return `--import=data:text/javascript,${encodeURIComponent(imports + script)}`
-}
 
 describe('page-token', () => {
   const env = { PAGE_SIGNING_SECRET: PAGE_SECRET, SLACK_SIGNING_SECRETS: SIGNING_SECRET }
