@@ -1,12 +1,15 @@
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { nodeOptionsIn } from './node-options.ts'
 
 const main = join(import.meta.dirname, '../dist/main.js')
+/** The gateway is measured as it is shipped. */
+const shipped = nodeOptionsIn(readFileSync(join(import.meta.dirname, '../Dockerfile'), 'utf8'))
 
 /** Where a bench plays: a folder and processes that are gone when it is left, however that comes about. */
 export interface Stage {
@@ -129,7 +132,7 @@ export function openStage({
     async serve(env) {
       const began = performance.now()
       const child = keep(
-        spawn(process.execPath, [...preload, ...nodeArgs, main, 'serve'], {
+        spawn(process.execPath, [...shipped, ...preload, ...nodeArgs, main, 'serve'], {
           env,
           stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
         }),

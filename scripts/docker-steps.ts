@@ -12,6 +12,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempDisposableSync,
+  readdirSync,
   readFileSync,
   writeFileSync,
 } from 'node:fs'
@@ -228,6 +229,10 @@ async function exercise(image: Stage, folder: string, bin: string): Promise<void
       if (gateway.exitCode !== null || performance.now() > patience) throw new Error('the gateway never became ready')
     }
     console.log('ok  the health check ends with 0 once the gateway is ready')
+
+    const tasks = `/proc/${gateway.pid}/task`
+    const threads = readdirSync(tasks).map((thread) => readFileSync(`${tasks}/${thread}/comm`, 'utf8'))
+    must(threads.filter((name) => name.includes('V8Worker')).length === 1, 'V8 has one helper thread')
 
     const answer = await fetch(`http://127.0.0.1:${env.PORT}/slack/events`, {
       method: 'POST',
