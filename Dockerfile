@@ -31,6 +31,6 @@ VOLUME ["/app/data"]
 EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["node", "dist/main.js", "healthcheck"]
-# One thread for what V8 compiles and marks beside the main one: where there is one core, webhooks wait for four in turn.
+# One thread for what V8 compiles and marks beside the main one: on one core webhooks would wait for all four in turn.
 ENTRYPOINT ["node", "--v8-pool-size=1", "dist/main.js"]
 CMD ["serve"]

@@ -1,15 +1,14 @@
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { nodeOptionsIn } from './node-options.ts'
+import { imageStart } from './image-start.ts'
 
-const main = join(import.meta.dirname, '../dist/main.js')
 /** The gateway is measured as it is shipped. */
-const shipped = nodeOptionsIn(readFileSync(join(import.meta.dirname, '../Dockerfile'), 'utf8'))
+const gateway = imageStart(join(import.meta.dirname, '..'))
 
 /** Where a bench plays: a folder and processes that are gone when it is left, however that comes about. */
 export interface Stage {
@@ -132,7 +131,7 @@ export function openStage({
     async serve(env) {
       const began = performance.now()
       const child = keep(
-        spawn(process.execPath, [...shipped, ...preload, ...nodeArgs, main, 'serve'], {
+        spawn(process.execPath, [...preload, ...nodeArgs, ...gateway, 'serve'], {
           env,
           stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
         }),
@@ -186,7 +185,7 @@ export async function furnish(
     DATABASE_URL: `sqlite:${databaseIn(folder)}`,
     ...env,
   }
-  await promisify(execFile)(process.execPath, [main, 'directory', 'import', directoryFile], { env: furnished })
+  await promisify(execFile)(process.execPath, [...gateway, 'directory', 'import', directoryFile], { env: furnished })
   return furnished
 }
 

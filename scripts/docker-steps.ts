@@ -230,9 +230,11 @@ async function exercise(image: Stage, folder: string, bin: string): Promise<void
     }
     console.log('ok  the health check ends with 0 once the gateway is ready')
 
-    const tasks = `/proc/${gateway.pid}/task`
-    const threads = readdirSync(tasks).map((thread) => readFileSync(`${tasks}/${thread}/comm`, 'utf8'))
-    must(threads.filter((name) => name.includes('V8Worker')).length === 1, 'V8 has one helper thread')
+    if (process.platform === 'linux') {
+      const tasks = `/proc/${gateway.pid}/task`
+      const threads = readdirSync(tasks).map((thread) => readFileSync(`${tasks}/${thread}/comm`, 'utf8'))
+      must(threads.filter((name) => name.includes('V8Worker')).length === 1, 'V8 has one helper thread')
+    }
 
     const answer = await fetch(`http://127.0.0.1:${env.PORT}/slack/events`, {
       method: 'POST',
